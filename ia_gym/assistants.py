@@ -1,0 +1,88 @@
+"""X, the assistant: whoever answers H's sub-questions."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ia_gym.models import AnswerNetwork
+from ia_gym.tasks.domain import Contexts, Domain
+from ia_gym.transcript import IDK, Symbols
+
+
+class Assistant(Protocol):
+    """Anything that answers questions about contexts."""
+
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """Answers ``(B, Q)`` to ``questions (B, Q, Lq)`` about ``contexts (B,)``.
+
+        A row of zeros is no question; whatever stands there in the answers is ignored. An
+        assistant that learns looks at ``contexts["facts"]`` alone.
+        """
+        ...
+
+
+class Oracle:
+    """Answers with the truth: the ceiling that no learner can pass."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """See :class:`Assistant`."""
+        return self.domain.truth(contexts, questions)
+
+
+class KnowNothing:
+    """Answers ``idk`` to everything: the floor, where H has only its own lookups."""
+
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """See :class:`Assistant`."""
+        return np.full(questions.shape[:2], IDK)
+
+
+class NetworkAssistant:
+    """Answers with an :class:`~ia_gym.models.AnswerNetwork`, each context encoded once.
+
+    Args:
+        network: the network; used as it is, without gradients.
+        deterministic: take the likeliest answer instead of sampling one.
+    """
+
+    def __init__(self, network: AnswerNetwork, deterministic: bool = False) -> None:
+        self.network = network
+        self.deterministic = deterministic
+
+    @torch.no_grad()
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """See :class:`Assistant`."""
+        device = self.network.device
+        facts = torch.as_tensor(contexts["facts"], device=device)
+        logits = self.network(facts, torch.as_tensor(questions, device=device))
+        return choose(logits, self.deterministic).cpu().numpy()
+
+
+def choose(logits: torch.Tensor, deterministic: bool) -> torch.Tensor:
+    """The likeliest symbol, or one sampled by the softmax of ``logits (..., n)``: ``(...)``."""
+    if not deterministic:  # adding Gumbel noise and taking the largest samples the softmax
+        logits = logits - torch.empty_like(logits).exponential_().log()
+    return logits.argmax(dim=-1)
+
+
+def polyak_average(module: torch.nn.Module, horizon: float) -> AveragedModel:
+    """A slow copy of ``module``: its Polyak average over about ``horizon`` updates.
+
+    Call ``update_parameters(module)`` on it after each update; ``.module`` is the copy. A horizon
+    of 1 makes it a snapshot, equal to the module at the last update.
+
+    Raises:
+        ValueError: if ``horizon`` is below 1.
+    """
+    if not horizon >= 1:
+        raise ValueError(f"horizon must be at least 1 update, got {horizon}")
+    average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / horizon))
+    average.requires_grad_(False)
+    return average

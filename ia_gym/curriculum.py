@@ -1,0 +1,76 @@
+"""A curriculum: from shallow questions to deep ones, then from small contexts to large ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.tasks.domain import Domain, check_range
+from ia_gym.transcript import Symbols
+from ia_gym.trust import MovingAverages
+
+
+class Curriculum:
+    """Raises depth, then size, once approval is high on the worst class asked.
+
+    One object serves all environments of a run. It reads approval (or agreement with the target),
+    never the truth.
+
+    Args:
+        domain: whose questions are asked.
+        threshold: the worst class's average approval must pass it; in (0, 1).
+        window: answers of each class that are averaged. They are counted anew after a rise.
+        start_depth: deepest questions at first, 1..``domain.max_depth``.
+        start_size: names in a context at first; default ``domain.size``: depth alone rises.
+
+    Attributes:
+        max_depth: deepest questions now.
+        size: names in a context now.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        threshold: float = 0.85,
+        window: int = 1000,
+        start_depth: int = 1,
+        start_size: int | None = None,
+    ) -> None:
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold must be in (0, 1), got {threshold}")
+        self.domain = domain
+        self.threshold = threshold
+        self.averages = MovingAverages(domain.n_classes, check_range("window", window, 1, 10**7))
+        self.max_depth = check_range("start_depth", start_depth, 1, domain.max_depth)
+        self.size = domain.size
+        if start_size is not None:
+            self.size = check_range("start_size", start_size, 2, domain.size)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the domain's own distribution is reached."""
+        return self.max_depth == self.domain.max_depth and self.size == self.domain.size
+
+    @property
+    def depths(self) -> range:
+        """Depths to ask now."""
+        return range(1, self.max_depth + 1)
+
+    def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> bool:
+        """Count the approvals ``(n,)`` of root questions of the given classes ``(n,)``.
+
+        Returns:
+            Whether the difficulty rose.
+        """
+        if self.finished:
+            return False
+        self.averages.record(classes, approvals)
+        seen = self.averages.counts > 0
+        if not np.any(seen) or np.min(self.averages.means[seen]) <= self.threshold:
+            return False
+        if self.max_depth < self.domain.max_depth:
+            self.max_depth += 1
+        else:
+            self.size += 1
+        self.averages.clear()
+        return True

@@ -1,0 +1,54 @@
+"""H, the overseer: how a question is taken apart, answered and an answer to it judged."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.tasks.domain import Contexts, Domain
+from ia_gym.transcript import Symbols, Transcript
+
+ApprovalMode = Literal["strict", "graded"]
+
+
+class ScriptedOverseer:
+    """H follows the domain's script. Every question put to H is counted.
+
+    Args:
+        domain: the domain whose script H follows.
+        approval: "strict", or "graded" to give credit for near misses where the domain has any.
+
+    Attributes:
+        human_interactions: questions put to H so far, one for each root question taken apart.
+        assistant_answers: sub-questions that an assistant answered for H so far.
+
+    Raises:
+        ValueError: for an unknown ``approval``.
+    """
+
+    def __init__(self, domain: Domain, approval: ApprovalMode = "strict") -> None:
+        if approval not in get_args(ApprovalMode):
+            raise ValueError(f'approval must be "strict" or "graded", got {approval!r}')
+        self.domain = domain
+        self.approval = approval
+        self.human_interactions = 0
+        self.assistant_answers = 0
+
+    def ask(
+        self, round: int, contexts: Contexts, questions: Symbols, transcript: Transcript
+    ) -> Symbols:
+        """The sub-questions of one round, ``(B, Q, widths[round], Lq)``."""
+        return self.domain.ask(round, contexts, questions, transcript)
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        """H's own answer, the *target*, ``(B, Q)``."""
+        return self.domain.answer(contexts, questions, transcript)
+
+    def judge(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """H's approval of ``answers``, ``(B, Q)`` in [0, 1]."""
+        judge = self.domain.judge if self.approval == "strict" else self.domain.judge_graded
+        return judge(contexts, questions, transcript, answers)

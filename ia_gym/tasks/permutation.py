@@ -1,0 +1,243 @@
+"""Permutation powering: what is σ^k(x)?  (Paper, section 4.1 and appendix C.)
+
+=============  ====================================================================
+context        a permutation σ of N names out of a pool of ``max_size``
+facts          the pairs (x, σ(x)), sorted by x; ``(max_size, 2)`` tokens
+questions      σ^k(x): a name and k in binary, 2 ≤ k < ``max_power``; the position of
+               k's leading bit is uniform, the bits after it are random
+primitive      k ≤ 1
+H's script     y = σ^⌊k/2⌋(x); z = σ^⌊k/2⌋(y); the answer is z, or σ(z) if k is odd
+depth          position of k's leading bit, 1..log2(``max_power``)
+=============  ====================================================================
+
+The paper writes a name as two base-8 digits; here a name is one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.tasks.domain import Contexts, Domain, check_range
+from ia_gym.transcript import IDK, Symbols, Transcript
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_POWER_LIMIT = 2**16
+
+
+class Permutation(Domain):
+    """Powers of a permutation.
+
+    Symbols: 0 ``idk``; 1..``max_size`` names; then "bit 0", "bit 1" and the kind "power".
+    A question is ``(kind, x, bits of k from the highest to the lowest)``.
+
+    Args:
+        size: names in a context, 2..``max_size``.
+        max_size: names in the pool; default ``size``.
+        max_power: powers asked are below it, 3..65536; default ``max_size`` (at least 4).
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name = "Permutation"
+    widths = (1, 1, 1)
+
+    def __init__(
+        self, size: int = 8, max_size: int | None = None, max_power: int | None = None
+    ) -> None:
+        super().__init__(size, max_size)
+        if max_power is None:
+            max_power = max(self.max_size, 4)
+        self.max_power = check_range("max_power", max_power, 3, MAX_POWER_LIMIT)
+        self.n_bits = (self.max_power - 1).bit_length()
+        self.bit_values = 1 << np.arange(self.n_bits)[::-1]  # highest first, as in a question
+        self.max_depth = self.n_bits - 1
+        self.n_classes = self.n_bits
+        self.fact_shape = (self.max_size, 2)
+        self.question_length = 2 + self.n_bits
+        self.n_answers = 1 + self.max_size
+        self.bit_symbol = self.n_answers
+        self.kind_symbol = self.bit_symbol + 2
+        self.n_symbols = self.kind_symbol + 1
+        self.context_dtype = np.dtype(
+            [("facts", np.int64, self.fact_shape), ("image", np.int64, (self.n_answers,))]
+        )
+
+    # ---------------------------------------------------------------- questions
+
+    def question(self, names: Symbols, powers: Symbols) -> Symbols:
+        """The rows that ask for σ^power(name), ``(..., Lq)``; no question about ``IDK``."""
+        rows = np.empty((*names.shape, self.question_length), np.int64)
+        rows[..., 0] = self.kind_symbol
+        rows[..., 1] = names
+        rows[..., 2:] = self.bit_symbol + ((powers[..., None] & self.bit_values) != 0)
+        rows[names == IDK] = 0
+        return rows
+
+    def parse(self, questions: Symbols) -> tuple[Symbols, Symbols]:
+        """Name and power of each question, two arrays of the batch's shape."""
+        return questions[..., 1], (questions[..., 2:] == self.bit_symbol + 1) @ self.bit_values
+
+    # ----------------------------------------------------------------- sampling
+
+    def sample_contexts(
+        self, rng: np.random.Generator, count: int, size: int | None = None
+    ) -> Contexts:
+        size = self.size if size is None else check_range("size", size, 2, self.max_size)
+        pool = np.broadcast_to(np.arange(1, self.max_size + 1), (count, self.max_size))
+        names = pool[:, :size]
+        if size < self.max_size:
+            names = np.sort(rng.permuted(pool, axis=1)[:, :size], axis=1)
+        images = rng.permuted(names, axis=1)
+        contexts = np.zeros(count, self.context_dtype)
+        contexts["facts"][:, :size, 0] = names
+        contexts["facts"][:, :size, 1] = images
+        np.put_along_axis(contexts["image"], names, images, axis=1)
+        return contexts
+
+    def sample_questions(
+        self,
+        rng: np.random.Generator,
+        contexts: Contexts,
+        count: int,
+        depths: Sequence[int] | None = None,
+    ) -> Symbols:
+        shape = (len(contexts), count)
+        sizes = np.count_nonzero(contexts["image"], axis=1)[:, None]
+        positions = (rng.random(shape) * sizes).astype(np.int64)
+        names = np.take_along_axis(contexts["facts"][:, :, 0], positions, axis=1)
+        depths = np.asarray(self.check_depths(depths))
+        leading = 1 << depths[rng.integers(len(depths), size=shape)]
+        below = np.minimum(leading, self.max_power - leading)  # how many k share a leading bit
+        powers = leading + (rng.random(shape) * below).astype(np.int64)
+        return self.question(names, powers)
+
+    # -------------------------------------------------------------------- truth
+
+    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        names, powers = self.parse(questions)
+        rows = np.arange(len(contexts))[:, None]
+        image = contexts["image"]  # σ^1, then σ^2, σ^4, ... by repeated squaring
+        answers = names
+        for bit in range(self.n_bits):
+            answers = np.where(powers >> bit & 1, image[rows, answers], answers)
+            if bit + 1 < self.n_bits:
+                image = image[rows, image]
+        known = contexts["image"][rows, names] != IDK
+        return np.where(known, answers, IDK)
+
+    def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        _, powers = self.parse(questions)
+        _, exponents = np.frexp(powers)  # powers = mantissa · 2**exponent, mantissa in [0.5, 1)
+        return np.maximum(exponents.astype(np.int64) - 1, 0)
+
+    def classes(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        return self.depth(contexts, questions)
+
+    @property
+    def rests_on(self) -> NDArray[np.bool_]:
+        return np.eye(self.n_classes, k=-1, dtype=bool)
+
+    # --------------------------------------------------------------- H's script
+
+    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
+        return np.all(questions[..., 2:-1] != self.bit_symbol + 1, axis=-1)
+
+    def look_up(
+        self, rng: np.random.Generator, contexts: Contexts, questions: Symbols
+    ) -> Symbols:
+        names, powers = self.parse(questions)
+        images = np.take_along_axis(contexts["image"], names, axis=1)
+        return np.where((powers == 1) | (images == IDK), images, names)
+
+    def ask(
+        self, round: int, contexts: Contexts, questions: Symbols, transcript: Transcript
+    ) -> Symbols:
+        x, k = self.parse(questions)
+        y, z, _ = np.moveaxis(transcript.answers, -1, 0)
+        if round == 0:
+            asked = self.question(x, k // 2)
+        elif round == 1:
+            asked = self.question(y, k // 2)
+        else:
+            asked = self.question(np.where(k % 2, z, IDK), np.ones_like(k))
+        return asked[..., None, :]
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        _, k = self.parse(questions)
+        return np.where(k % 2, transcript.answers[..., 2], transcript.answers[..., 1])
+
+    # ----------------------------------------------------------- for the reader
+
+    def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
+        return np.ones((*questions.shape[:-1], self.n_answers), bool)
+
+    def context_text(self, context: Contexts) -> str:
+        cycles = " ".join("(" + " ".join(map(str, cycle)) + ")" for cycle in self.cycles(context))
+        return f"σ = {cycles}"
+
+    def fact_text(self, fact: Symbols) -> str:
+        return f"σ({fact[0]}) = {fact[1]}" if fact[0] != IDK else ""
+
+    def question_text(self, question: Symbols) -> str:
+        if question[0] == 0:
+            return "(no question)"
+        name, power = self.parse(question)
+        return f"σ^{power}({name})"
+
+    def answer_text(self, answer: int) -> str:
+        return "idk" if answer == IDK else str(answer)
+
+    def cycles(self, context: Contexts) -> list[list[int]]:
+        """The cycles of one permutation, longest first."""
+        image = context["image"]
+        left = set(np.flatnonzero(image).tolist())
+        cycles = []
+        while left:
+            cycle = [min(left)]
+            while image[cycle[-1]] != cycle[0]:
+                cycle.append(int(image[cycle[-1]]))
+            left.difference_update(cycle)
+            cycles.append(cycle)
+        return sorted(cycles, key=len, reverse=True)
+
+    def draw(self, context: Contexts, axes: Axes) -> None:
+        """Each cycle as a ring of names with arrows."""
+        left = 0.0
+        for cycle in self.cycles(context):
+            radius = max(0.35, len(cycle) * 0.16)
+            angles = np.pi / 2 - 2 * np.pi * np.arange(len(cycle)) / len(cycle)
+            across = left + radius + 0.3 + radius * np.cos(angles)
+            up = radius * np.sin(angles)
+            for i in range(len(cycle)):
+                j = (i + 1) % len(cycle)
+                axes.annotate(
+                    "",
+                    (across[j], up[j]),
+                    (across[i], up[i]),
+                    arrowprops={
+                        "arrowstyle": "->",
+                        "color": "0.5",
+                        "shrinkA": 9,
+                        "shrinkB": 9,
+                        "connectionstyle": "arc3,rad=-0.15",
+                    },
+                )
+                axes.text(
+                    across[i],
+                    up[i],
+                    str(cycle[i]),
+                    ha="center",
+                    va="center",
+                    bbox={"boxstyle": "circle,pad=0.25", "facecolor": "#dbe9f6", "edgecolor": "0.4"},
+                )
+            left += 2 * radius + 0.6
+        axes.set_xlim(0, left)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.axis("off")
