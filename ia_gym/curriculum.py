@@ -10,8 +10,12 @@ from ia_gym.transcript import Symbols
 from ia_gym.trust import MovingAverages
 
 
+RARE = 0.01
+"""Classes with no more than this share of the answers do not hold a rise up."""
+
+
 class Curriculum:
-    """Raises depth, then size, once approval is high on the worst class asked.
+    """Raises depth, then size, once approval is high on the worst common class asked.
 
     One object serves all environments of a run. It reads approval (or agreement with the target),
     never the truth.
@@ -65,8 +69,9 @@ class Curriculum:
         if self.finished:
             return False
         self.averages.record(classes, approvals)
-        seen = self.averages.counts > 0
-        if not np.any(seen) or np.min(self.averages.means[seen]) <= self.threshold:
+        counts = self.averages.counts
+        common = counts > RARE * counts.sum()
+        if not np.any(common) or np.min(self.averages.means[common]) <= self.threshold:
             return False
         if self.max_depth < self.domain.max_depth:
             self.max_depth += 1

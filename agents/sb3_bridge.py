@@ -1,0 +1,146 @@
+"""SB3's vector interface over gymnasium's vector environments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+import ia_gym  # noqa: F401  (registers the ids)
+
+
+class GymnasiumVecEnv(VecEnv):
+    """A gymnasium ``VectorEnv`` (autoreset mode SAME_STEP) as an SB3 ``VecEnv``.
+
+    Infos are handed out one dict an environment, with ``terminal_observation``,
+    ``TimeLimit.truncated`` and, at an episode's end, ``episode`` (return ``r``, length ``l``, time
+    ``t``), from which SB3 logs ``rollout/ep_rew_mean``. An episode whose info has a ``role`` other
+    than "root" (a sub-question of the overseer's) is left out of these statistics.
+
+    Args:
+        venv: the vector environment.
+
+    Raises:
+        ValueError: if its autoreset mode is another.
+    """
+
+    def __init__(self, venv: VectorEnv) -> None:
+        mode = venv.metadata.get("autoreset_mode")
+        if mode != AutoresetMode.SAME_STEP:
+            raise ValueError(f"venv must have autoreset_mode SAME_STEP, got {mode}")
+        self.venv = venv
+        super().__init__(venv.num_envs, venv.single_observation_space, venv.single_action_space)
+        self._returns = np.zeros(self.num_envs)
+        self._lengths = np.zeros(self.num_envs, np.int64)
+
+    def reset(self) -> Any:
+        """Reset all environments, with the seed given to :meth:`seed` if there is one."""
+        seed = self._seeds[0]
+        options = self._options[0] or None
+        observations, infos = self.venv.reset(seed=seed, options=options)
+        self.reset_infos = split_infos(infos, self.num_envs)
+        self._reset_seeds()
+        self._reset_options()
+        self._returns[:] = 0
+        self._lengths[:] = 0
+        return observations
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions ``(num_envs,)`` for :meth:`step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Observations, rewards (float32), dones and one info dict an environment."""
+        observations, rewards, terminated, truncated, infos = self.venv.step(self._actions)
+        dones = terminated | truncated
+        final_obs, final_infos = infos.pop("final_obs", None), infos.pop("final_info", None)
+        singles = split_infos(infos, self.num_envs)
+        finals = split_infos(final_infos or {}, self.num_envs)
+        self._returns += rewards
+        self._lengths += 1
+        for i in np.flatnonzero(dones).tolist():
+            single = finals[i]
+            self.reset_infos[i] = singles[i]
+            singles[i] = single
+            single["terminal_observation"] = final_obs[i]
+            single["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
+            if single.get("role", "root") == "root":
+                single["episode"] = {"r": self._returns[i], "l": int(self._lengths[i]), "t": 0.0}
+        self._returns[dones] = 0
+        self._lengths[dones] = 0
+        return observations, rewards.astype(np.float32), dones, singles
+
+    def close(self) -> None:
+        """Close the vector environment."""
+        self.venv.close()
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """An attribute of the environments, one entry for each of ``indices``."""
+        values = self.venv.get_attr(attr_name)
+        return [values[i] for i in self._indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of all environments.
+
+        Raises:
+            ValueError: for a part of them: they are one object.
+        """
+        if len(list(self._indices(indices))) != self.num_envs:
+            raise ValueError("indices must name all environments, which share their attributes")
+        self.venv.set_attr(attr_name, value)
+
+    def env_method(
+        self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the vector environment once; one entry for each of ``indices``."""
+        values = self.venv.call(method_name, *args, **kwargs)
+        return [values[i] for i in self._indices(indices)]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """False for each: a vector environment has vector wrappers around all of it."""
+        return [False for _ in self._indices(indices)]
+
+    def get_images(self) -> list[np.ndarray]:
+        """One picture an environment, in render mode "rgb_array"."""
+        return list(self.venv.render())
+
+    def _indices(self, indices: VecEnvIndices) -> Iterable[int]:
+        return self._get_indices(indices)
+
+
+def split_infos(infos: dict[str, Any], num_envs: int) -> list[dict[str, Any]]:
+    """Gymnasium's vector infos (a dict of arrays with ``_key`` masks) as a dict an environment."""
+    singles: list[dict[str, Any]] = [{} for _ in range(num_envs)]
+    for key, values in infos.items():
+        if key.startswith("_"):
+            continue
+        if isinstance(values, dict):
+            values = split_infos(values, num_envs)
+        elif isinstance(values, np.ndarray) and values.ndim == 1:
+            values = values.tolist()
+        mask = infos.get(f"_{key}")
+        if mask is None or mask.all():
+            for single, value in zip(singles, values, strict=True):
+                single[key] = value
+        else:
+            for i in np.flatnonzero(mask).tolist():
+                singles[i][key] = values[i]
+    return singles
+
+
+def make_sb3_vec_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> GymnasiumVecEnv:
+    """``num_envs`` batched copies of a registered environment, as SB3 wants them.
+
+    Args:
+        env_id: a registered id, such as "IA-Permutation-v0".
+        num_envs: copies.
+        **kwargs: the environment's own arguments; see :class:`ia_gym.envs.QuestionVectorEnv`.
+    """
+    return GymnasiumVecEnv(gym.make_vec(env_id, num_envs=num_envs, **kwargs))

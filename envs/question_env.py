@@ -1,0 +1,517 @@
+"""Question domains as environments: the reward is the amplified overseer's approval.
+
+:class:`QuestionEnv` and :class:`QuestionVectorEnv` are two faces of one engine
+(``engine.py``); an environment of one and a vector of one give equal trajectories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, get_args
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from ia_gym.assistants import Assistant, KnowNothing, Oracle
+from ia_gym.envs.engine import Engine, Outcome, Rows
+from ia_gym.envs.spaces import FactsBox
+from ia_gym.envs.rendering import Scene, draw_scene, scene_text
+from ia_gym.overseers import ApprovalMode, ScriptedOverseer
+from ia_gym.tasks import DOMAINS, Domain
+from ia_gym.tasks.domain import check_range
+from ia_gym.transcript import IDK, Symbols
+from ia_gym.trust import TrustGate
+
+RewardMode = Literal["approval", "truth"]
+AssistantMode = Literal["inline", "oracle", "none"]
+Observation = dict[str, NDArray[np.int64]]
+
+QUESTIONS_PER_CONTEXT_LIMIT = 10_000
+
+
+class QuestionEngineMixin:
+    """What both faces share: arguments, spaces, observations, infos, the assistant."""
+
+    engine: Engine
+    render_mode: str | None
+
+    def _build(
+        self,
+        n_envs: int,
+        domain: str | type[Domain],
+        questions_per_context: int,
+        approval: ApprovalMode,
+        reward: RewardMode,
+        assistant: AssistantMode,
+        trust: float | None,
+        render_mode: str | None,
+        domain_kwargs: dict[str, Any],
+    ) -> None:
+        if isinstance(domain, str):
+            if domain not in DOMAINS:
+                raise ValueError(f"domain must be one of {sorted(DOMAINS)}, got {domain!r}")
+            domain = DOMAINS[domain]
+        for name, value, allowed in (
+            ("reward", reward, get_args(RewardMode)),
+            ("assistant", assistant, get_args(AssistantMode)),
+            ("render_mode", render_mode, (None, *self.metadata["render_modes"])),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+        self.render_mode = render_mode
+        self.domain = domain(**domain_kwargs)
+        overseer = ScriptedOverseer(self.domain, approval)
+        gate = None if trust is None else TrustGate(self.domain.rests_on, trust)
+        self.engine = Engine(
+            self.domain,
+            n_envs,
+            check_range(
+                "questions_per_context", questions_per_context, 1, QUESTIONS_PER_CONTEXT_LIMIT
+            ),
+            overseer if reward == "approval" else None,
+            {"inline": None, "oracle": Oracle(self.domain), "none": KnowNothing()}[assistant],
+            gate if reward == "approval" and assistant == "inline" else None,
+        )
+        self._ready = False  # whether there has been a reset
+
+    metadata: dict[str, Any]
+
+    def _single_spaces(self) -> tuple[spaces.Dict, spaces.Discrete]:
+        rows, length = self.domain.fact_shape
+        top = self.domain.n_symbols - 1
+        observation = {
+            "facts": FactsBox(top, rows, length),
+            "question": spaces.Box(0, top, (self.domain.question_length,), np.int64),
+        }
+        return spaces.Dict(observation), spaces.Discrete(self.domain.n_answers)
+
+    # ------------------------------------------------------- what a run may change
+
+    def set_assistant(self, assistant: Assistant | None) -> None:
+        """Attach an assistant that answers H's sub-questions, or go back to inline for None.
+
+        Sub-questions the agent has already been shown are still its own to answer.
+        """
+        if assistant is not None and not callable(getattr(assistant, "answer", None)):
+            raise ValueError(
+                "assistant must be None or have a method answer(contexts, questions), "
+                f"got {assistant!r}"
+            )
+        self.engine.assistant = assistant
+
+    def set_difficulty(self, max_depth: int | None = None, size: int | None = None) -> None:
+        """Ask questions up to ``max_depth`` about contexts of ``size`` names, from now on.
+
+        None stands for the domain's own. Contexts already drawn are used up first.
+
+        Raises:
+            ValueError: for a value out of range.
+        """
+        full = self.domain
+        self.engine.max_depth = (
+            full.max_depth
+            if max_depth is None
+            else check_range("max_depth", max_depth, 1, full.max_depth)
+        )
+        self.engine.size = full.size if size is None else check_range("size", size, 2, full.size)
+
+    @property
+    def human_interactions(self) -> int:
+        """Questions put to H so far, one for each root question it took apart."""
+        return self.engine.overseer.human_interactions if self.engine.overseer else 0
+
+    @property
+    def assistant_answers(self) -> int:
+        """Sub-questions answered for H so far, by the agent or by an attached assistant."""
+        return self.engine.overseer.assistant_answers if self.engine.overseer else 0
+
+    # ---------------------------------------------------- observations and infos
+
+    def _observe(self) -> Observation:
+        engine = self.engine
+        facts = engine.contexts["facts"].reshape(engine.n_envs, -1)  # a copy: the field is strided
+        if facts.base is not None:
+            facts = facts.copy()
+        return {"facts": facts, "question": engine.questions.copy()}
+
+    def _info(self, outcome: Outcome | None = None) -> dict[str, NDArray[Any]]:
+        """The info of the questions shown, one entry an environment."""
+        engine = self.engine
+        info: dict[str, NDArray[Any]] = {
+            "truth": engine.truths.copy(),
+            "depth": engine.depths.copy(),
+            "role": np.where(engine.is_root, "root", "sub"),
+            "action_mask": engine.domain.answer_mask(engine.questions),
+        }
+        if engine.gate is not None:
+            trusted = engine.gate.trusted
+            info["trusted"] = np.repeat(trusted[None], engine.n_envs, axis=0)
+        if outcome is not None and engine.overseer is not None:
+            info["target"] = outcome.targets
+            info["approval"] = outcome.rewards.copy()
+        return info
+
+    def _check_actions(self, actions: Any, shape: tuple[int, ...]) -> Symbols:
+        array = np.asarray(actions)
+        if array.shape != shape or array.dtype.kind not in "iu":
+            raise ValueError(
+                f"action must be of whole numbers and shape {shape}, got {actions!r} "
+                f"({array.dtype}, shape {array.shape})"
+            )
+        if array.size and (array.min() < 0 or array.max() >= self.domain.n_answers):
+            raise ValueError(f"action must be in 0..{self.domain.n_answers - 1}, got {actions!r}")
+        return array.astype(np.int64)
+
+    def _scene(self, row: int, answer: int | None = None, approval: float | None = None) -> Scene:
+        engine = self.engine
+        place = row, engine.cursor[row]
+        root = bool(engine.is_root[row])
+        return Scene(
+            domain=self.domain,
+            context=engine.contexts[row],
+            root=engine.roots[place],
+            question=engine.questions[row],
+            is_root=root,
+            transcript=engine.transcripts[place] if engine.overseer is not None else None,
+            can_earn=bool(engine.can_earn[place]),
+            answer=answer,
+            approval=approval,
+            truth=int(engine.truths[row]),
+        )
+
+
+class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
+    """One question, one episode: ``reset`` asks, one ``step`` answers.
+
+    The reward is how far the amplified overseer approves of the answer. With the default
+    ``assistant="inline"`` the overseer's sub-questions come up as episodes of their own, which
+    look like any other and earn nothing: the agent is its own assistant.
+
+    Observation: ``Dict(facts=Box(0, n_symbols-1, (F·L,), int64), question=Box(0, n_symbols-1,
+    (Lq,), int64))``; facts are rows of ``L`` tokens, padded with 0. After ``step`` it is the
+    question just answered.
+
+    Action: ``Discrete(n_answers)``, a symbol; 0 is "I don't know" and never approved of.
+
+    Info: ``truth``, ``depth``, ``role`` ("root" or "sub"), ``action_mask`` (bool
+    ``(n_answers,)``) and, with a trust gate, ``trusted`` (bool, one a class); after ``step`` also
+    ``target`` (H's own answer, 0 where the question could earn nothing) and ``approval``.
+
+    Args:
+        domain: a name in ``ia_gym.tasks.DOMAINS``, or a subclass of ``Domain``.
+        questions_per_context: root questions about a context before the next one is drawn.
+        approval: "strict" or "graded".
+        reward: "approval", or "truth" for evaluation (root questions only, no overseer).
+        assistant: "inline" (the agent itself), "oracle" (truth) or "none" (idk to all). Attach
+            your own with ``env.unwrapped.set_assistant(X)``.
+        trust: threshold of the trust gate in [0, 1), None for no gate. It guards inline and
+            attached assistants; "oracle" and "none" need none.
+        render_mode: "ansi" (text), "rgb_array" (a picture), "human" (text, printed).
+        **domain_kwargs: the domain's own arguments: ``size``, ``max_size``, ...
+
+    Raises:
+        ValueError: for an argument out of range, or an action outside the space.
+        gymnasium.error.ResetNeeded: if stepped before ``reset`` or after the episode's end.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": ["ansi", "rgb_array", "human"],
+        "render_fps": 1,
+    }
+
+    def __init__(
+        self,
+        domain: str | type[Domain] = "Permutation",
+        *,
+        questions_per_context: int = 16,
+        approval: ApprovalMode = "strict",
+        reward: RewardMode = "approval",
+        assistant: AssistantMode = "inline",
+        trust: float | None = 0.75,
+        render_mode: str | None = None,
+        **domain_kwargs: Any,
+    ) -> None:
+        self._build(
+            1,
+            domain,
+            questions_per_context,
+            approval,
+            reward,
+            assistant,
+            trust,
+            render_mode,
+            domain_kwargs,
+        )
+        self.observation_space, self.action_space = self._single_spaces()
+        self._answered = False
+        self._last: tuple[int | None, float | None] = (None, None)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """The next question; with a ``seed``, everything starts afresh.
+
+        A root question left unanswered is dropped, a sub-question is put again.
+        """
+        super().reset(seed=seed)
+        engine = self.engine
+        if seed is not None or not self._ready:
+            engine.reset(self.np_random)
+            self._ready = True
+        elif self._answered or engine.is_root[0]:
+            engine.next_episode(engine.all_rows)
+        self._answered = False
+        self._last = (None, None)
+        if self.render_mode == "human":
+            self.render_human()
+        return self._single(self._observe()), self._single(self._info())
+
+    def step(
+        self, action: np.int64
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Answer the question: the reward is H's approval, and the episode ends."""
+        if not self._ready or self._answered:
+            raise ResetNeeded(
+                "step() needs a question to answer: call reset() first, and after every step"
+            )
+        answer = self._check_actions(action, ())
+        outcome = self.engine.answer(self.engine.all_rows, answer[None])
+        reward = float(outcome.rewards[0])
+        self._answered = True
+        self._last = (int(answer), reward)
+        if self.render_mode == "human":
+            self.render_human()
+        info = self._single(self._info(outcome))
+        return self._single(self._observe()), reward, True, False, info
+
+    @staticmethod
+    def _single(batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        """Entry 0 of each array, scalars as Python objects."""
+        return {
+            key: value[0] if value.ndim > 1 else value[0].item() for key, value in batch.items()
+        }
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which answers are of the kind the question asks for, ``(n_answers,)``."""
+        return self.domain.answer_mask(self.engine.questions)[0]
+
+    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+        """The question, what H asked about it, the answer and its approval."""
+        if self.render_mode is None:
+            gym.logger.warn("render() does nothing without a render_mode; see gym.make")
+            return None
+        if not self._ready:
+            raise ResetNeeded("render() needs a question to show: call reset() first")
+        if self.render_mode == "rgb_array":
+            return draw_scene(self._scene(0, *self._last))
+        if self.render_mode == "ansi":
+            return scene_text(self._scene(0, *self._last))
+        return None  # "human" prints as it goes
+
+    def render_human(self) -> None:
+        """Print the scene, as render mode "human" does after each reset and step."""
+        print(scene_text(self._scene(0, *self._last)), end="\n\n")
+
+
+class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDArray[Any]]):
+    """``num_envs`` copies of :class:`QuestionEnv`, batched, with one trust gate for all.
+
+    Args:
+        num_envs: copies, at least 1.
+        autoreset_mode: an ``AutoresetMode`` or its value. SAME_STEP (default) returns the next
+            question with the answer to the last (``final_obs`` and ``final_info`` hold what was
+            answered); NEXT_STEP spends a step on each reset; DISABLED leaves it to
+            ``reset(options={"reset_mask": ...})``.
+        domain: and all after it: see :class:`QuestionEnv`.
+
+    Raises:
+        ValueError: for an argument out of range, or an action outside the space.
+        gymnasium.error.ResetNeeded: if stepped before ``reset``, or in mode DISABLED after an
+            episode's end.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (an instance's own mode is put in a copy)
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 1,
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        domain: str | type[Domain] = "Permutation",
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        questions_per_context: int = 16,
+        approval: ApprovalMode = "strict",
+        reward: RewardMode = "approval",
+        assistant: AssistantMode = "inline",
+        trust: float | None = 0.75,
+        render_mode: str | None = None,
+        **domain_kwargs: Any,
+    ) -> None:
+        self.num_envs = check_range("num_envs", num_envs, 1, 10**6)
+        try:
+            self.autoreset_mode = AutoresetMode(autoreset_mode)
+        except ValueError:
+            allowed = [mode.value for mode in AutoresetMode]
+            raise ValueError(
+                f"autoreset_mode must be an AutoresetMode or one of {allowed}, "
+                f"got {autoreset_mode!r}"
+            ) from None
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self._build(
+            self.num_envs,
+            domain,
+            questions_per_context,
+            approval,
+            reward,
+            assistant,
+            trust,
+            render_mode,
+            domain_kwargs,
+        )
+        self.single_observation_space, self.single_action_space = self._single_spaces()
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._done = np.zeros(self.num_envs, bool)  # whose question has been answered
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """The next question in each environment; with a ``seed``, everything starts afresh.
+
+        Args:
+            seed: one seed for the whole vector.
+            options: ``{"reset_mask": bool (num_envs,)}`` resets only those environments.
+        """
+        super().reset(seed=seed)
+        engine = self.engine
+        mask = (options or {}).get("reset_mask")
+        if seed is not None or not self._ready:
+            engine.reset(self.np_random)
+            self._ready = True
+            self._done[:] = False
+        else:
+            chosen = np.ones(self.num_envs, bool) if mask is None else self._check_mask(mask)
+            rows = np.flatnonzero(chosen & (self._done | engine.is_root))
+            engine.next_episode(rows)
+            self._done[chosen] = False
+        return self._observe(), self._masked(self._info())
+
+    def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
+        array = np.asarray(mask)
+        if array.shape != (self.num_envs,) or array.dtype != bool:
+            raise ValueError(
+                f"reset_mask must be a bool array of shape ({self.num_envs},), "
+                f"got {array.dtype} of shape {array.shape}"
+            )
+        return array
+
+    def step(
+        self, actions: Symbols
+    ) -> tuple[
+        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Answer the question in each environment."""
+        engine, n = self.engine, self.num_envs
+        if not self._ready:
+            raise ResetNeeded("step() needs questions to answer: call reset() first")
+        answers = self._check_actions(actions, (n,))
+        if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._done.any():
+            return self._step_resets(answers)
+        if self._done.any():
+            raise ResetNeeded(
+                f"environments {np.flatnonzero(self._done).tolist()} have ended: "
+                'call reset(options={"reset_mask": ...}) before the next step'
+            )
+        outcome = engine.answer(engine.all_rows, answers)
+        terminated = np.ones(n, bool)
+        truncated = np.zeros(n, bool)
+        if self.autoreset_mode != AutoresetMode.SAME_STEP:
+            self._done[:] = True
+            info = self._masked(self._info(outcome))
+            return self._observe(), outcome.rewards, terminated, truncated, info
+        final_obs, final_info = self._observe(), self._masked(self._info(outcome))
+        engine.next_episode(engine.all_rows)
+        info = self._masked(self._info())
+        info["final_obs"] = split_observations(final_obs)
+        info["_final_obs"] = terminated.copy()
+        info["final_info"] = final_info
+        info["_final_info"] = terminated.copy()
+        return self._observe(), outcome.rewards, terminated, truncated, info
+
+    def _step_resets(
+        self, answers: Symbols
+    ) -> tuple[
+        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """A step in mode NEXT_STEP in which ended environments reset and the others answer."""
+        engine, n = self.engine, self.num_envs
+        ended, going = np.flatnonzero(self._done), np.flatnonzero(~self._done)
+        engine.next_episode(ended)
+        outcome = Outcome(np.zeros(n), np.full(n, IDK))
+        if len(going):
+            part = engine.answer(going, answers[going])
+            outcome.rewards[going], outcome.targets[going] = part.rewards, part.targets
+        self._done = ~self._done
+        info = self._masked(self._info(outcome))
+        for key in ("target", "approval"):
+            if key in info:
+                info[f"_{key}"] = self._done.copy()
+        return self._observe(), outcome.rewards, self._done.copy(), np.zeros(n, bool), info
+
+    def _masked(self, info: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        """``info`` with gymnasium's ``_key`` masks, which say which environments have the key."""
+        masks = {f"_{key}": np.ones(self.num_envs, bool) for key in info}
+        return {**info, **masks}
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which answers are of the kind asked for, ``(num_envs, n_answers)``."""
+        return self.domain.answer_mask(self.engine.questions)
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Text or a picture of each environment's question, as the render mode says."""
+        if self.render_mode is None:
+            gym.logger.warn("render() does nothing without a render_mode; see gym.make_vec")
+            return None
+        if not self._ready:
+            raise ResetNeeded("render() needs questions to show: call reset() first")
+        show = draw_scene if self.render_mode == "rgb_array" else scene_text
+        return tuple(show(self._scene(row)) for row in range(self.num_envs))
+
+    # gymnasium's Sync and AsyncVectorEnv have these three; users expect them of any vector.
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of the vector once (or read an attribute): ``num_envs`` results.
+
+        All results are the same but those of ``action_masks``, of which each gets its own.
+        """
+        if name == "action_masks":
+            return tuple(self.action_masks())
+        value = getattr(self, name)
+        return ((value(*args, **kwargs) if callable(value) else value),) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of the vector, ``num_envs`` times."""
+        return (getattr(self, name),) * self.num_envs
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute of the vector."""
+        setattr(self, name, values)
+
+
+def split_observations(batch: Observation) -> NDArray[np.object_]:
+    """An object array with one observation an environment, as gymnasium holds ``final_obs``."""
+    keys = list(batch)
+    singles = np.empty(len(batch[keys[0]]), object)
+    singles[:] = [dict(zip(keys, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+    return singles
+
+
+__all__: Sequence[str] = ["QuestionEnv", "QuestionVectorEnv", "Rows"]

@@ -1,0 +1,27 @@
+"""The space of a set of facts."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium import spaces
+
+
+class FactsBox(spaces.Box):
+    """A flat ``Box`` of ``rows · row_length`` symbols, which knows how long a row is.
+
+    Networks that treat facts as a set cut the flat observation into rows again:
+    ``facts.reshape(-1, rows, row_length)``. A row that starts with 0 is padding.
+
+    Args:
+        top: the largest symbol.
+        rows: facts, padding included.
+        row_length: symbols a fact.
+    """
+
+    def __init__(self, top: int, rows: int, row_length: int) -> None:
+        super().__init__(0, top, (rows * row_length,), np.int64)
+        self.rows = rows
+        self.row_length = row_length
+
+    def __repr__(self) -> str:
+        return f"FactsBox({self.high.flat[0]}, rows={self.rows}, row_length={self.row_length})"

@@ -1,0 +1,34 @@
+"""Packaging: the top-level folders ``envs`` and ``agents`` are installed as parts of ``ia_gym``."""
+
+from setuptools import setup
+
+setup(
+    name="ia-gym",
+    version="0.1.0",
+    description="Gymnasium environments for Iterated Amplification",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    package_dir={"ia_gym": "ia_gym", "ia_gym.envs": "envs", "ia_gym.agents": "agents"},
+    packages=["ia_gym", "ia_gym.tasks", "ia_gym.envs", "ia_gym.agents"],
+    package_data={"ia_gym": ["py.typed"], "ia_gym.agents": ["settings/*.yaml"]},
+    install_requires=[
+        "gymnasium>=1.2.2",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "pandas>=2.0",
+        "pyyaml>=6.0",
+        "rich>=13.0",
+        "safetensors>=0.4",
+        "stable-baselines3>=2.7",
+        "tensorboard>=2.15",
+        "torch>=2.9",
+        "typer>=0.12",
+    ],
+    extras_require={
+        "dev": ["hypothesis>=6.0", "mypy>=1.10", "pytest>=8.0", "pytest-xdist>=3.0", "ruff>=0.6"],
+    },
+    entry_points={"console_scripts": ["ia-gym = ia_gym.agents.cli:app"]},
+    classifiers=["Programming Language :: Python :: 3", "License :: OSI Approved :: MIT License"],
+)
