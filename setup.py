@@ -11,8 +11,14 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     package_dir={"ia_gym": "ia_gym", "ia_gym.envs": "envs", "ia_gym.agents": "agents"},
-    packages=["ia_gym", "ia_gym.tasks", "ia_gym.envs", "ia_gym.agents"],
-    package_data={"ia_gym": ["py.typed"], "ia_gym.agents": ["settings/*.yaml"]},
+    packages=[
+        "ia_gym",
+        "ia_gym.tasks",
+        "ia_gym.envs",
+        "ia_gym.agents",
+        "ia_gym.agents.settings",
+    ],
+    package_data={"ia_gym": ["py.typed"], "ia_gym.agents.settings": ["*.yaml"]},
     install_requires=[
         "gymnasium>=1.2.2",
         "matplotlib>=3.8",

@@ -1,0 +1,22 @@
+"""Learners with SB3's face, the bridge to SB3's own agents, and what compares them."""
+
+from ia_gym.agents.assistants import PolicyAssistant
+from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
+from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.features import FactsExtractor
+from ia_gym.agents.imitation import ImitationIA
+from ia_gym.agents.sb3_bridge import GymnasiumVecEnv, make_sb3_vec_env
+from ia_gym.agents.supervised import Supervised
+
+__all__ = [
+    "AmplificationCallback",
+    "CurriculumCallback",
+    "EvaluationCallback",
+    "FactsExtractor",
+    "GymnasiumVecEnv",
+    "HeldOut",
+    "ImitationIA",
+    "PolicyAssistant",
+    "Supervised",
+    "make_sb3_vec_env",
+]

@@ -1,28 +1,30 @@
-"""SB3 agents as the overseer's assistant."""
+"""Agents with SB3's face as the overseer's assistant."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from stable_baselines3.common.policies import BasePolicy
 
 from ia_gym.tasks import Contexts
 from ia_gym.transcript import Symbols
 
+if TYPE_CHECKING:
+    from ia_gym.agents.evaluation import Predictor
+
 
 class PolicyAssistant:
-    """An SB3 policy that answers sub-questions.
+    """Anything that predicts as SB3's models and policies do, answering sub-questions.
 
     Args:
-        policy: the policy (``model.policy``, or a copy of it).
-        deterministic: take the policy's best answer instead of sampling one.
+        policy: the model or policy, or a copy of it.
+        deterministic: take its best answers instead of sampling them.
     """
 
-    def __init__(self, policy: BasePolicy, deterministic: bool = False) -> None:
+    def __init__(self, policy: Predictor, deterministic: bool = False) -> None:
         self.policy = policy
         self.deterministic = deterministic
 
-    @torch.no_grad()
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`ia_gym.assistants.Assistant`."""
         answers = np.zeros(questions.shape[:2], np.int64)
@@ -30,6 +32,7 @@ class PolicyAssistant:
         if len(asked[0]):
             facts = contexts["facts"].reshape(len(contexts), -1)
             observation = {"facts": facts[asked[0]], "question": questions[asked]}
-            tensors, _ = self.policy.obs_to_tensor(observation)
-            answers[asked] = self.policy._predict(tensors, self.deterministic).cpu().numpy()
+            answers[asked], _ = self.policy.predict(
+                observation, deterministic=self.deterministic
+            )
         return answers

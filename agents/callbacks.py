@@ -1,18 +1,25 @@
-"""Callbacks that keep an environment's overseer in step with the agent."""
+"""Callbacks for any agent with SB3's face: the assistant, the curriculum, the evaluation."""
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
+import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.assistants import PolicyAssistant
+from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
 from ia_gym.assistants import polyak_average
+from ia_gym.curriculum import Curriculum
 
 
 class AmplificationCallback(BaseCallback):
     """Attaches a slow copy of the agent to the environment, as the overseer's assistant.
 
-    The copy is the Polyak average of the agent's policy over its last updates (the paper, section
-    2: "the agent's slow copy"), renewed before each rollout.
+    The copy is the Polyak average of the agent's policy (paper, section 2), renewed before each
+    rollout.
 
     Args:
         horizon: rollouts to average over; 1 for a snapshot of the latest policy.
@@ -27,7 +34,6 @@ class AmplificationCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self.average = polyak_average(self.model.policy, self.horizon)
-        self.average.train(False)
         assistant = PolicyAssistant(self.average.module, self.deterministic)
         self.training_env.env_method("set_assistant", assistant)
 
@@ -36,3 +42,104 @@ class AmplificationCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         return True
+
+
+class CurriculumCallback(BaseCallback):
+    """Keeps the training environments at the difficulty of a curriculum.
+
+    It reads the approval of root questions, in any SB3 vector environment, worker processes
+    included.
+
+    Args:
+        curriculum: the curriculum, shared by all environments.
+        verbose: as in SB3.
+    """
+
+    def __init__(self, curriculum: Curriculum, verbose: int = 0) -> None:
+        super().__init__(verbose)
+        self.curriculum = curriculum
+
+    def _follow(self) -> None:
+        curriculum = self.curriculum
+        self.training_env.env_method("set_difficulty", curriculum.max_depth, curriculum.size)
+        self.logger.record("curriculum/max_depth", curriculum.max_depth)
+        self.logger.record("curriculum/size", curriculum.size)
+
+    def _on_training_start(self) -> None:
+        self._follow()
+
+    def _on_step(self) -> bool:
+        answered = [info for info in self.locals["infos"] if info.get("role") == "root"]
+        classes = np.array([info["class"] for info in answered], np.int64)
+        approvals = np.array([info["approval"] for info in answered], np.float64)
+        if self.curriculum.record(classes, approvals):
+            self._follow()
+        return True
+
+
+class EvaluationCallback(BaseCallback):
+    """Evaluates the agent on held-out questions as training goes on, and logs the result.
+
+    Every agent gets the same tags: those of :meth:`HeldOut.evaluate`, the counters
+    ``overseer/human_interactions`` and ``overseer/assistant_answers``, and ``time/minutes``.
+
+    Args:
+        held_out: the questions.
+        eval_freq: timesteps from one evaluation to the next.
+        max_minutes: training ends when this much time has passed; None for no limit.
+        on_evaluation: called with each evaluation's row.
+        verbose: as in SB3.
+
+    Attributes:
+        history: one dict an evaluation, with ``timesteps`` beside the tags.
+    """
+
+    def __init__(
+        self,
+        held_out: HeldOut,
+        eval_freq: int,
+        max_minutes: float | None = None,
+        on_evaluation: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        self.held_out = held_out
+        self.eval_freq = eval_freq
+        self.max_minutes = max_minutes
+        self.on_evaluation = on_evaluation
+        self.history: list[dict[str, float]] = []
+
+    def _on_training_start(self) -> None:
+        self.started = time.monotonic()
+        self._evaluate()
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps - self.history[-1]["timesteps"] >= self.eval_freq:
+            self._evaluate()
+        minutes = (time.monotonic() - self.started) / 60
+        return self.max_minutes is None or minutes < self.max_minutes
+
+    def _on_training_end(self) -> None:
+        if self.history[-1]["timesteps"] < self.num_timesteps:
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        row = self.held_out.evaluate(self.model)
+        for name in ("human_interactions", "assistant_answers"):
+            row[f"overseer/{name}"] = float(self._count(name))
+        row["time/minutes"] = (time.monotonic() - self.started) / 60
+        for tag, value in row.items():
+            self.logger.record(tag, value)
+        self.logger.dump(self.num_timesteps)
+        self.history.append({"timesteps": self.num_timesteps, **row})
+        if self.on_evaluation is not None:
+            self.on_evaluation(self.history[-1])
+
+    def _count(self, name: str) -> int:
+        """A counter of the overseer's: the learner's own, or that of its environments."""
+        if hasattr(self.model, name):
+            return int(getattr(self.model, name))
+        counts = self.training_env.get_attr(name)
+        # A batched environment counts for all its copies; separate ones each for itself.
+        batched = isinstance(self.training_env.unwrapped, GymnasiumVecEnv)
+        return int(counts[0] if batched else sum(counts))

@@ -55,7 +55,7 @@ class Engine:
     Attributes:
         contexts: ``(n,)``, of which ``contexts["facts"]`` is observed.
         questions: ``(n, Lq)``, the questions shown now.
-        truths, depths: ``(n,)``, of the questions shown now.
+        truths, depths, classes: ``(n,)``, of the questions shown now.
         is_root: ``(n,)``, false for a sub-question.
     """
 
@@ -87,6 +87,7 @@ class Engine:
         self.questions = np.zeros((n, domain.question_length), np.int64)
         self.truths = np.zeros(n, np.int64)
         self.depths = np.zeros(n, np.int64)
+        self.classes = np.zeros(n, np.int64)
         self.is_root = np.ones(n, bool)
         # The root questions about each environment's context, and H's work on each of them.
         self.contexts: Contexts = domain.sample_contexts(rng, n, self.size)
@@ -144,13 +145,15 @@ class Engine:
         self.questions[rows] = self.roots[pairs]
         self.truths[rows] = self.root_truths[pairs]
         self.depths[rows] = self.root_depths[pairs]
+        self.classes[rows] = self.root_classes[pairs]
         subs = rows[~self.is_root[rows]]
         if len(subs):
             slots = self._pending_slot(subs)
             self.questions[subs] = self.transcripts.questions[subs, self.cursor[subs], slots]
-            questions = self.questions[subs][:, None]
-            self.truths[subs] = self.domain.truth(self.contexts[subs], questions)[:, 0]
-            self.depths[subs] = self.domain.depth(self.contexts[subs], questions)[:, 0]
+            case = self.contexts[subs], self.questions[subs][:, None]
+            self.truths[subs] = self.domain.truth(*case)[:, 0]
+            self.depths[subs] = self.domain.depth(*case)[:, 0]
+            self.classes[subs] = self.domain.classes(*case)[:, 0]
 
     def _open_classes(self, classes: Symbols) -> NDArray[np.bool_]:
         return np.ones(classes.shape, bool) if self.gate is None else self.gate.open[classes]

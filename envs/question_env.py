@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ia_gym.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.envs.engine import Engine, Outcome, Rows
-from ia_gym.envs.spaces import FactsBox
+from ia_gym.envs.spaces import answer_spaces
 from ia_gym.envs.rendering import Scene, draw_scene, scene_text
 from ia_gym.overseers import ApprovalMode, ScriptedOverseer
 from ia_gym.tasks import DOMAINS, Domain
@@ -82,13 +82,10 @@ class QuestionEngineMixin:
     metadata: dict[str, Any]
 
     def _single_spaces(self) -> tuple[spaces.Dict, spaces.Discrete]:
-        rows, length = self.domain.fact_shape
-        top = self.domain.n_symbols - 1
-        observation = {
-            "facts": FactsBox(top, rows, length),
-            "question": spaces.Box(0, top, (self.domain.question_length,), np.int64),
-        }
-        return spaces.Dict(observation), spaces.Discrete(self.domain.n_answers)
+        domain = self.domain
+        return answer_spaces(
+            domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
+        )
 
     # ------------------------------------------------------- what a run may change
 
@@ -145,6 +142,7 @@ class QuestionEngineMixin:
         info: dict[str, NDArray[Any]] = {
             "truth": engine.truths.copy(),
             "depth": engine.depths.copy(),
+            "class": engine.classes.copy(),
             "role": np.where(engine.is_root, "root", "sub"),
             "action_mask": engine.domain.answer_mask(engine.questions),
         }
@@ -198,7 +196,8 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
 
     Action: ``Discrete(n_answers)``, a symbol; 0 is "I don't know" and never approved of.
 
-    Info: ``truth``, ``depth``, ``role`` ("root" or "sub"), ``action_mask`` (bool
+    Info: ``truth``, ``depth``, ``class`` (kind and depth, as the trust gate and a curriculum count
+    them), ``role`` ("root" or "sub"), ``action_mask`` (bool
     ``(n_answers,)``) and, with a trust gate, ``trusted`` (bool, one a class); after ``step`` also
     ``target`` (H's own answer, 0 where the question could earn nothing) and ``approval``.
 

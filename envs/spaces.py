@@ -25,3 +25,21 @@ class FactsBox(spaces.Box):
 
     def __repr__(self) -> str:
         return f"FactsBox({self.high.flat[0]}, rows={self.rows}, row_length={self.row_length})"
+
+
+def answer_spaces(
+    n_symbols: int, rows: int, row_length: int, question_length: int, n_answers: int
+) -> tuple[spaces.Dict, spaces.Discrete]:
+    """Observation and action space of a question environment.
+
+    Args:
+        n_symbols: symbols in the vocabulary.
+        rows: facts a context, padding included.
+        row_length: symbols a fact.
+        question_length: symbols a question.
+        n_answers: symbols that can be answers.
+    """
+    top = n_symbols - 1
+    question = spaces.Box(0, top, (question_length,), np.int64)
+    facts = FactsBox(top, rows, row_length)
+    return spaces.Dict({"facts": facts, "question": question}), spaces.Discrete(n_answers)

@@ -151,6 +151,7 @@ class AnswerNetwork(FactsNetwork):
     ) -> None:
         super().__init__(n_symbols, fact_shape, question_length, **sizes)
         self.head = nn.Linear(self.embedding.embedding_dim, n_answers)
+        self.head.weight.is_embedding = True  # type: ignore[attr-defined]  # of the answers
         nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
 
     def read(self, memories: list[Memory], mask: Tensor, questions: Tensor) -> Tensor:

@@ -1,0 +1,339 @@
+"""What the learners that are taught answers share: SB3's face around one training step.
+
+The algorithms themselves are in ``imitation.py`` and ``supervised.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import ProgressBarCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from torch.nn import functional as F
+
+from ia_gym.agents.policy import AnswerPolicy
+from ia_gym.assistants import NetworkAssistant
+from ia_gym.envs.spaces import answer_spaces
+from ia_gym.curriculum import Curriculum
+from ia_gym.overseers import ScriptedOverseer
+from ia_gym.tasks import Contexts, Domain
+from ia_gym.tasks.domain import check_range
+from ia_gym.transcript import IDK, Symbols
+
+
+class WarmupLinear:
+    """A learning rate that rises linearly to its peak, then falls linearly to 0.
+
+    Args:
+        peak: the highest learning rate.
+        warmup: share of the training in which it rises, in [0, 1).
+    """
+
+    def __init__(self, peak: float, warmup: float = 0.05) -> None:
+        self.peak = peak
+        self.warmup = warmup
+
+    def __call__(self, progress_remaining: float) -> float:
+        """The learning rate when ``progress_remaining`` (1 to 0) of the training is left."""
+        done = 1 - progress_remaining
+        if done < self.warmup:
+            return self.peak * max(done / self.warmup, 0.01)
+        return self.peak * max(progress_remaining, 0.0) / (1 - self.warmup)
+
+
+class AnswerLearner(BaseAlgorithm):
+    """An agent that is taught answers to the questions of a domain, in batches of its own.
+
+    It has the face of an SB3 algorithm: ``learn``, ``predict``, ``save``, ``load``, callbacks and
+    logger. One timestep is one root question trained on. The environment gives the domain and the
+    spaces; it is not stepped.
+
+    Args:
+        policy: "MultiInputPolicy", or a subclass of :class:`~ia_gym.agents.policy.AnswerPolicy`.
+        env: a question environment, or its id.
+        learning_rate: peak of a warm-up and linear decay, or a schedule of SB3's.
+        n_contexts: contexts a training step.
+        n_questions: questions a context.
+        max_grad_norm: gradients are clipped to this norm.
+        curriculum: arguments of :class:`~ia_gym.curriculum.Curriculum`; None for no curriculum.
+        policy_kwargs: ``horizon`` and the network's sizes, see ``AnswerPolicy``.
+        tensorboard_log: folder for TensorBoard; None for none.
+        verbose: as in SB3.
+        seed: of everything random.
+        device: as in SB3.
+
+    Attributes:
+        overseer: H, with its counters.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MultiInputPolicy": AnswerPolicy}
+    policy: AnswerPolicy
+
+    def __init__(
+        self,
+        policy: str | type[AnswerPolicy] = "MultiInputPolicy",
+        env: GymEnv | str | None = None,
+        learning_rate: float | Schedule = 3e-3,
+        n_contexts: int = 64,
+        n_questions: int = 32,
+        max_grad_norm: float = 1.0,
+        curriculum: dict[str, Any] | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+    ) -> None:
+        super().__init__(
+            policy,
+            env,
+            learning_rate,
+            policy_kwargs,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            support_multi_env=True,
+            seed=seed,
+        )
+        self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
+        self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
+        self.max_grad_norm = max_grad_norm
+        self.curriculum_kwargs = curriculum
+        if _init_setup_model:
+            self._setup_model()
+
+    def _setup_model(self) -> None:
+        self.set_random_seed(self.seed)
+        rate = self.learning_rate
+        self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
+        self.policy = self.policy_class(
+            self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
+        ).to(self.device)
+        self.rng = np.random.default_rng(self.seed)
+        if self.env is not None:
+            self._read_domain()
+
+    def _read_domain(self) -> None:
+        assert self.env is not None
+        self.domain: Domain = self.env.get_attr("domain")[0]
+        self.overseer = ScriptedOverseer(self.domain)
+        self.assistant = NetworkAssistant(self.policy.average.module)
+        kwargs = self.curriculum_kwargs
+        self.curriculum = None if kwargs is None else Curriculum(self.domain, **kwargs)
+
+    @property
+    def human_interactions(self) -> int:
+        """Questions put to H so far."""
+        return self.overseer.human_interactions
+
+    @property
+    def assistant_answers(self) -> int:
+        """Sub-questions answered by X for H so far."""
+        return self.overseer.assistant_answers
+
+    # ------------------------------------------------------------------ training
+
+    @abstractmethod
+    def train_step(self) -> None:
+        """Draw questions, find out what to answer, and :meth:`fit`."""
+
+    def difficulty(self) -> dict[str, Any]:
+        """``size`` and ``depths`` to sample at, as the curriculum has it."""
+        if self.curriculum is None:
+            return {"size": None, "depths": None}
+        return {"size": self.curriculum.size, "depths": self.curriculum.depths}
+
+    def fit(self, contexts: Contexts, questions: Symbols, targets: Symbols) -> None:
+        """One gradient step towards the answers ``targets (B, Q)``, and one of the average."""
+        policy = self.policy
+        facts = torch.as_tensor(contexts["facts"], device=self.device)
+        logits = policy.network(facts, torch.as_tensor(questions, device=self.device))
+        wanted = torch.as_tensor(targets, device=self.device)
+        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+        policy.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.network.parameters(), self.max_grad_norm)
+        policy.optimizer.step()
+        policy.average.update_parameters(policy.network)
+        agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (targets != IDK)
+        if self.curriculum is not None:
+            classes = self.domain.classes(contexts, questions)
+            self.curriculum.record(classes.ravel(), agrees.ravel().astype(float))
+            self.logger.record("curriculum/max_depth", self.curriculum.max_depth)
+            self.logger.record("curriculum/size", self.curriculum.size)
+        self.logger.record("train/loss", loss.item())
+        self.logger.record("train/agreement", agrees.mean())
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 50,
+        tb_log_name: str | None = None,
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Train on ``total_timesteps`` questions, rounded up to whole steps.
+
+        Args:
+            total_timesteps: root questions to train on.
+            callback: as in SB3; called once a training step.
+            log_interval: training steps from one log entry to the next.
+            tb_log_name: name of the run in TensorBoard; default the class's.
+            reset_num_timesteps: count from 0, rather than go on.
+            progress_bar: show one.
+        """
+        total_timesteps, callback = self._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name or type(self).__name__
+        )
+        if progress_bar:
+            bar = QuestionProgressBar()
+            bar.init_callback(self)
+            callback = self._init_callback([callback, bar])
+        callback.on_training_start(locals(), globals())
+        steps = 0
+        while self.num_timesteps < total_timesteps:
+            callback.on_rollout_start()
+            self._update_learning_rate(self.policy.optimizer)
+            self.train_step()
+            steps += 1
+            self.num_timesteps += self.n_contexts * self.n_questions
+            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
+            callback.update_locals(locals())
+            if not callback.on_step():
+                break
+            callback.on_rollout_end()
+            if steps % log_interval == 0:
+                elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-9)
+                done = self.num_timesteps - self._num_timesteps_at_start
+                self.logger.record("time/fps", int(done / elapsed))
+                self.logger.record("time/total_timesteps", self.num_timesteps)
+                self.logger.dump(step=self.num_timesteps)
+        callback.on_training_end()
+        return self
+
+    # ------------------------------------------------------------ save and load
+
+    def save(self, path: str | os.PathLike[str], *_: Any, **__: Any) -> None:
+        """Write one safetensors file: networks, optimizer, and settings as JSON in its header.
+
+        Args:
+            path: the file; ".safetensors" is added if it has no suffix.
+        """
+        path = Path(path)
+        path = path if path.suffix else path.with_suffix(".safetensors")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {f"policy/{key}": value for key, value in self.policy.state_dict().items()}
+        for i, part in enumerate(self.policy.optimizer.state_dict()["parts"]):
+            for j, state in part["state"].items():
+                for key, value in state.items():
+                    tensors[f"optimizer/{i}/{j}/{key}"] = torch.as_tensor(value)
+        facts = self.observation_space["facts"]
+        settings = {
+            "learner": type(self).__name__,
+            "spaces": {
+                "n_symbols": int(facts.high.max()) + 1,
+                "rows": facts.rows,
+                "row_length": facts.row_length,
+                "question_length": self.observation_space["question"].shape[0],
+                "n_answers": int(self.action_space.n),
+            },
+            "arguments": {
+                "learning_rate": None if callable(self.learning_rate) else self.learning_rate,
+                "n_contexts": self.n_contexts,
+                "n_questions": self.n_questions,
+                "max_grad_norm": self.max_grad_norm,
+                "curriculum": self.curriculum_kwargs,
+                "policy_kwargs": self.policy_kwargs,
+                "seed": self.seed,
+            },
+            "num_timesteps": self.num_timesteps,
+        }
+        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        aside = path.with_name(path.name + ".part")  # a broken-off save leaves the old file whole
+        save_file(tensors, aside, {"ia_gym": json.dumps(settings)})
+        os.replace(aside, path)
+
+    @classmethod
+    def load(  # type: ignore[override]
+        cls,
+        path: str | os.PathLike[str],
+        env: GymEnv | None = None,
+        device: torch.device | str = "auto",
+        **kwargs: Any,
+    ) -> Self:
+        """Read what :meth:`save` wrote. Nothing in the file is executed.
+
+        Args:
+            path: the file, with or without ".safetensors".
+            env: to go on training; not needed to predict.
+            device: as in SB3.
+            **kwargs: arguments to change, such as ``learning_rate``.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is not a checkpoint of this class, or not one for ``env``.
+        """
+        path = Path(path)
+        path = path if path.suffix else path.with_suffix(".safetensors")
+        if not path.is_file():
+            raise FileNotFoundError(f"path must name a saved {cls.__name__}, found no file {path}")
+        try:
+            with safe_open(path, "pt") as file:
+                settings = json.loads(file.metadata()["ia_gym"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"path must name a saved {cls.__name__}; {path}: {error}") from error
+        if settings["learner"] != cls.__name__:
+            raise ValueError(f"{path} holds a {settings['learner']}, not a {cls.__name__}")
+        arguments = {**settings["arguments"], **kwargs}
+        if arguments["learning_rate"] is None:  # a schedule of the caller's own is not saved
+            del arguments["learning_rate"]
+        model = cls(device=device, _init_setup_model=False, **arguments)
+        spaces = answer_spaces(**settings["spaces"])
+        model.observation_space, model.action_space = spaces
+        if env is not None:
+            env = cls._wrap_env(env, verbose=0)
+            model.n_envs = env.num_envs
+            model.set_env(env)
+        model._setup_model()
+        model.num_timesteps = settings["num_timesteps"]
+        policy_state = {
+            key.removeprefix("policy/"): value
+            for key, value in tensors.items()
+            if key.startswith("policy/")
+        }
+        model.policy.load_state_dict(policy_state)
+        optimizer_state = model.policy.optimizer.state_dict()
+        for name, value in tensors.items():
+            if name.startswith("optimizer/"):
+                _, i, j, key = name.split("/")
+                optimizer_state["parts"][int(i)]["state"].setdefault(int(j), {})[key] = value
+        model.policy.optimizer.load_state_dict(optimizer_state)
+        return model
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """Use another environment of the same domain and sizes."""
+        super().set_env(env, force_reset)
+        if hasattr(self, "policy"):
+            self._read_domain()
+
+
+class QuestionProgressBar(ProgressBarCallback):
+    """SB3's progress bar, counting questions instead of environment steps."""
+
+    def _on_step(self) -> bool:
+        self.pbar.update(self.model.num_timesteps - self.pbar.n)
+        return True

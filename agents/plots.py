@@ -1,0 +1,64 @@
+"""Pictures of learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette, which the colour-blind can tell apart."""
+
+
+def plot_curves(
+    curves: Mapping[str, pd.DataFrame],
+    reference_lines: Mapping[str, Mapping[str, float]],
+    title: str,
+    path: Path,
+) -> None:
+    """Accuracy over questions and over minutes, with the overseer's approval dashed.
+
+    Args:
+        curves: by run (``agent_seedK``), the evaluations of the run.
+        reference_lines: by name, scores with ``accuracy``.
+        title: of the figure.
+        path: the PNG to write.
+    """
+    figure = Figure(figsize=(11, 5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2, sharey=True)
+    agents = list(dict.fromkeys(run.rsplit("_seed", 1)[0] for run in curves))
+    for run, curve in curves.items():
+        agent = run.rsplit("_seed", 1)[0]
+        colour = COLOURS[agents.index(agent) % len(COLOURS)]
+        first = run == next(name for name in curves if name.startswith(f"{agent}_seed"))
+        for axis, x in zip(axes, (curve["timesteps"] / 1e6, curve["time/minutes"]), strict=True):
+            axis.plot(x, 100 * curve["eval/accuracy"], color=colour, label=agent if first else None)
+            axis.plot(
+                x, 100 * curve["overseer/approval"], color=colour, linestyle="--", linewidth=1
+            )
+    for axis, label in zip(axes, ("questions trained on (millions)", "minutes"), strict=True):
+        axis.set_xlabel(label)
+        axis.set_xlim(left=0)
+        axis.set_ylim(0, 102)
+        axis.grid(alpha=0.3)
+        for name in ("know-nothing", "majority"):
+            level = 100 * reference_lines[name]["accuracy"]
+            axis.axhline(level, color="0.5", linewidth=1, linestyle=":")
+            axis.annotate(
+                name,
+                (0.995, level + 1),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                color="0.35",
+                fontsize=9,
+            )
+    axes[0].set_ylabel("held-out questions (%)")
+    axes[0].plot([], [], color="0.3", label="answered truly")
+    axes[0].plot([], [], color="0.3", linestyle="--", linewidth=1, label="approved by the overseer")
+    figure.suptitle(title)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    figure.savefig(path)

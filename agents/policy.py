@@ -1,0 +1,56 @@
+"""The policy of the learners that are taught answers: a network and its slow copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import Tensor
+
+from ia_gym.agents.features import read_pairs, read_spaces
+from ia_gym.assistants import choose, polyak_average
+from ia_gym.models import AnswerNetwork
+from ia_gym.optimizers import MuonAdamW
+
+
+class AnswerPolicy(BasePolicy):
+    """Answers with the Polyak average of the network that is trained.
+
+    Args:
+        observation_space: of a question environment.
+        action_space: its ``Discrete`` answers.
+        lr_schedule: learning rate by the share of training that remains.
+        horizon: updates to average over; 1 for no averaging.
+        **sizes: ``width``, ``heads``, ``fact_layers``, ``question_layers`` of the network.
+
+    Attributes:
+        network: the :class:`~ia_gym.models.AnswerNetwork` that is trained.
+        average: its slow copy, which answers.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        action_space: spaces.Discrete,
+        lr_schedule: Schedule,
+        horizon: float = 50,
+        **sizes: Any,
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        facts, question = read_spaces(observation_space)
+        self.network = AnswerNetwork(
+            int(facts.high.max()) + 1,
+            (facts.rows, facts.row_length),
+            question.shape[0],
+            int(action_space.n),
+            **sizes,
+        )
+        self.average = polyak_average(self.network, horizon)
+        self.optimizer = MuonAdamW(self.network.parameters(), lr=lr_schedule(1))
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
+        assert isinstance(observation, dict)
+        facts, questions = observation["facts"].long(), observation["question"].long()
+        return choose(read_pairs(self.average.module, facts, questions), deterministic)
