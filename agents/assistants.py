@@ -32,7 +32,5 @@ class PolicyAssistant:
         if len(asked[0]):
             facts = contexts["facts"].reshape(len(contexts), -1)
             observation = {"facts": facts[asked[0]], "question": questions[asked]}
-            answers[asked], _ = self.policy.predict(
-                observation, deterministic=self.deterministic
-            )
+            answers[asked], _ = self.policy.predict(observation, deterministic=self.deterministic)
         return answers

@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import numpy as np
-from stable_baselines3.common.callbacks import BaseCallback
-
 from ia_gym.agents.assistants import PolicyAssistant
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
+from stable_baselines3.common.callbacks import BaseCallback
+
 from ia_gym.assistants import polyak_average
 from ia_gym.curriculum import Curriculum
 
@@ -18,8 +18,8 @@ from ia_gym.curriculum import Curriculum
 class AmplificationCallback(BaseCallback):
     """Attaches a slow copy of the agent to the environment, as the overseer's assistant.
 
-    The copy is the Polyak average of the agent's policy (paper, section 2), renewed before each
-    rollout.
+    The copy is the Polyak average of the agent's policy, as in Christiano et al. (2018), renewed
+    before each rollout.
 
     Args:
         horizon: rollouts to average over; 1 for a snapshot of the latest policy.

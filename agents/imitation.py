@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ia_gym.agents.learner import AnswerLearner
+
 from ia_gym.amplification import sample_batch
 
 
 class ImitationIA(AnswerLearner):
-    """X learns to give the answers that Amplify^H(X) gives.  (Paper, section 2.)
+    """X learns to give the answers that Amplify^H(X) gives (Christiano et al., 2018).
 
     X's slow copy answers the sub-questions, so that targets climb from questions H can answer by
     looking at the context up to those that rest on X's own answers. No truth is involved.

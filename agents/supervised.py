@@ -6,7 +6,7 @@ from ia_gym.agents.learner import AnswerLearner
 
 
 class Supervised(AnswerLearner):
-    """X learns the true answers: what imitation is measured against.  (Paper, section 4.2.)
+    """X learns the true answers: the baseline of Christiano et al. (2018).
 
     The only learner of the suite that trains on truth.
 
@@ -17,7 +17,5 @@ class Supervised(AnswerLearner):
         """Draw questions and train X on their true answers."""
         at = self.difficulty()
         contexts = self.domain.sample_contexts(self.rng, self.n_contexts, at["size"])
-        questions = self.domain.sample_questions(
-            self.rng, contexts, self.n_questions, at["depths"]
-        )
+        questions = self.domain.sample_questions(self.rng, contexts, self.n_questions, at["depths"])
         self.fit(contexts, questions, self.domain.truth(contexts, questions))

@@ -162,7 +162,8 @@ class Engine:
         """Put all sub-questions about the contexts of ``rows`` to the attached assistant."""
         if not len(rows):
             return
-        assert self.overseer is not None and self.assistant is not None
+        assert self.overseer is not None
+        assert self.assistant is not None
         left = ~self.prepared[rows]
         asked = left & self._open_classes(self.root_classes[rows])
         transcripts = amplify(

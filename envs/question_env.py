@@ -15,12 +15,12 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from ia_gym.envs.engine import Engine, Outcome, Rows
+from ia_gym.envs.rendering import Scene, draw_scene, scene_text
+from ia_gym.envs.spaces import answer_spaces
 from numpy.typing import NDArray
 
 from ia_gym.assistants import Assistant, KnowNothing, Oracle
-from ia_gym.envs.engine import Engine, Outcome, Rows
-from ia_gym.envs.spaces import answer_spaces
-from ia_gym.envs.rendering import Scene, draw_scene, scene_text
 from ia_gym.overseers import ApprovalMode, ScriptedOverseer
 from ia_gym.tasks import DOMAINS, Domain
 from ia_gym.tasks.domain import check_range
@@ -270,9 +270,7 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
             self.render_human()
         return self._single(self._observe()), self._single(self._info())
 
-    def step(
-        self, action: np.int64
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Answer the question: the reward is H's approval, and the episode ends."""
         if not self._ready or self._answered:
             raise ResetNeeded(
@@ -509,7 +507,9 @@ def split_observations(batch: Observation) -> NDArray[np.object_]:
     """An object array with one observation an environment, as gymnasium holds ``final_obs``."""
     keys = list(batch)
     singles = np.empty(len(batch[keys[0]]), object)
-    singles[:] = [dict(zip(keys, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+    singles[:] = [
+        dict(zip(keys, values, strict=True)) for values in zip(*batch.values(), strict=True)
+    ]
     return singles
 
 

@@ -1,4 +1,4 @@
-"""Amplify^H(X): H answers a question with the help of an assistant X.  (Paper, section 2.)
+"""Amplify^H(X): H answers a question with an assistant X (Christiano et al., 2018).
 
 H asks in rounds. Primitive sub-questions are looked up in the context; the others are X's to
 answer, either at once (:func:`amplify`) or later, one at a time (an environment calls
@@ -50,7 +50,8 @@ def open_round(
     answers[flat[..., 0] == 0] = IDK
     transcript.questions[..., slots, :] = asked
     transcript.answers[..., slots] = answers.reshape(batch)
-    return transcript.answers[..., slots] == PENDING
+    pending: NDArray[np.bool_] = transcript.answers[..., slots] == PENDING
+    return pending
 
 
 def amplify(

@@ -83,6 +83,7 @@ def polyak_average(module: torch.nn.Module, horizon: float) -> AveragedModel:
     """
     if not horizon >= 1:
         raise ValueError(f"horizon must be at least 1 update, got {horizon}")
-    average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / horizon))
+    rule = get_ema_multi_avg_fn(1 - 1 / horizon)  # type: ignore[no-untyped-call]
+    average = AveragedModel(module, multi_avg_fn=rule)
     average.requires_grad_(False)
     return average

@@ -9,7 +9,6 @@ from ia_gym.tasks.domain import Domain, check_range
 from ia_gym.transcript import Symbols
 from ia_gym.trust import MovingAverages
 
-
 RARE = 0.01
 """Classes with no more than this share of the answers do not hold a rise up."""
 

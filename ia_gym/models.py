@@ -1,6 +1,7 @@
-"""The network that answers questions about a set of facts.  (Paper, section 3 and appendix A.)
+"""The network that answers questions about a set of facts.
 
-Facts are encoded once a context; any number of questions then attend to them. A symbol has one
+Its shape is that of Christiano et al. (2018): facts are encoded once a context, and any number of
+questions then attend to them. A symbol has one
 embedding, shared by all the roles it plays; a row of tokens becomes the concatenation of its
 tokens' embeddings, mapped to the model's width.
 """
@@ -44,7 +45,7 @@ class Block(nn.Module):
         return self._split(key), self._split(value)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def forward(self, x: Tensor, memory: Memory | None, mask: Tensor) -> Tensor:
         """``x (B, T, d)`` attends to ``memory``, or to itself for None.
@@ -56,7 +57,8 @@ class Block(nn.Module):
         query = self._split(self.query(normed))
         read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         x = x + self.out(read.transpose(1, 2).flatten(-2))
-        return x + self.down(F.gelu(self.up(self.norm_mlp(x))))
+        out: Tensor = x + self.down(F.gelu(self.up(self.norm_mlp(x))))
+        return out
 
 
 class FactsNetwork(nn.Module):
@@ -115,7 +117,8 @@ class FactsNetwork(nn.Module):
         for block in self.fact_blocks:
             x = block(x, None, mask)
         x = self.fact_norm(x)
-        return [block.remember(x) for block in self.question_blocks], mask
+        blocks = [block for block in self.question_blocks if isinstance(block, Block)]
+        return [block.remember(x) for block in blocks], mask
 
     def read(self, memories: list[Memory], mask: Tensor, questions: Tensor) -> Tensor:
         """Features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``) about encoded facts."""

@@ -36,7 +36,8 @@ class MuonAdamW(torch.optim.Optimizer):
     ) -> None:
         params = list(params)
         super().__init__(params, {"lr": lr})
-        matrices, rest = [], []
+        matrices: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for parameter in params:
             embedding = getattr(parameter, "is_embedding", False)
             (matrices if parameter.ndim == 2 and not embedding else rest).append(parameter)

@@ -131,7 +131,8 @@ class Domain(ABC):
         self, contexts: Contexts, questions: Symbols, answers: Symbols
     ) -> NDArray[np.bool_]:
         """Whether each answer is right, ``(B, Q)``. For measuring only; ``IDK`` never is."""
-        return (answers == self.truth(contexts, questions)) & (answers != IDK)
+        right: NDArray[np.bool_] = (answers == self.truth(contexts, questions)) & (answers != IDK)
+        return right
 
     @abstractmethod
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
@@ -153,9 +154,7 @@ class Domain(ABC):
         """Which questions H answers itself, by looking at the context; shape of the batch."""
 
     @abstractmethod
-    def look_up(
-        self, rng: np.random.Generator, contexts: Contexts, questions: Symbols
-    ) -> Symbols:
+    def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         """Answers to primitive questions, ``(B, Q)``; arbitrary where a question is not one."""
 
     @abstractmethod
@@ -186,7 +185,8 @@ class Domain(ABC):
         By default an answer is approved if it equals the combination of the sub-answers.
         """
         agrees = answers == self.answer(contexts, questions, transcript)
-        return (agrees & (answers != IDK)).astype(np.float64)
+        approval: NDArray[np.float64] = (agrees & (answers != IDK)).astype(np.float64)
+        return approval
 
     def judge_graded(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols

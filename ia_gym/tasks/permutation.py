@@ -1,4 +1,4 @@
-"""Permutation powering: what is σ^k(x)?  (Paper, section 4.1 and appendix C.)
+"""Permutation powering: what is σ^k(x)? A domain of Christiano et al. (2018).
 
 =============  ====================================================================
 context        a permutation σ of N names out of a pool of ``max_size``
@@ -112,8 +112,8 @@ class Permutation(Domain):
         sizes = np.count_nonzero(contexts["image"], axis=1)[:, None]
         positions = (rng.random(shape) * sizes).astype(np.int64)
         names = np.take_along_axis(contexts["facts"][:, :, 0], positions, axis=1)
-        depths = np.asarray(self.check_depths(depths))
-        leading = 1 << depths[rng.integers(len(depths), size=shape)]
+        allowed = np.asarray(self.check_depths(depths))
+        leading = 1 << allowed[rng.integers(len(allowed), size=shape)]
         below = np.minimum(leading, self.max_power - leading)  # how many k share a leading bit
         powers = leading + (rng.random(shape) * below).astype(np.int64)
         return self.question(names, powers)
@@ -147,11 +147,10 @@ class Permutation(Domain):
     # --------------------------------------------------------------- H's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
-        return np.all(questions[..., 2:-1] != self.bit_symbol + 1, axis=-1)
+        primitive: NDArray[np.bool_] = np.all(questions[..., 2:-1] == self.bit_symbol, axis=-1)
+        return primitive
 
-    def look_up(
-        self, rng: np.random.Generator, contexts: Contexts, questions: Symbols
-    ) -> Symbols:
+    def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
         images = np.take_along_axis(contexts["image"], names, axis=1)
         return np.where((powers == 1) | (images == IDK), images, names)
@@ -235,7 +234,11 @@ class Permutation(Domain):
                     str(cycle[i]),
                     ha="center",
                     va="center",
-                    bbox={"boxstyle": "circle,pad=0.25", "facecolor": "#dbe9f6", "edgecolor": "0.4"},
+                    bbox={
+                        "boxstyle": "circle,pad=0.25",
+                        "facecolor": "#dbe9f6",
+                        "edgecolor": "0.4",
+                    },
                 )
             left += 2 * radius + 0.6
         axes.set_xlim(0, left)
