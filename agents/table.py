@@ -48,27 +48,36 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
+def run_name(row: Mapping[Any, Any]) -> str:
+    """Agent and seed of a row; only the name for a reference line."""
+    return row["agent"] if pd.isna(row.get("seed")) else f"{row['agent']} {row['seed']:.0f}"
+
+
 def print_table(table: pd.DataFrame, env_id: str, n_questions: int, console: Console) -> None:
-    """Print the table; it fits a terminal 80 columns wide."""
-    depths = [name for name in table.columns if name.startswith("accuracy_depth_")]
-    shown = Table(title=f"{env_id}: truth accuracy on {n_questions} held-out questions, in %")
-    shown.add_column("agent")
-    for heading in ("all", *(name.removeprefix("accuracy_") for name in depths)):
-        shown.add_column(heading.replace("_", " "), justify="right")
-    for heading in COLUMNS.values():
-        shown.add_column(heading, justify="right")
+    """Print truth, then what the overseer made of it; each fits a terminal 80 columns wide."""
+    scores = [name for name in table.columns if name.startswith("accuracy")]
+    truth = Table(title=f"{env_id}: % of {n_questions} held-out questions answered truly")
+    truth.add_column("agent, seed", no_wrap=True)
+    for name in scores:
+        heading = name.removeprefix("accuracy").replace("_", " ").strip()
+        truth.add_column(heading or "all", justify="right")
     for row in table.to_dict("records"):
-        name = row["agent"] if pd.isna(row.get("seed")) else f"{row['agent']} {row['seed']:.0f}"
-        cells = [f"{100 * row[column]:.1f}" for column in ("accuracy", *depths)]
-        for column in COLUMNS.values():
-            value = row.get(column)
-            if value is None or pd.isna(value):
-                cells.append("")
-            elif column in ("approval", "target true"):
-                cells.append(f"{100 * value:.1f}")
-            elif column == "minutes":
-                cells.append(f"{value:.1f}")
-            else:
-                cells.append(short(value))
-        shown.add_row(name, *cells)
-    console.print(shown)
+        truth.add_row(run_name(row), *(f"{100 * row[name]:.1f}" for name in scores))
+    console.print(truth)
+    runs = table.dropna(subset="seed") if "seed" in table else table[:0]
+    if not len(runs):
+        return
+    overseer = Table(title="the overseer, with the agent as its assistant, and the cost")
+    overseer.add_column("agent, seed", no_wrap=True)
+    for heading in COLUMNS.values():
+        overseer.add_column(heading, justify="right")
+    for row in runs.to_dict("records"):
+        overseer.add_row(
+            run_name(row),
+            f"{100 * row['approval']:.1f}",
+            f"{100 * row['target true']:.1f}",
+            short(row["asked of H"]),
+            short(row["answered by X"]),
+            f"{row['minutes']:.1f}",
+        )
+    console.print(overseer)

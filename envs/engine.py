@@ -164,19 +164,16 @@ class Engine:
             return
         assert self.overseer is not None
         assert self.assistant is not None
-        left = ~self.prepared[rows]
-        asked = left & self._open_classes(self.root_classes[rows])
-        transcripts = amplify(
+        asked = ~self.prepared[rows] & self._open_classes(self.root_classes[rows])
+        self.transcripts[rows] = amplify(
             self.overseer,
             self.assistant,
             self.rng,
             self.contexts[rows],
             self.roots[rows] * asked[..., None],
         )
-        places = rows[:, None].repeat(left.shape[1], axis=1)[left], np.nonzero(left)[1]
-        self.transcripts[places] = transcripts[left]
-        self.can_earn[places] = asked[left]
-        self.prepared[places] = True
+        self.can_earn[rows] = asked  # what is overwritten has been answered already
+        self.prepared[rows] = True
 
     def _prepare_inline(self, rows: Rows) -> None:
         """Open round after round until a sub-question awaits the agent's answer."""
@@ -237,7 +234,7 @@ class Engine:
         if len(judged):
             pairs = rows[judged], self.cursor[rows[judged]]
             case = (
-                self.contexts[rows[judged]],
+                self.contexts if len(judged) == self.n_envs else self.contexts[rows[judged]],
                 self.roots[pairs][:, None],
                 self.transcripts[pairs][:, None],
             )

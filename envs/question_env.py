@@ -505,10 +505,11 @@ class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDA
 
 def split_observations(batch: Observation) -> NDArray[np.object_]:
     """An object array with one observation an environment, as gymnasium holds ``final_obs``."""
-    keys = list(batch)
-    singles = np.empty(len(batch[keys[0]]), object)
+    facts, questions = list(batch["facts"]), list(batch["question"])
+    singles = np.empty(len(facts), object)
     singles[:] = [
-        dict(zip(keys, values, strict=True)) for values in zip(*batch.values(), strict=True)
+        {"facts": fact, "question": question}
+        for fact, question in zip(facts, questions, strict=True)
     ]
     return singles
 

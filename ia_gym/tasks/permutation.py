@@ -65,6 +65,11 @@ class Permutation(Domain):
         self.bit_symbol = self.n_answers
         self.kind_symbol = self.bit_symbol + 2
         self.n_symbols = self.kind_symbol + 1
+        # The question about name 0, for every power.
+        powers = np.arange(2**self.n_bits)[:, None]
+        self.rows = np.zeros((len(powers), self.question_length), np.int64)
+        self.rows[:, 0] = self.kind_symbol
+        self.rows[:, 2:] = self.bit_symbol + ((powers & self.bit_values) != 0)
         self.context_dtype = np.dtype(
             [("facts", np.int64, self.fact_shape), ("image", np.int64, (self.n_answers,))]
         )
@@ -73,16 +78,16 @@ class Permutation(Domain):
 
     def question(self, names: Symbols, powers: Symbols) -> Symbols:
         """The rows that ask for σ^power(name), ``(..., Lq)``; no question about ``IDK``."""
-        rows = np.empty((*names.shape, self.question_length), np.int64)
-        rows[..., 0] = self.kind_symbol
+        rows = self.rows.take(powers, axis=0)
         rows[..., 1] = names
-        rows[..., 2:] = self.bit_symbol + ((powers[..., None] & self.bit_values) != 0)
-        rows[names == IDK] = 0
+        if np.any(names == IDK):
+            rows[names == IDK] = 0
         return rows
 
     def parse(self, questions: Symbols) -> tuple[Symbols, Symbols]:
-        """Name and power of each question, two arrays of the batch's shape."""
-        return questions[..., 1], (questions[..., 2:] == self.bit_symbol + 1) @ self.bit_values
+        """Name and power of each question, two arrays of the batch's shape; 0, 0 for none."""
+        powers = questions[..., 2:] @ self.bit_values - self.bit_symbol * (2**self.n_bits - 1)
+        return questions[..., 1], np.maximum(powers, 0)
 
     # ----------------------------------------------------------------- sampling
 
@@ -122,15 +127,13 @@ class Permutation(Domain):
 
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
-        rows = np.arange(len(contexts))[:, None]
         image = contexts["image"]  # σ^1, then σ^2, σ^4, ... by repeated squaring
-        answers = names
+        answers = np.where(apply(image, names) == IDK, IDK, names)
         for bit in range(self.n_bits):
-            answers = np.where(powers >> bit & 1, image[rows, answers], answers)
+            answers = np.where(powers >> bit & 1, apply(image, answers), answers)
             if bit + 1 < self.n_bits:
-                image = image[rows, image]
-        known = contexts["image"][rows, names] != IDK
-        return np.where(known, answers, IDK)
+                image = apply(image, image)
+        return answers
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         _, powers = self.parse(questions)
@@ -147,12 +150,13 @@ class Permutation(Domain):
     # --------------------------------------------------------------- H's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
-        primitive: NDArray[np.bool_] = np.all(questions[..., 2:-1] == self.bit_symbol, axis=-1)
+        _, powers = self.parse(questions)
+        primitive: NDArray[np.bool_] = powers <= 1
         return primitive
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
-        images = np.take_along_axis(contexts["image"], names, axis=1)
+        images = apply(contexts["image"], names)
         return np.where((powers == 1) | (images == IDK), images, names)
 
     def ask(
@@ -244,3 +248,10 @@ class Permutation(Domain):
         axes.set_xlim(0, left)
         axes.set_aspect("equal", adjustable="datalim")
         axes.axis("off")
+
+
+def apply(image: Symbols, names: Symbols) -> Symbols:
+    """Row by row, the images ``(B, Q)`` of ``names (B, Q)`` under ``image (B, 1 + max_size)``."""
+    starts = image.shape[1] * np.arange(len(image))[:, None]
+    images: Symbols = image.reshape(-1).take(starts + names)
+    return images

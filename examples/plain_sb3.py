@@ -1,0 +1,47 @@
+"""A plain SB3 agent on a plain environment: inline assistant, no callback, default settings.
+
+The agent answers the overseer's sub-questions itself, as episodes that look like any other.
+Run with ``--no-trust`` to see what becomes of it without the trust gate.
+"""
+
+from typing import Annotated
+
+import gymnasium as gym
+import torch
+import typer
+from stable_baselines3 import PPO
+
+import ia_gym  # noqa: F401  (registers the ids)
+from ia_gym.agents import EvaluationCallback, FactsExtractor, HeldOut
+
+
+def main(
+    env_id: str = "IA-Permutation-v0",
+    timesteps: Annotated[int, typer.Option(min=1)] = 100_000,
+    trust: bool = True,
+    seed: int = 0,
+    log_dir: str = "runs/plain_sb3",
+) -> None:
+    """Train PPO, and print what it reaches as it goes."""
+    torch.set_num_threads(1)
+    env = gym.make(env_id, **({} if trust else {"trust": None}))
+    policy_kwargs = {"features_extractor_class": FactsExtractor}
+    model = PPO(
+        "MultiInputPolicy", env, policy_kwargs=policy_kwargs, seed=seed, tensorboard_log=log_dir
+    )
+
+    def report(row: dict[str, float]) -> None:
+        print(
+            f"{row['timesteps']:>9.0f} steps  {row['time/minutes']:5.1f} min"
+            f"  accuracy {row['eval/accuracy']:6.1%}  approval {row['overseer/approval']:6.1%}",
+            flush=True,
+        )
+
+    every = max(timesteps // 20, 1)
+    evaluation = EvaluationCallback(HeldOut(env_id), every, on_evaluation=report)
+    name = "with_trust_gate" if trust else "without_trust_gate"
+    model.learn(timesteps, callback=evaluation, tb_log_name=name)
+
+
+if __name__ == "__main__":
+    typer.run(main)
