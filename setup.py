@@ -1,12 +1,14 @@
 """Packaging: the top-level folders ``envs`` and ``agents`` are installed as parts of ``ia_gym``."""
 
+from pathlib import Path
+
 from setuptools import setup
 
 setup(
     name="ia-gym",
     version="0.1.0",
     description="Gymnasium environments for Iterated Amplification",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",

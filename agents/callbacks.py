@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+
 from ia_gym.agents.assistants import PolicyAssistant
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
-from stable_baselines3.common.callbacks import BaseCallback
-
 from ia_gym.assistants import polyak_average
 from ia_gym.curriculum import Curriculum
 

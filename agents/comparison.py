@@ -26,17 +26,17 @@ from typing import Any
 import gymnasium as gym
 import pandas as pd
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from stable_baselines3.common.logger import configure
+from torch.utils.tensorboard import SummaryWriter
+
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.plots import plot_curves
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
 from ia_gym.agents.table import print_table, summary_table
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from stable_baselines3.common.logger import configure
-from torch.utils.tensorboard import SummaryWriter
-
 from ia_gym.curriculum import Curriculum
 from ia_gym.tasks.domain import check_range
 

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
-from ia_gym.agents.assistants import PolicyAssistant
 from numpy.typing import NDArray
 
 import ia_gym  # noqa: F401  (registers the ids)
+from ia_gym.agents.assistants import PolicyAssistant
 from ia_gym.amplification import amplify
 from ia_gym.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.overseers import ScriptedOverseer

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
-from ia_gym.envs.spaces import FactsBox
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
+from ia_gym.envs.spaces import FactsBox
 from ia_gym.models import FactsNetwork, Memory
 
 

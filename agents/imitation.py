@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ia_gym.agents.learner import AnswerLearner
-
 from ia_gym.amplification import sample_batch
 
 

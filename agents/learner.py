@@ -14,8 +14,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from ia_gym.agents.policy import AnswerPolicy
-from ia_gym.envs.spaces import answer_spaces
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -24,8 +22,10 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from torch.nn import functional as F
 
+from ia_gym.agents.policy import AnswerPolicy
 from ia_gym.assistants import NetworkAssistant
 from ia_gym.curriculum import Curriculum
+from ia_gym.envs.spaces import answer_spaces
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Contexts, Domain
 from ia_gym.tasks.domain import check_range

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gymnasium import spaces
-from ia_gym.agents.features import read_pairs, read_spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
+from ia_gym.agents.features import read_pairs, read_spaces
 from ia_gym.assistants import choose, polyak_average
 from ia_gym.models import AnswerNetwork
 from ia_gym.optimizers import MuonAdamW

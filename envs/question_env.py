@@ -15,12 +15,12 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from ia_gym.envs.engine import Engine, Outcome, Rows
-from ia_gym.envs.rendering import Scene, draw_scene, scene_text
-from ia_gym.envs.spaces import answer_spaces
 from numpy.typing import NDArray
 
 from ia_gym.assistants import Assistant, KnowNothing, Oracle
+from ia_gym.envs.engine import Engine, Outcome, Rows
+from ia_gym.envs.rendering import Scene, draw_scene, scene_text
+from ia_gym.envs.spaces import answer_spaces
 from ia_gym.overseers import ApprovalMode, ScriptedOverseer
 from ia_gym.tasks import DOMAINS, Domain
 from ia_gym.tasks.domain import check_range

@@ -87,16 +87,15 @@ def draw_scene(scene: Scene) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 6), dpi=100, layout="constrained")
+    figure = Figure(figsize=(8, 6), dpi=100)
     canvas = FigureCanvasAgg(figure)
-    picture, text = figure.subplots(2, 1, height_ratios=[3, 2])
+    picture = figure.add_axes((0.03, 0.38, 0.94, 0.54))
     scene.domain.draw(scene.context, picture)
     asked = scene.domain.question_text(scene.question)
-    picture.set_title(f"{asked} = ?" if scene.answer is None else asked)
-    text.axis("off")
+    figure.suptitle(f"{asked} = ?" if scene.answer is None else asked)
     lines = [*transcript_lines(scene), "", answer_line(scene)]
     if not scene.is_root:
         lines.insert(0, f"a sub-question of {scene.domain.question_text(scene.root)}")
-    text.text(0.02, 0.98, "\n".join(lines), va="top", family="monospace", transform=text.transAxes)
+    figure.text(0.05, 0.34, "\n".join(lines), va="top", family="monospace")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

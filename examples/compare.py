@@ -8,9 +8,7 @@ import typer
 from ia_gym.agents.comparison import compare
 
 
-def main(
-    env_id: str = "IA-Permutation-v0", seeds: int = 1, log_dir: str = "runs/demo"
-) -> None:
+def main(env_id: str = "IA-Permutation-v0", seeds: int = 1, log_dir: str = "runs/demo") -> None:
     """Train each agent ``seeds`` times."""
     try:
         compare(env_id, ["ppo", "imitation", "supervised"], seeds=seeds, log_dir=log_dir)

@@ -9,11 +9,11 @@ from typing import Any
 
 import stable_baselines3 as sb3
 import yaml
+from stable_baselines3.common.utils import LinearSchedule
+
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA
 from ia_gym.agents.supervised import Supervised
-from stable_baselines3.common.utils import LinearSchedule
-
 from ia_gym.optimizers import MuonAdamW
 
 CLASSES: dict[str, type] = {

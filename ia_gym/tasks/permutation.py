@@ -211,42 +211,38 @@ class Permutation(Domain):
         return sorted(cycles, key=len, reverse=True)
 
     def draw(self, context: Contexts, axes: Axes) -> None:
-        """Each cycle as a ring of names with arrows."""
-        left = 0.0
+        """Each cycle as a chain of names that ends, pale, where it began."""
+        columns = 8 if self.size <= 24 else 17
+        across, down = 0, 0
         for cycle in self.cycles(context):
-            radius = max(0.35, len(cycle) * 0.16)
-            angles = np.pi / 2 - 2 * np.pi * np.arange(len(cycle)) / len(cycle)
-            across = left + radius + 0.3 + radius * np.cos(angles)
-            up = radius * np.sin(angles)
-            for i in range(len(cycle)):
-                j = (i + 1) % len(cycle)
-                axes.annotate(
-                    "",
-                    (across[j], up[j]),
-                    (across[i], up[i]),
-                    arrowprops={
-                        "arrowstyle": "->",
-                        "color": "0.5",
-                        "shrinkA": 9,
-                        "shrinkB": 9,
-                        "connectionstyle": "arc3,rad=-0.15",
-                    },
-                )
+            if across and across + len(cycle) >= columns:
+                across, down = 0, down + 1
+            for step, name in enumerate([*cycle, cycle[0]]):
+                if across == columns:
+                    across, down = 0, down + 1
+                last = step == len(cycle)
                 axes.text(
-                    across[i],
-                    up[i],
-                    str(cycle[i]),
+                    across,
+                    -down,
+                    str(name),
                     ha="center",
                     va="center",
+                    color="0.55" if last else "black",
+                    fontsize=14 if columns == 8 else 9,
                     bbox={
-                        "boxstyle": "circle,pad=0.25",
-                        "facecolor": "#dbe9f6",
-                        "edgecolor": "0.4",
+                        "boxstyle": "circle,pad=0.3",
+                        "facecolor": "white" if last else "#dbe9f6",
+                        "edgecolor": "0.75" if last else "0.4",
                     },
                 )
-            left += 2 * radius + 0.6
-        axes.set_xlim(0, left)
-        axes.set_aspect("equal", adjustable="datalim")
+                if not last:
+                    arrow = {"arrowstyle": "->", "color": "0.4"}
+                    axes.annotate(
+                        "", (across + 0.7, -down), (across + 0.3, -down), arrowprops=arrow
+                    )
+                across += 1
+        axes.set_xlim(-0.6, columns - 0.4)
+        axes.set_ylim(-max(down, 3) - 0.6, 0.6)
         axes.axis("off")
 
 

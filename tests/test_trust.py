@@ -1,0 +1,92 @@
+"""The trust gate and the curriculum."""
+
+from collections import deque
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ia_gym.curriculum import Curriculum
+from ia_gym.tasks import Permutation
+from ia_gym.trust import MovingAverages, TrustGate
+
+CHAIN = np.eye(4, k=-1, dtype=bool)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1)), max_size=20)))
+def test_moving_averages_are_those_of_a_window(batches):
+    averages = MovingAverages(3, 5)
+    windows = [deque(maxlen=5) for _ in range(3)]
+    for batch in batches:
+        classes = np.array([cls for cls, _ in batch], np.int64)
+        averages.record(classes, np.array([value for _, value in batch], np.float64))
+        for cls, value in batch:
+            windows[cls].append(value)
+    expected = [np.mean(window) if len(window) == 5 else 0 for window in windows]
+    np.testing.assert_allclose(averages.means, expected, atol=1e-12)
+
+
+def test_trust_climbs_class_by_class():
+    gate = TrustGate(CHAIN, threshold=0.75, window=10)
+    assert gate.open.tolist() == [True, True, False, False]
+    gate.record(np.full(10, 2), np.ones(10))  # not open yet: does not count
+    assert gate.trusted.tolist() == [True, False, False, False]
+    gate.record(np.full(9, 1), np.ones(9))
+    assert not gate.trusted[1]  # the window is not full
+    gate.record(np.full(1, 1), np.ones(1))
+    assert gate.open.tolist() == [True, True, True, False]
+    gate.record(np.full(10, 2), np.zeros(10))
+    assert gate.trusted.tolist() == [True, True, False, False]
+    gate.record(np.full(8, 2), np.ones(8))  # 8 of the last 10
+    assert gate.trusted.tolist() == [True, True, True, False]
+
+
+def test_trust_needs_more_than_the_threshold_and_stays_once_given():
+    gate = TrustGate(CHAIN, threshold=0.75, window=4)
+    gate.record(np.full(4, 1), np.array([1.0, 1, 1, 0]))
+    assert not gate.trusted[1]
+    gate.record(np.full(4, 1), np.ones(4))
+    assert gate.trusted[1]
+    gate.record(np.full(40, 1), np.zeros(40))
+    assert gate.trusted[1]
+    gate.reset()
+    assert gate.trusted.tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1, float("nan")])
+def test_bad_threshold_is_refused(threshold):
+    with pytest.raises(ValueError, match=r"trust must be None or a number in \[0, 1\)"):
+        TrustGate(CHAIN, threshold)
+
+
+def test_curriculum_raises_depth_then_size():
+    domain = Permutation(10, max_power=8)
+    curriculum = Curriculum(domain, threshold=0.8, window=10, start_size=9)
+    steps = []
+    while not curriculum.finished:
+        classes = np.repeat(np.arange(1, curriculum.max_depth + 1), 10)
+        assert curriculum.record(classes, np.ones(len(classes)))
+        steps.append((curriculum.max_depth, curriculum.size))
+    assert steps == [(2, 9), (2, 10)]
+    assert not curriculum.record(np.ones(10, np.int64), np.ones(10))
+
+
+def test_the_worst_common_class_holds_the_curriculum_and_a_rare_one_does_not():
+    domain = Permutation(16)
+    curriculum = Curriculum(domain, threshold=0.8, window=100, start_depth=2)
+    classes = np.repeat([1, 2], 500)
+    assert not curriculum.record(classes, np.where(classes == 1, 1.0, 0.5))
+    assert not curriculum.record(np.array([3]), np.array([0.0]))
+    assert curriculum.record(classes, np.ones(1000))
+    assert curriculum.max_depth == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [({"threshold": 1}, "threshold"), ({"window": 0}, "window"), ({"start_depth": 3}, "start_d"),
+     ({"start_size": 9}, "start_size")],
+)
+def test_bad_curricula_are_refused(arguments, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        Curriculum(Permutation(8), **arguments)
