@@ -84,8 +84,12 @@ def test_the_worst_common_class_holds_the_curriculum_and_a_rare_one_does_not():
 
 @pytest.mark.parametrize(
     ("arguments", "name"),
-    [({"threshold": 1}, "threshold"), ({"window": 0}, "window"), ({"start_depth": 3}, "start_d"),
-     ({"start_size": 9}, "start_size")],
+    [
+        ({"threshold": 1}, "threshold"),
+        ({"window": 0}, "window"),
+        ({"start_depth": 3}, "start_d"),
+        ({"start_size": 9}, "start_size"),
+    ],
 )
 def test_bad_curricula_are_refused(arguments, name):
     with pytest.raises(ValueError, match=f"^{name}"):
