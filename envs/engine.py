@@ -192,8 +192,9 @@ class Engine:
             rows = rows[~(answers == PENDING).any(axis=1)]
             if not len(rows):
                 return
-            for round in np.unique(self.rounds_opened[rows]):
-                ready = rows[self.rounds_opened[rows] == round]
+            opened = self.rounds_opened[rows]  # a copy: a round opened here waits for its answers
+            for round in np.unique(opened):
+                ready = rows[opened == round]
                 if round == len(self.domain.rounds):
                     self.prepared[ready, self.cursor[ready]] = True
                 else:

@@ -37,7 +37,7 @@ def main(
             flush=True,
         )
 
-    every = max(timesteps // 20, 1)
+    every = max(timesteps // 20, model.n_steps)
     evaluation = EvaluationCallback(HeldOut(env_id), every, on_evaluation=report)
     name = "with_trust_gate" if trust else "without_trust_gate"
     model.learn(timesteps, callback=evaluation, tb_log_name=name)

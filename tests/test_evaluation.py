@@ -1,0 +1,220 @@
+"""The held-out evaluation, the settings and the comparison."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from typer.testing import CliRunner
+
+from ia_gym.agents import HeldOut
+from ia_gym.agents.cli import app
+from ia_gym.agents.comparison import compare, prepare_folder
+from ia_gym.agents.settings import CLASSES, agent_names, load_settings, resolve
+from ia_gym.agents.table import short
+
+BASE = "IA-Permutation-v0"
+
+
+class Knows:
+    """Predicts the truth, or the truth plus one."""
+
+    def __init__(self, held_out, off_by=0):
+        self.held_out, self.off_by = held_out, off_by
+
+    def predict(self, observation, *, deterministic):
+        domain = self.held_out.domain
+        image = np.zeros((len(observation["facts"]), domain.n_answers), np.int64)
+        facts = observation["facts"].reshape(len(image), -1, 2)
+        np.put_along_axis(image, facts[..., 0], facts[..., 1], axis=1)
+        contexts = np.zeros(len(image), domain.context_dtype)
+        contexts["image"] = image
+        truth = domain.truth(contexts, observation["question"][:, None])[:, 0]
+        return (truth - 1 + self.off_by) % domain.max_size + 1, None
+
+
+def test_the_evaluation_is_always_the_same_and_never_the_training_stream():
+    first, second = HeldOut(BASE, 256), HeldOut(BASE, 256)
+    for key, value in first.observations.items():
+        np.testing.assert_array_equal(value, second.observations[key])
+    for seed in range(20):  # what training with this seed would draw
+        drawn = first.domain.sample_contexts(np.random.default_rng(seed), 16)
+        assert not np.array_equal(drawn["facts"], first.contexts["facts"])
+    assert first.n_questions == 256
+    assert HeldOut(BASE, 250).n_questions == 256
+
+
+def test_one_who_knows_and_one_who_is_consistently_wrong():
+    held_out = HeldOut(BASE, 512)
+    right = held_out.evaluate(Knows(held_out))
+    assert right["eval/accuracy"] == right["overseer/approval"] == 1
+    assert right["overseer/target_accuracy"] == 1
+    assert right["overseer/overapproval"] == 0
+    assert {"eval/accuracy_depth_1", "eval/accuracy_depth_2"} < set(right)
+    wrong = held_out.evaluate(Knows(held_out, off_by=1))
+    assert wrong["eval/accuracy"] == 0
+    # Depth 1 rests on lookups alone: half the targets stay true.
+    share = (held_out.depths == 1).mean()
+    assert share <= wrong["overseer/target_accuracy"] < share + 0.15
+    gap = wrong["overseer/approval"] - wrong["eval/accuracy"]
+    assert wrong["overseer/overapproval"] == pytest.approx(gap)
+
+
+def test_reference_lines():
+    held_out = HeldOut(BASE, 4096)
+    lines = held_out.reference_lines()
+    assert lines["oracle"]["accuracy"] == 1
+    assert lines["know-nothing"]["accuracy_depth_1"] == 1
+    assert lines["know-nothing"]["accuracy_depth_2"] == 0
+    assert lines["random"]["accuracy"] == pytest.approx(1 / 8, abs=0.02)
+    truths = held_out.domain.truth(held_out.contexts, held_out.questions)
+    most = max(np.mean(truths == answer) for answer in range(1, 9))
+    assert lines["majority"]["accuracy"] == pytest.approx(most)
+
+
+def test_settings_are_data():
+    assert agent_names() == ["imitation", "ppo", "supervised"]
+    for agent in agent_names():
+        settings = load_settings(agent, "IA-Permutation-N16-v0")
+        assert settings == load_settings(agent, BASE)
+        assert settings.algorithm in CLASSES
+    arguments = resolve(load_settings("ppo", BASE).model)
+    assert arguments["policy_kwargs"]["features_extractor_class"].__name__ == "FactsExtractor"
+    assert arguments["learning_rate"](0.5) == pytest.approx(arguments["learning_rate"](1) / 2)
+
+
+@pytest.mark.parametrize(("agent", "env_id"), [("chess", BASE), ("ppo", "CartPole-v1")])
+def test_unknown_settings_are_refused(agent, env_id):
+    with pytest.raises(ValueError, match="must be one of"):
+        load_settings(agent, env_id)
+
+
+def test_a_comparison_leaves_everything_behind(tmp_path, capsys):
+    table = compare(BASE, ["ppo", "supervised"], log_dir=tmp_path, n_questions=64, n_timesteps=8192)
+    assert table["agent"].tolist() == [
+        "ppo", "supervised", "random", "majority", "know-nothing", "oracle"
+    ]  # fmt: skip
+    assert "tensorboard --logdir" in capsys.readouterr().out
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    written = pd.read_csv(tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(written, table, check_dtype=False)
+    whole = json.loads((tmp_path / "comparison.json").read_text())
+    assert whole["unfinished"] == []
+    tags = []
+    for run in ("ppo_seed0", "supervised_seed0"):
+        result = json.loads((tmp_path / run / "result.json").read_text())
+        assert result["versions"]["torch"]
+        curve = pd.read_csv(tmp_path / run / "curve.csv")
+        assert curve["timesteps"].iloc[-1] == result["final"]["timesteps"] == 8192
+        events = EventAccumulator(str(tmp_path / run)).Reload()
+        assert "custom_scalars__config__" in events.Tags()["tensors"]
+        scalars = {tag for tag in events.Tags()["scalars"] if tag.startswith(("eval", "overs"))}
+        tags.append(scalars)
+        steps = [event.step for event in events.Scalars("eval/accuracy")]
+        assert steps == curve["timesteps"].tolist()
+    assert tags[0] == tags[1]
+    assert "overseer/human_interactions" in tags[0]
+
+
+def test_a_run_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys):
+    bad = load_settings("supervised", BASE)
+    broken = {"supervised": load_settings("supervised", BASE), "ppo": bad}
+    broken["ppo"] = type(bad)(**{**vars(bad), "model": {"colour": "red"}, "n_timesteps": 4096})
+    monkeypatch.setattr(
+        "ia_gym.agents.comparison.load_settings", lambda agent, env_id: broken[agent]
+    )
+    table = compare(BASE, ["ppo", "supervised"], log_dir=tmp_path, n_questions=32, n_timesteps=4096)
+    assert "supervised" in table["agent"].tolist()
+    assert "ppo" not in table["agent"].tolist()
+    assert "colour" in (tmp_path / "ppo_seed0" / "error.txt").read_text()
+    assert "ppo_seed0 failed" in capsys.readouterr().out
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path):
+    """The first run is short, the second never ends by itself."""
+    script = (
+        "from ia_gym.agents import comparison as c\n"
+        "if __name__ == '__main__':\n"
+        "    load = c.load_settings\n"
+        "    def settings(agent, env_id):\n"
+        "        steps = 4096 if agent == 'supervised' else 10**9\n"
+        "        return type(load(agent, env_id))(**{**vars(load(agent, env_id)),"
+        " 'n_timesteps': steps})\n"
+        "    c.load_settings = settings\n"
+        f"    c.compare('{BASE}', ['supervised', 'imitation'], log_dir={str(tmp_path)!r},"
+        " n_questions=32, jobs=2)\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    finished = tmp_path / "supervised_seed0" / "result.json"
+    begun = tmp_path / "imitation_seed0"
+    deadline = time.monotonic() + 120
+    while not (finished.exists() and list(begun.glob("events*"))):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "supervised 0" in out
+    assert "imitation_seed0 was not finished" in out
+    assert json.loads((tmp_path / "comparison.json").read_text())["unfinished"] == [
+        "imitation_seed0"
+    ]
+    assert json.loads(finished.read_text())["agent"] == "supervised"
+
+
+def test_an_unusable_log_dir_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="log_dir must be a folder that can be written, got"):
+        prepare_folder(tmp_path / "file")
+    with pytest.raises(ValueError, match="log_dir must be"):
+        compare(BASE, log_dir=tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--env", "IA-Chess-v0"], "env_id must be one of"),
+        (["--agents", "ppo,chess"], "agent must be one of"),
+        (["--seeds", "0"], "seeds must be in"),
+        (["--timesteps", "0"], "n_timesteps must be in"),
+        (["--questions", "0"], "n_questions must be in"),
+        (["--jobs", "-1"], "jobs must be in"),
+        (["--log-dir", "/dev/null/x"], "log_dir must be a folder"),
+    ],
+)
+def test_the_command_says_what_is_wrong_in_a_line(arguments, message, tmp_path):
+    if "--log-dir" not in arguments:
+        arguments = [*arguments, "--log-dir", str(tmp_path)]
+    result = CliRunner().invoke(app, ["compare", *arguments])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_bench_prints_the_table():
+    arguments = ["bench", "--sizes", "4", "--seconds", "0.05", "--no-train"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    for word in ("Permutation", "N = 4", "decompose", "VectorEnv", "Env (inline)"):
+        assert word in result.output
+    bad = CliRunner().invoke(app, ["bench", "--sizes", "0"])
+    assert bad.exit_code == 2
+    assert "size must be in" in bad.output
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (940, "940"), (12_345, "12.3k"), (2e6, "2.0M"), (3e9, "3.0G")]
+)
+def test_short_counts(number, text):
+    assert short(number) == text

@@ -1,0 +1,156 @@
+"""The learners that are taught answers."""
+
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from stable_baselines3.common.callbacks import CheckpointCallback, StopTrainingOnMaxEpisodes
+from stable_baselines3.common.logger import configure
+
+from ia_gym.agents import EvaluationCallback, HeldOut, ImitationIA, Supervised
+from ia_gym.agents.learner import WarmupLinear
+from ia_gym.optimizers import MuonAdamW
+from ia_gym.tasks import Permutation
+
+BASE = "IA-Permutation-v0"
+TINY = {"size": 4, "max_power": 8}
+SMALL = {"width": 16, "heads": 2}
+
+
+def tiny_env():
+    return gym.make(BASE, **TINY)
+
+
+def test_imitation_learns_without_the_truth(monkeypatch):
+    """Permutations of 4 names, k < 8, without a look at the truth."""
+    held_out = HeldOut(BASE, 1024, **TINY)
+    model = ImitationIA(env=tiny_env(), n_contexts=32, seed=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Permutation, "truth", None)
+        patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
+        model.learn(300_000)
+    assert held_out.evaluate(model)["eval/accuracy"] >= 0.95
+    assert model.human_interactions == model.num_timesteps
+
+
+def test_supervised_learns_with_a_curriculum():
+    model = Supervised(
+        env=tiny_env(), n_contexts=32, seed=0, curriculum={"threshold": 0.8, "window": 500}
+    )
+    model.learn(300_000)
+    assert model.curriculum.finished
+    assert HeldOut(BASE, 1024, **TINY).evaluate(model)["eval/accuracy"] >= 0.95
+    assert model.human_interactions == 0
+
+
+def small(cls=ImitationIA, **kwargs):
+    return cls(env=tiny_env(), n_contexts=4, n_questions=8, policy_kwargs=SMALL, seed=0, **kwargs)
+
+
+@pytest.mark.parametrize("cls", [ImitationIA, Supervised])
+def test_equal_seeds_train_alike_and_a_saved_model_goes_on_alike(cls, tmp_path):
+    one, two = small(cls).learn(320), small(cls).learn(320)
+    for a, b in zip(one.policy.parameters(), two.policy.parameters()):
+        assert torch.equal(a, b)
+    one.save(tmp_path / "model")
+    loaded = cls.load(tmp_path / "model", env=tiny_env())
+    assert loaded.num_timesteps == 320
+    observations = HeldOut(BASE, 64, **TINY).observations
+    answers = one.predict(observations, deterministic=True)[0]
+    np.testing.assert_array_equal(loaded.predict(observations, deterministic=True)[0], answers)
+    for a, b in zip(
+        one.policy.optimizer.state_dict()["parts"], loaded.policy.optimizer.state_dict()["parts"]
+    ):
+        for key, state in a["state"].items():
+            for name, value in state.items():
+                assert torch.equal(torch.as_tensor(value), b["state"][key][name])
+    loaded.learn(64, reset_num_timesteps=False)
+    assert loaded.num_timesteps == 384
+    assert cls.load(tmp_path / "model.safetensors").predict(observations)[0].shape == (64,)
+
+
+def test_a_single_question_is_answered():
+    model = small()
+    observation, _ = tiny_env().reset(seed=0)
+    answer, state = model.predict(observation)
+    assert answer.shape == ()
+    assert state is None
+    assert 0 <= answer <= 4
+
+
+def test_bad_checkpoints_are_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(FileNotFoundError, match="path must name a saved ImitationIA"):
+        ImitationIA.load(path)
+    model = small()
+    model.save(path)
+    with pytest.raises(ValueError, match="holds a ImitationIA, not a Supervised"):
+        Supervised.load(path)
+    with pytest.raises(ValueError, match="spaces do not match"):
+        ImitationIA.load(path, env=gym.make(BASE))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="path must name a saved ImitationIA"):
+        ImitationIA.load(path)
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="path must name a saved ImitationIA"):
+        ImitationIA.load(path)
+    path.write_bytes(whole)
+    tensors = load_file(path)
+    assert any(key.startswith("policy/average") for key in tensors)
+    assert json.dumps(model.policy_kwargs) == json.dumps(SMALL)
+
+
+def test_sb3s_callbacks_and_logger_work(tmp_path):
+    model = small()
+    model.set_logger(configure(str(tmp_path), ["csv"]))
+    held_out = HeldOut(BASE, 64, **TINY)
+    evaluation = EvaluationCallback(held_out, eval_freq=64)
+    checkpoints = CheckpointCallback(save_freq=4, save_path=str(tmp_path), name_prefix="saved")
+    stop = StopTrainingOnMaxEpisodes(max_episodes=10**9)
+    model.learn(256, callback=[evaluation, checkpoints], log_interval=2)
+    del stop
+    assert [row["timesteps"] for row in evaluation.history] == [0, 64, 128, 192, 256]
+    assert evaluation.history[-1]["overseer/human_interactions"] == 256
+    header = (tmp_path / "progress.csv").read_text().splitlines()[0]
+    for tag in ("eval/accuracy", "eval/accuracy_depth_2", "overseer/approval", "train/loss"):
+        assert tag in header
+    saved = sorted(file.name for file in tmp_path.glob("saved*"))
+    assert saved == ["saved_128_steps.zip", "saved_256_steps.zip"]
+
+
+def test_training_stops_when_a_callback_says_so_or_time_is_up():
+    model = small()
+    model.learn(10_000, callback=lambda *_: model.num_timesteps < 96)
+    assert model.num_timesteps == 96
+    limited = EvaluationCallback(HeldOut(BASE, 16, **TINY), 10**9, max_minutes=0)
+    assert small().learn(10_000, callback=limited).num_timesteps == 32
+
+
+def test_learning_rate_warms_up_and_decays():
+    rate = WarmupLinear(2.0, warmup=0.1)
+    np.testing.assert_allclose([rate(1.0), rate(0.95), rate(0.9), rate(0.45), rate(0)],
+                               [0.02, 1, 2, 1, 0])  # fmt: skip
+
+
+@pytest.mark.parametrize("kwargs", [{"n_contexts": 0}, {"n_questions": 1.5}])
+def test_bad_arguments_are_named(kwargs):
+    with pytest.raises(ValueError, match=f"^{next(iter(kwargs))} must be"):
+        ImitationIA(env=tiny_env(), **kwargs)
+
+
+def test_muon_updates_are_orthogonal_and_one_rate_drives_both():
+    matrix = torch.nn.Parameter(torch.zeros(8, 8))
+    embedding = torch.nn.Parameter(torch.zeros(8, 8))
+    embedding.is_embedding = True
+    optimizer = MuonAdamW([matrix, embedding], lr=1.0, matrix_factor=0.5, weight_decay=0.0)
+    optimizer.param_groups[0]["lr"] = 0.1
+    gradient = torch.randn(8, 8)
+    matrix.grad, embedding.grad = gradient.clone(), gradient.clone()
+    optimizer.step()
+    torch.testing.assert_close(embedding.data, -0.1 * gradient.sign(), atol=1e-4, rtol=0)
+    singular = torch.linalg.svdvals(matrix.data) / 0.05
+    assert ((singular > 0.5) & (singular < 1.5)).all()  # Newton-Schulz is rough by design
