@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,6 +36,7 @@ class GymnasiumVecEnv(VecEnv):
             raise ValueError(f"venv must have autoreset_mode SAME_STEP, got {mode}")
         self.venv = venv
         super().__init__(venv.num_envs, venv.single_observation_space, venv.single_action_space)
+        self._started = time.monotonic()
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, np.int64)
 
@@ -61,6 +63,7 @@ class GymnasiumVecEnv(VecEnv):
         final_obs, final_infos = infos.pop("final_obs", None), infos.pop("final_info", None)
         singles = split_infos(infos, self.num_envs)
         finals = split_infos(final_infos or {}, self.num_envs)
+        elapsed = round(time.monotonic() - self._started, 6)
         self._returns += rewards
         self._lengths += 1
         for i in np.flatnonzero(dones).tolist():
@@ -70,7 +73,11 @@ class GymnasiumVecEnv(VecEnv):
             single["terminal_observation"] = final_obs[i]
             single["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
             if single.get("role", "root") == "root":
-                single["episode"] = {"r": self._returns[i], "l": int(self._lengths[i]), "t": 0.0}
+                single["episode"] = {
+                    "r": self._returns[i],
+                    "l": int(self._lengths[i]),
+                    "t": elapsed,
+                }
         self._returns[dones] = 0
         self._lengths[dones] = 0
         return observations, rewards.astype(np.float32), dones, singles

@@ -1,25 +1,16 @@
 """IA-Gym: Gymnasium environments for Iterated Amplification.
 
-Importing this package registers its environments with gymnasium.
+Importing this package registers its environments with gymnasium: ``IA-<Domain>-v0`` at the
+domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-``, ``-N64-`` (the paper's size).
 """
 
 from importlib.util import find_spec
 
 from gymnasium.envs.registration import register
 
+from ia_gym.tasks import DOMAINS
+
 __version__ = "0.1.0"
-
-SIZES = {"": 8, "-N16": 16, "-N32": 32, "-N64": 64}
-"""Names in a context, by the suffix of the environment's id."""
-
-for _domain in ("Permutation",):
-    for _suffix, _size in SIZES.items():
-        register(
-            id=f"IA-{_domain}{_suffix}-v0",
-            entry_point="ia_gym.envs:QuestionEnv",
-            vector_entry_point="ia_gym.envs:QuestionVectorEnv",
-            kwargs={"domain": _domain, "size": _size},
-        )
 
 if find_spec("ia_gym.envs") is None:
     raise ImportError(
@@ -27,3 +18,12 @@ if find_spec("ia_gym.envs") is None:
         "ia_gym.agents: install the package with `pip install -e .`, or leave the repository's "
         "root if it is installed already"
     )
+
+for _name, _domain in DOMAINS.items():
+    for _suffix, _size in {"": _domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
+        register(
+            id=f"IA-{_name}{_suffix}-v0",
+            entry_point="ia_gym.envs:QuestionEnv",
+            vector_entry_point="ia_gym.envs:QuestionVectorEnv",
+            kwargs={"domain": _name, "size": _size},
+        )

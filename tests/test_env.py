@@ -12,13 +12,13 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
-import ia_gym
+import ia_gym  # noqa: F401  (registers the ids)
 from ia_gym.assistants import KnowNothing, Oracle
 from ia_gym.curriculum import Curriculum
 from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper, OneHot
 from ia_gym.transcript import IDK
 
-IDS = [f"IA-Permutation{suffix}-v0" for suffix in ia_gym.SIZES]
+IDS = [f"IA-Permutation{suffix}-v0" for suffix in ("", "-N16", "-N32", "-N64")]
 BASE = IDS[0]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from stable_baselines3.common.callbacks import CheckpointCallback, StopTrainingOnMaxEpisodes
+from stable_baselines3.common.callbacks import CheckpointCallback
 from stable_baselines3.common.logger import configure
 
 from ia_gym.agents import EvaluationCallback, HeldOut, ImitationIA, Supervised
@@ -110,9 +110,7 @@ def test_sb3s_callbacks_and_logger_work(tmp_path):
     held_out = HeldOut(BASE, 64, **TINY)
     evaluation = EvaluationCallback(held_out, eval_freq=64)
     checkpoints = CheckpointCallback(save_freq=4, save_path=str(tmp_path), name_prefix="saved")
-    stop = StopTrainingOnMaxEpisodes(max_episodes=10**9)
     model.learn(256, callback=[evaluation, checkpoints], log_interval=2)
-    del stop
     assert [row["timesteps"] for row in evaluation.history] == [0, 64, 128, 192, 256]
     assert evaluation.history[-1]["overseer/human_interactions"] == 256
     header = (tmp_path / "progress.csv").read_text().splitlines()[0]
@@ -120,6 +118,11 @@ def test_sb3s_callbacks_and_logger_work(tmp_path):
         assert tag in header
     saved = sorted(file.name for file in tmp_path.glob("saved*"))
     assert saved == ["saved_128_steps.zip", "saved_256_steps.zip"]
+
+
+def test_the_progress_bar_counts_questions(capfd):
+    small().learn(128, progress_bar=True)
+    assert "128/128" in capfd.readouterr().out
 
 
 def test_training_stops_when_a_callback_says_so_or_time_is_up():

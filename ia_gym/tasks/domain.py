@@ -55,6 +55,8 @@ class Domain(ABC):
             with rows of zeros to ``max_size`` names, so that spaces do not depend on ``size``.
 
     Attributes:
+        name: of the domain, part of its environments' ids.
+        base_size: names in a context of the environment ``IA-<name>-v0``.
         widths: how many sub-questions H may ask in each round.
         fact_shape: ``(F, L)``, rows and tokens a row.
         question_length: ``Lq``, tokens a question.
@@ -66,6 +68,7 @@ class Domain(ABC):
     """
 
     name: ClassVar[str]
+    base_size: ClassVar[int] = 8
     widths: tuple[int, ...]
     fact_shape: tuple[int, int]
     question_length: int

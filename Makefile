@@ -1,0 +1,30 @@
+# make demo   sets everything up and runs the main job, at most 10 minutes on 2 cores
+# make test   sets everything up and runs linters and tests
+# make bench  measures the suite's speed on this machine
+# make clean  removes what the others made
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: demo test bench clean
+
+demo: $(READY)
+	$(VENV)/bin/python examples/compare.py
+
+test: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest -n 2
+
+bench: $(READY)
+	$(VENV)/bin/ia-gym bench
+
+$(READY): setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
