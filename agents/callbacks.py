@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
@@ -19,7 +19,8 @@ class AmplificationCallback(BaseCallback):
     """Attaches a slow copy of the agent to the environment, as the overseer's assistant.
 
     The copy is the Polyak average of the agent's policy, as in Christiano et al. (2018), renewed
-    before each rollout.
+    before each rollout. How many classes of questions the overseer trusts is logged as
+    ``overseer/trusted_classes``.
 
     Args:
         horizon: rollouts to average over; 1 for a snapshot of the latest policy.
@@ -39,6 +40,9 @@ class AmplificationCallback(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         self.average.update_parameters(self.model.policy)
+        trusted = self.training_env.get_attr("trusted")[0]
+        if trusted is not None:
+            self.logger.record("overseer/trusted_classes", int(trusted.sum()))
 
     def _on_step(self) -> bool:
         return True
@@ -99,7 +103,7 @@ class EvaluationCallback(BaseCallback):
         held_out: HeldOut,
         eval_freq: int,
         max_minutes: float | None = None,
-        on_evaluation: Any = None,
+        on_evaluation: Callable[[dict[str, float]], None] | None = None,
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)

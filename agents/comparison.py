@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -71,7 +71,9 @@ class Run:
         return f"{self.agent}_seed{self.seed}"
 
 
-def train(run: Run, on_evaluation: Any = None) -> dict[str, Any]:
+def train(
+    run: Run, on_evaluation: Callable[[dict[str, float]], None] | None = None
+) -> dict[str, Any]:
     """Train an agent, and write model, curve and result into the run's folder.
 
     Args:
@@ -227,6 +229,8 @@ def compare(
         for seed in range(seeds)
         for agent in agents
     ]
+    for run in runs:
+        _clear(run.folder)
     started = time.monotonic()
     interrupted = _run_all(runs, jobs)
     results = [
@@ -293,7 +297,6 @@ def _run_all(runs: Sequence[Run], jobs: int) -> bool:
             while waiting or working:
                 while waiting and len(working) < jobs:
                     run = waiting.pop(0)
-                    _clear(run.folder)
                     process = context.Process(target=_work, args=(run, messages), name=run.name)
                     process.start()
                     working[run.name] = process

@@ -12,16 +12,21 @@ at once, and only root questions are shown. Inline (no assistant), they come up 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.amplification import amplify, open_round
-from ia_gym.assistants import Assistant
-from ia_gym.overseers import ScriptedOverseer
-from ia_gym.tasks.domain import Contexts, Domain
+from ia_gym.assistants import Assistant, KnowNothing, Oracle
+from ia_gym.overseers import ApprovalMode, ScriptedOverseer
+from ia_gym.tasks import DOMAINS, Contexts, Domain
+from ia_gym.tasks.domain import check_range
 from ia_gym.transcript import IDK, PENDING, Symbols, Transcript
 from ia_gym.trust import TrustGate
+
+RewardMode = Literal["approval", "truth"]
+AssistantMode = Literal["inline", "oracle", "none"]
 
 Rows = NDArray[np.intp]
 """Indices of environments."""
@@ -244,3 +249,56 @@ class Engine:
             if self.gate is not None:
                 self.gate.record(self.root_classes[pairs], rewards[judged])
         return Outcome(rewards, targets)
+
+
+def make_engine(
+    n_envs: int,
+    domain: str | type[Domain],
+    *,
+    questions_per_context: int = 16,
+    approval: ApprovalMode = "strict",
+    reward: RewardMode = "approval",
+    assistant: AssistantMode = "inline",
+    trust: float | None = 0.75,
+    **domain_kwargs: Any,
+) -> Engine:
+    """An engine from the arguments that environments take.
+
+    Args:
+        n_envs: environments.
+        domain: a name in ``ia_gym.tasks.DOMAINS``, or a subclass of ``Domain``.
+        questions_per_context: root questions about a context before the next one is drawn.
+        approval: "strict" or "graded".
+        reward: "approval", or "truth" for evaluation (root questions only, no overseer).
+        assistant: "inline" (the agent itself), "oracle" (truth) or "none" (idk to all). Attach
+            your own with ``env.unwrapped.set_assistant(X)``.
+        trust: threshold of the trust gate in [0, 1), None for no gate. It guards inline and
+            attached assistants; "oracle" and "none" need none.
+        **domain_kwargs: the domain's own arguments: ``size``, ``max_size``, ...
+
+    Raises:
+        ValueError: for a value that is not allowed; the message names it.
+        TypeError: for an argument that neither this nor the domain knows.
+    """
+    if isinstance(domain, str):
+        if domain not in DOMAINS:
+            raise ValueError(f"domain must be one of {sorted(DOMAINS)}, got {domain!r}")
+        domain = DOMAINS[domain]
+    for name, value, allowed in (
+        ("reward", reward, get_args(RewardMode)),
+        ("assistant", assistant, get_args(AssistantMode)),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+    built = domain(**domain_kwargs)
+    overseer = ScriptedOverseer(built, approval)
+    gate = None if trust is None else TrustGate(built.rests_on, trust)
+    assistants = {"inline": None, "oracle": Oracle(built), "none": KnowNothing()}
+    return Engine(
+        built,
+        n_envs,
+        check_range("questions_per_context", questions_per_context, 1, 10_000),
+        overseer if reward == "approval" else None,
+        assistants[assistant],
+        gate if reward == "approval" and assistant == "inline" else None,
+    )

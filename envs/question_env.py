@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -17,21 +16,15 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ia_gym.assistants import Assistant, KnowNothing, Oracle
-from ia_gym.envs.engine import Engine, Outcome, Rows
+from ia_gym.assistants import Assistant
+from ia_gym.envs.engine import Engine, Outcome, make_engine
 from ia_gym.envs.rendering import Scene, draw_scene, scene_text
 from ia_gym.envs.spaces import answer_spaces
-from ia_gym.overseers import ApprovalMode, ScriptedOverseer
-from ia_gym.tasks import DOMAINS, Domain
+from ia_gym.tasks import Domain
 from ia_gym.tasks.domain import check_range
 from ia_gym.transcript import IDK, Symbols
-from ia_gym.trust import TrustGate
 
-RewardMode = Literal["approval", "truth"]
-AssistantMode = Literal["inline", "oracle", "none"]
 Observation = dict[str, NDArray[np.int64]]
-
-QUESTIONS_PER_CONTEXT_LIMIT = 10_000
 
 
 class QuestionEngineMixin:
@@ -40,46 +33,16 @@ class QuestionEngineMixin:
     engine: Engine
     render_mode: str | None
 
-    def _build(
-        self,
-        n_envs: int,
-        domain: str | type[Domain],
-        questions_per_context: int,
-        approval: ApprovalMode,
-        reward: RewardMode,
-        assistant: AssistantMode,
-        trust: float | None,
-        render_mode: str | None,
-        domain_kwargs: dict[str, Any],
-    ) -> None:
-        if isinstance(domain, str):
-            if domain not in DOMAINS:
-                raise ValueError(f"domain must be one of {sorted(DOMAINS)}, got {domain!r}")
-            domain = DOMAINS[domain]
-        for name, value, allowed in (
-            ("reward", reward, get_args(RewardMode)),
-            ("assistant", assistant, get_args(AssistantMode)),
-            ("render_mode", render_mode, (None, *self.metadata["render_modes"])),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
-        self.render_mode = render_mode
-        self.domain = domain(**domain_kwargs)
-        overseer = ScriptedOverseer(self.domain, approval)
-        gate = None if trust is None else TrustGate(self.domain.rests_on, trust)
-        self.engine = Engine(
-            self.domain,
-            n_envs,
-            check_range(
-                "questions_per_context", questions_per_context, 1, QUESTIONS_PER_CONTEXT_LIMIT
-            ),
-            overseer if reward == "approval" else None,
-            {"inline": None, "oracle": Oracle(self.domain), "none": KnowNothing()}[assistant],
-            gate if reward == "approval" and assistant == "inline" else None,
-        )
-        self._ready = False  # whether there has been a reset
-
     metadata: dict[str, Any]
+
+    def _build(self, n_envs: int, render_mode: str | None, options: dict[str, Any]) -> None:
+        allowed = (None, *self.metadata["render_modes"])
+        if render_mode not in allowed:
+            raise ValueError(f"render_mode must be one of {list(allowed)}, got {render_mode!r}")
+        self.render_mode = render_mode
+        self.engine = make_engine(n_envs, **options)
+        self.domain = self.engine.domain
+        self._ready = False  # whether there has been a reset
 
     def _single_spaces(self) -> tuple[spaces.Dict, spaces.Discrete]:
         domain = self.domain
@@ -127,13 +90,16 @@ class QuestionEngineMixin:
         """Sub-questions answered for H so far, by the agent or by an attached assistant."""
         return self.engine.overseer.assistant_answers if self.engine.overseer else 0
 
+    @property
+    def trusted(self) -> NDArray[np.bool_] | None:
+        """Which classes of questions H trusts, ``(n_classes,)``; None without a trust gate."""
+        return None if self.engine.gate is None else self.engine.gate.trusted.copy()
+
     # ---------------------------------------------------- observations and infos
 
     def _observe(self) -> Observation:
         engine = self.engine
-        facts = engine.contexts["facts"].reshape(engine.n_envs, -1)  # a copy: the field is strided
-        if facts.base is not None:
-            facts = facts.copy()
+        facts = engine.contexts["facts"].copy().reshape(engine.n_envs, -1)
         return {"facts": facts, "question": engine.questions.copy()}
 
     def _info(self, outcome: Outcome | None = None) -> dict[str, NDArray[Any]]:
@@ -146,8 +112,8 @@ class QuestionEngineMixin:
             "role": np.where(engine.is_root, "root", "sub"),
             "action_mask": engine.domain.answer_mask(engine.questions),
         }
-        if engine.gate is not None:
-            trusted = engine.gate.trusted
+        trusted = self.trusted
+        if trusted is not None:
             info["trusted"] = np.repeat(trusted[None], engine.n_envs, axis=0)
         if outcome is not None and engine.overseer is not None:
             info["target"] = outcome.targets
@@ -203,15 +169,10 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
 
     Args:
         domain: a name in ``ia_gym.tasks.DOMAINS``, or a subclass of ``Domain``.
-        questions_per_context: root questions about a context before the next one is drawn.
-        approval: "strict" or "graded".
-        reward: "approval", or "truth" for evaluation (root questions only, no overseer).
-        assistant: "inline" (the agent itself), "oracle" (truth) or "none" (idk to all). Attach
-            your own with ``env.unwrapped.set_assistant(X)``.
-        trust: threshold of the trust gate in [0, 1), None for no gate. It guards inline and
-            attached assistants; "oracle" and "none" need none.
         render_mode: "ansi" (text), "rgb_array" (a picture), "human" (text, printed).
-        **domain_kwargs: the domain's own arguments: ``size``, ``max_size``, ...
+        **options: ``questions_per_context``, ``approval``, ``reward``, ``assistant``, ``trust``,
+            and the domain's own arguments (``size``, ``max_size``, ...): see
+            :func:`ia_gym.envs.engine.make_engine`.
 
     Raises:
         ValueError: for an argument out of range, or an action outside the space.
@@ -227,25 +188,10 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
         self,
         domain: str | type[Domain] = "Permutation",
         *,
-        questions_per_context: int = 16,
-        approval: ApprovalMode = "strict",
-        reward: RewardMode = "approval",
-        assistant: AssistantMode = "inline",
-        trust: float | None = 0.75,
         render_mode: str | None = None,
-        **domain_kwargs: Any,
+        **options: Any,
     ) -> None:
-        self._build(
-            1,
-            domain,
-            questions_per_context,
-            approval,
-            reward,
-            assistant,
-            trust,
-            render_mode,
-            domain_kwargs,
-        )
+        self._build(1, render_mode, {"domain": domain, **options})
         self.observation_space, self.action_space = self._single_spaces()
         self._answered = False
         self._last: tuple[int | None, float | None] = (None, None)
@@ -324,7 +270,9 @@ class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDA
             question with the answer to the last (``final_obs`` and ``final_info`` hold what was
             answered); NEXT_STEP spends a step on each reset; DISABLED leaves it to
             ``reset(options={"reset_mask": ...})``.
-        domain: and all after it: see :class:`QuestionEnv`.
+        domain: as for :class:`QuestionEnv`.
+        render_mode: "ansi" or "rgb_array".
+        **options: as for :class:`QuestionEnv`.
 
     Raises:
         ValueError: for an argument out of range, or an action outside the space.
@@ -344,13 +292,8 @@ class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDA
         domain: str | type[Domain] = "Permutation",
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
-        questions_per_context: int = 16,
-        approval: ApprovalMode = "strict",
-        reward: RewardMode = "approval",
-        assistant: AssistantMode = "inline",
-        trust: float | None = 0.75,
         render_mode: str | None = None,
-        **domain_kwargs: Any,
+        **options: Any,
     ) -> None:
         self.num_envs = check_range("num_envs", num_envs, 1, 10**6)
         try:
@@ -362,17 +305,7 @@ class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDA
                 f"got {autoreset_mode!r}"
             ) from None
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self._build(
-            self.num_envs,
-            domain,
-            questions_per_context,
-            approval,
-            reward,
-            assistant,
-            trust,
-            render_mode,
-            domain_kwargs,
-        )
+        self._build(self.num_envs, render_mode, {"domain": domain, **options})
         self.single_observation_space, self.single_action_space = self._single_spaces()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -512,6 +445,3 @@ def split_observations(batch: Observation) -> NDArray[np.object_]:
         for fact, question in zip(facts, questions, strict=True)
     ]
     return singles
-
-
-__all__: Sequence[str] = ["QuestionEnv", "QuestionVectorEnv", "Rows"]

@@ -29,7 +29,13 @@ def make(**kwargs):
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.parametrize(
     "kwargs",
-    [{}, {"trust": None}, {"assistant": "oracle"}, {"reward": "truth"}, {"max_size": 70}],
+    [
+        {},
+        {"trust": None},
+        {"assistant": "oracle"},
+        {"reward": "truth"},
+        {"max_size": 70, "approval": "graded"},
+    ],
     ids=str,
 )
 def test_both_checkers_pass_without_a_warning(env_id, kwargs):

@@ -79,7 +79,7 @@ def test_reference_lines():
 
 
 def test_settings_are_data():
-    assert agent_names() == ["imitation", "ppo", "supervised"]
+    assert agent_names() == ["imitation", "ppo", "ppo_inline", "supervised"]
     for agent in agent_names():
         settings = load_settings(agent, "IA-Permutation-N16-v0")
         assert settings == load_settings(agent, BASE)
