@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
+TYPES := build/types
 
 .PHONY: demo test bench clean
 
@@ -15,7 +17,9 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	rm -rf $(TYPES) && mkdir -p $(TYPES)/ia_gym
+	ln -s $(CURDIR)/ia_gym/* $(CURDIR)/envs $(CURDIR)/agents $(TYPES)/ia_gym
+	cd $(TYPES) && $(CURDIR)/$(VENV)/bin/mypy --config-file $(CURDIR)/pyproject.toml
 	$(VENV)/bin/pytest -n 2
 
 bench: $(READY)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -102,7 +103,7 @@ def bench_imitation(seed: int = 0) -> tuple[float, float]:
         Seconds until 95 % of held-out questions were answered truly (infinity if never), and the
         accuracy in the end.
     """
-    arguments = {"size": 4, "max_power": 8}
+    arguments: dict[str, Any] = {"size": 4, "max_power": 8}
     env = gym.make("IA-Permutation-v0", **arguments)
     model = ImitationIA(env=env, n_contexts=32, seed=seed)
     held_out = HeldOut("IA-Permutation-v0", 1024, **arguments)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.assistants import PolicyAssistant
-from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.evaluation import HeldOut, Predictor
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
 from ia_gym.assistants import polyak_average
 from ia_gym.curriculum import Curriculum
@@ -35,7 +36,8 @@ class AmplificationCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self.average = polyak_average(self.model.policy, self.horizon)
-        assistant = PolicyAssistant(self.average.module, self.deterministic)
+        policy = cast("Predictor", self.average.module)
+        assistant = PolicyAssistant(policy, self.deterministic)
         self.training_env.env_method("set_assistant", assistant)
 
     def _on_rollout_start(self) -> None:

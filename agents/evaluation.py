@@ -69,7 +69,7 @@ class HeldOut:
     @property
     def n_questions(self) -> int:
         """Questions asked."""
-        return self.depths.size
+        return int(self.depths.size)
 
     def score(self, answers: Symbols) -> dict[str, float]:
         """How many of ``answers (B, 16)`` are true: ``accuracy`` and ``accuracy_depth_k``."""

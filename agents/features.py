@@ -74,6 +74,7 @@ class EncodingCache:
     def __init__(self, network: FactsNetwork) -> None:
         self.network = network
         self.facts: Tensor | None = None
+        self.stamp: Tensor | None = None
 
     def serves(self, facts: Tensor) -> bool:
         """Whether ``facts (n, F·L)`` look like the batch of a vector environment, one a row."""
@@ -85,7 +86,8 @@ class EncodingCache:
         """What ``network.encode`` gives for ``facts (n, F·L)``."""
         # Any update of the network moves this vector too, also one that bypasses autograd.
         stamp = self.network.fact_norm.weight
-        if self.facts is None or self.facts.shape != facts.shape or not stamp.equal(self.stamp):
+        same_weights = self.stamp is not None and stamp.equal(self.stamp)
+        if self.facts is None or self.facts.shape != facts.shape or not same_weights:
             changed = torch.ones(len(facts), dtype=torch.bool, device=facts.device)
         else:
             changed = (facts != self.facts).any(dim=1)
@@ -125,7 +127,7 @@ def read_pairs(network: FactsNetwork, facts: Tensor, questions: Tensor) -> Tenso
     return out[inverse, rank]
 
 
-def read_spaces(observation_space: spaces.Space) -> tuple[FactsBox, spaces.Box]:
+def read_spaces(observation_space: spaces.Space[Any]) -> tuple[FactsBox, spaces.Box]:
     """The spaces of facts and question of a question environment.
 
     Raises:

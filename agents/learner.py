@@ -10,10 +10,11 @@ import os
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -22,6 +23,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from torch.nn import functional as F
 
+from ia_gym.agents.features import read_spaces
 from ia_gym.agents.policy import AnswerPolicy
 from ia_gym.assistants import NetworkAssistant
 from ia_gym.curriculum import Curriculum
@@ -118,9 +120,10 @@ class AnswerLearner(BaseAlgorithm):
         self.set_random_seed(self.seed)
         rate = self.learning_rate
         self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
-        self.policy = self.policy_class(
+        policy = self.policy_class(
             self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
-        ).to(self.device)
+        )
+        self.policy = cast("AnswerPolicy", policy.to(self.device))
         self.rng = np.random.default_rng(self.seed)
         if self.env is not None:
             self._read_domain()
@@ -129,7 +132,7 @@ class AnswerLearner(BaseAlgorithm):
         assert self.env is not None
         self.domain: Domain = self.env.get_attr("domain")[0]
         self.overseer = ScriptedOverseer(self.domain)
-        self.assistant = NetworkAssistant(self.policy.average.module)
+        self.assistant = NetworkAssistant(self.policy.slow_network)
         kwargs = self.curriculum_kwargs
         self.curriculum = None if kwargs is None else Curriculum(self.domain, **kwargs)
 
@@ -163,7 +166,7 @@ class AnswerLearner(BaseAlgorithm):
         wanted = torch.as_tensor(targets, device=self.device)
         loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
         policy.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.network.parameters(), self.max_grad_norm)
         policy.optimizer.step()
         policy.average.update_parameters(policy.network)
@@ -226,7 +229,9 @@ class AnswerLearner(BaseAlgorithm):
 
     # ------------------------------------------------------------ save and load
 
-    def save(self, path: str | os.PathLike[str], *_: Any, **__: Any) -> None:
+    def save(  # type: ignore[override]
+        self, path: str | os.PathLike[str], *_: Any, **__: Any
+    ) -> None:
         """Write one safetensors file: networks, optimizer, and settings as JSON in its header.
 
         Args:
@@ -240,15 +245,15 @@ class AnswerLearner(BaseAlgorithm):
             for j, state in part["state"].items():
                 for key, value in state.items():
                     tensors[f"optimizer/{i}/{j}/{key}"] = torch.as_tensor(value)
-        facts = self.observation_space["facts"]
+        facts, question = read_spaces(self.observation_space)
         settings = {
             "learner": type(self).__name__,
             "spaces": {
                 "n_symbols": int(facts.high.max()) + 1,
                 "rows": facts.rows,
                 "row_length": facts.row_length,
-                "question_length": self.observation_space["question"].shape[0],
-                "n_answers": int(self.action_space.n),
+                "question_length": question.shape[0],
+                "n_answers": int(cast("Discrete", self.action_space).n),
             },
             "arguments": {
                 "learning_rate": None if callable(self.learning_rate) else self.learning_rate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
@@ -53,4 +53,9 @@ class AnswerPolicy(BasePolicy):
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         assert isinstance(observation, dict)
         facts, questions = observation["facts"].long(), observation["question"].long()
-        return choose(read_pairs(self.average.module, facts, questions), deterministic)
+        return choose(read_pairs(self.slow_network, facts, questions), deterministic)
+
+    @property
+    def slow_network(self) -> AnswerNetwork:
+        """The network inside ``average``."""
+        return cast("AnswerNetwork", self.average.module)

@@ -34,7 +34,7 @@ class GymnasiumVecEnv(VecEnv):
         mode = venv.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
             raise ValueError(f"venv must have autoreset_mode SAME_STEP, got {mode}")
-        self.venv = venv
+        self.venv: Any = venv  # with call, get_attr and set_attr, which all but the base class have
         super().__init__(venv.num_envs, venv.single_observation_space, venv.single_action_space)
         self._started = time.monotonic()
         self._returns = np.zeros(self.num_envs)

@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -44,7 +43,7 @@ class QuestionEngineMixin:
         self.domain = self.engine.domain
         self._ready = False  # whether there has been a reset
 
-    def _single_spaces(self) -> tuple[spaces.Dict, spaces.Discrete]:
+    def _single_spaces(self) -> tuple[Any, Any]:
         domain = self.domain
         return answer_spaces(
             domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
@@ -179,7 +178,7 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
         gymnasium.error.ResetNeeded: if stepped before ``reset`` or after the episode's end.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by gymnasium)
         "render_modes": ["ansi", "rgb_array", "human"],
         "render_fps": 1,
     }
@@ -213,7 +212,7 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
         self._answered = False
         self._last = (None, None)
         if self.render_mode == "human":
-            self.render_human()
+            self._print_scene()
         return self._single(self._observe()), self._single(self._info())
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -228,7 +227,7 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
         self._answered = True
         self._last = (int(answer), reward)
         if self.render_mode == "human":
-            self.render_human()
+            self._print_scene()
         info = self._single(self._info(outcome))
         return self._single(self._observe()), reward, True, False, info
 
@@ -241,9 +240,10 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind the question asks for, ``(n_answers,)``."""
-        return self.domain.answer_mask(self.engine.questions)[0]
+        mask: NDArray[np.bool_] = self.domain.answer_mask(self.engine.questions)[0]
+        return mask
 
-    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> str | NDArray[np.uint8] | None:
         """The question, what H asked about it, the answer and its approval."""
         if self.render_mode is None:
             gym.logger.warn("render() does nothing without a render_mode; see gym.make")
@@ -256,8 +256,8 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
             return scene_text(self._scene(0, *self._last))
         return None  # "human" prints as it goes
 
-    def render_human(self) -> None:
-        """Print the scene, as render mode "human" does after each reset and step."""
+    def _print_scene(self) -> None:
+        """What render mode "human" does after each reset and step."""
         print(scene_text(self._scene(0, *self._last)), end="\n\n")
 
 

@@ -97,5 +97,6 @@ def draw_scene(scene: Scene) -> NDArray[np.uint8]:
     if not scene.is_root:
         lines.insert(0, f"a sub-question of {scene.domain.question_text(scene.root)}")
     figure.text(0.05, 0.34, "\n".join(lines), va="top", family="monospace")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    return np.asarray(pixels)[..., :3].copy()

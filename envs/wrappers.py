@@ -26,17 +26,19 @@ class OneHot(gym.ObservationWrapper[Any, Any, Any]):
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         super().__init__(env)
-        space = env.observation_space
+        space: Any = env.observation_space
         if not (isinstance(space, spaces.Dict) and {"facts", "question"} <= set(space.spaces)):
             raise ValueError(f"env must show facts and a question, got {space}")
-        self.n_symbols = int(space["facts"].high.max()) + 1  # type: ignore[attr-defined]
-        n_tokens = sum(space[key].shape[0] for key in ("facts", "question"))  # type: ignore[index]
+        boxes: list[Any] = [space["facts"], space["question"]]
+        self.n_symbols = max(int(box.high.max()) for box in boxes) + 1
+        n_tokens = sum(int(box.shape[0]) for box in boxes)
         self.observation_space = spaces.Box(0, 1, (n_tokens * self.n_symbols,), np.float32)
 
     def observation(self, observation: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """The one-hot vector of ``observation``."""
         tokens = np.concatenate([observation["facts"], observation["question"]])
-        return np.eye(self.n_symbols, dtype=np.float32)[tokens].ravel()
+        rows: NDArray[np.float32] = np.eye(self.n_symbols, dtype=np.float32)[tokens]
+        return rows.ravel()
 
 
 class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
