@@ -1,5 +1,12 @@
 """Gymnasium environments whose reward is the amplified overseer's approval."""
 
 from ia_gym.envs.question_env import QuestionEnv, QuestionVectorEnv
+from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper, OneHot
 
-__all__ = ["QuestionEnv", "QuestionVectorEnv"]
+__all__ = [
+    "CurriculumVectorWrapper",
+    "CurriculumWrapper",
+    "OneHot",
+    "QuestionEnv",
+    "QuestionVectorEnv",
+]

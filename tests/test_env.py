@@ -15,7 +15,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 import ia_gym  # noqa: F401  (registers the ids)
 from ia_gym.assistants import KnowNothing, Oracle
 from ia_gym.curriculum import Curriculum
-from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper, OneHot
+from ia_gym.envs import CurriculumVectorWrapper, CurriculumWrapper, OneHot
 from ia_gym.transcript import IDK
 
 IDS = [f"IA-Permutation{suffix}-v0" for suffix in ("", "-N16", "-N32", "-N64")]
@@ -163,6 +163,35 @@ def test_know_nothing_leaves_depth_one():
 def test_truth_and_target_are_not_observed():
     space = gym.make(BASE).observation_space
     assert set(space) == {"facts", "question"}
+
+
+def test_rewards_do_not_depend_on_the_truth(monkeypatch):
+    """Deaf to the truth, an environment approves as before, inline and with an assistant."""
+
+    def rewards(assistant):
+        env = make()
+        env.set_assistant(assistant)
+        domain = env.domain
+        env.reset(seed=0)
+        earned = []
+        for _ in range(900):
+            name, power = domain.parse(env.engine.questions[0])
+            for _ in range(power):  # what an agent that reads the facts would answer
+                name = env.engine.contexts["image"][0, name]
+            earned.append(env.step(int(name))[1])
+            env.reset()
+        return earned
+
+    class Ones:
+        def answer(self, contexts, questions):
+            return np.ones(questions.shape[:2], np.int64)
+
+    expected = [rewards(None), rewards(Ones())]
+    assert all(sum(earned) > 100 for earned in expected)
+    monkeypatch.setattr(
+        "ia_gym.tasks.Permutation.truth", lambda *args: np.zeros(args[2].shape[:2], np.int64)
+    )
+    assert [rewards(None), rewards(Ones())] == expected
 
 
 @pytest.mark.parametrize("assistant", ["inline", "oracle"])
