@@ -15,6 +15,7 @@ import queue
 import shlex
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -155,11 +156,20 @@ def _work(run: Run, messages: Any) -> None:
     """A worker process: train, and report to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     try:
         train(run, lambda row: messages.put((run.name, row)))
-    except BaseException:
+    except Exception:
         (run.folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
         raise SystemExit(1) from None
+
+
+def _end_with_the_parent() -> None:
+    """Leave no orphans at work when the parent is killed."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:

@@ -136,8 +136,9 @@ def test_a_run_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys):
     assert "ppo_seed0 failed" in capsys.readouterr().out
 
 
-def test_ctrl_c_keeps_what_is_done(tmp_path):
-    """The first run is short, the second never ends by itself."""
+@pytest.fixture
+def half_done(tmp_path):
+    """A comparison in a process group of its own: one run finished, one that never ends."""
     script = (
         "from ia_gym.agents import comparison as c\n"
         "if __name__ == '__main__':\n"
@@ -151,10 +152,10 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
         " n_questions=32, jobs=2)\n"
     )
     (tmp_path / "script.py").write_text(script)
-    process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "script.py")], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+    with (tmp_path / "out.txt").open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, str(tmp_path / "script.py")], stdout=out, start_new_session=True
+        )
     finished = tmp_path / "supervised_seed0" / "result.json"
     begun = tmp_path / "imitation_seed0"
     deadline = time.monotonic() + 120
@@ -162,15 +163,35 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode != 0
+    return process
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path, half_done):
+    os.killpg(half_done.pid, signal.SIGINT)
+    assert half_done.wait(timeout=60) != 0
+    out = (tmp_path / "out.txt").read_text()
     assert "supervised 0" in out
     assert "imitation_seed0 was not finished" in out
-    assert json.loads((tmp_path / "comparison.json").read_text())["unfinished"] == [
-        "imitation_seed0"
-    ]
-    assert json.loads(finished.read_text())["agent"] == "supervised"
+    whole = json.loads((tmp_path / "comparison.json").read_text())
+    assert whole["unfinished"] == ["imitation_seed0"]
+    assert [result["agent"] for result in whole["results"]] == ["supervised"]
+
+
+def alive(process_group):
+    try:
+        os.killpg(process_group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_no_worker_outlives_a_killed_comparison(half_done):
+    half_done.kill()
+    half_done.wait(timeout=60)
+    deadline = time.monotonic() + 60
+    while alive(half_done.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_an_unusable_log_dir_is_refused(tmp_path):
