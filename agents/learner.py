@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from ia_gym.agents.features import read_spaces
 from ia_gym.agents.policy import AnswerPolicy
+from ia_gym.agents.schedules import WarmupLinear
 from ia_gym.assistants import NetworkAssistant
 from ia_gym.curriculum import Curriculum
 from ia_gym.envs.spaces import answer_spaces
@@ -32,26 +33,6 @@ from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Contexts, Domain
 from ia_gym.tasks.domain import check_range
 from ia_gym.transcript import IDK, Symbols
-
-
-class WarmupLinear:
-    """A learning rate that rises linearly to its peak, then falls linearly to 0.
-
-    Args:
-        peak: the highest learning rate.
-        warmup: share of the training in which it rises, in [0, 1).
-    """
-
-    def __init__(self, peak: float, warmup: float = 0.05) -> None:
-        self.peak = peak
-        self.warmup = warmup
-
-    def __call__(self, progress_remaining: float) -> float:
-        """The learning rate when ``progress_remaining`` (1 to 0) of the training is left."""
-        done = 1 - progress_remaining
-        if done < self.warmup:
-            return self.peak * max(done / self.warmup, 0.01)
-        return self.peak * max(progress_remaining, 0.0) / (1 - self.warmup)
 
 
 class AnswerLearner(BaseAlgorithm):

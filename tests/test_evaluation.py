@@ -86,7 +86,7 @@ def test_settings_are_data():
         assert settings.algorithm in CLASSES
     arguments = resolve(load_settings("ppo", BASE).model)
     assert arguments["policy_kwargs"]["features_extractor_class"].__name__ == "FactsExtractor"
-    assert arguments["learning_rate"](0.5) == pytest.approx(arguments["learning_rate"](1) / 2)
+    assert arguments["learning_rate"](1 / 6) == pytest.approx(arguments["learning_rate"](1) / 2)
 
 
 @pytest.mark.parametrize(("agent", "env_id"), [("chess", BASE), ("ppo", "CartPole-v1")])

@@ -11,7 +11,7 @@ from stable_baselines3.common.callbacks import CheckpointCallback
 from stable_baselines3.common.logger import configure
 
 from ia_gym.agents import EvaluationCallback, HeldOut, ImitationIA, Supervised
-from ia_gym.agents.learner import WarmupLinear
+from ia_gym.agents.schedules import HoldLinear, WarmupLinear
 from ia_gym.optimizers import MuonAdamW
 from ia_gym.tasks import Permutation
 
@@ -133,10 +133,12 @@ def test_training_stops_when_a_callback_says_so_or_time_is_up():
     assert small().learn(10_000, callback=limited).num_timesteps == 32
 
 
-def test_learning_rate_warms_up_and_decays():
+def test_learning_rates():
     rate = WarmupLinear(2.0, warmup=0.1)
-    np.testing.assert_allclose([rate(1.0), rate(0.95), rate(0.9), rate(0.45), rate(0)],
-                               [0.02, 1, 2, 1, 0])  # fmt: skip
+    rates = [rate(left) for left in (1.0, 0.95, 0.9, 0.45, 0)]
+    np.testing.assert_allclose(rates, [0.02, 1, 2, 1, 0])
+    rate = HoldLinear(3.0, fall=0.5)
+    np.testing.assert_allclose([rate(left) for left in (1.0, 0.5, 0.25, 0)], [3, 3, 1.5, 0])
 
 
 @pytest.mark.parametrize("kwargs", [{"n_contexts": 0}, {"n_questions": 1.5}])

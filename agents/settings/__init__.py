@@ -9,10 +9,10 @@ from typing import Any
 
 import stable_baselines3 as sb3
 import yaml
-from stable_baselines3.common.utils import LinearSchedule
 
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA
+from ia_gym.agents.schedules import HoldLinear
 from ia_gym.agents.supervised import Supervised
 from ia_gym.optimizers import MuonAdamW
 
@@ -81,6 +81,6 @@ def resolve(value: Any) -> Any:
         return {key: resolve(item) for key, item in value.items()}
     if isinstance(value, str) and value in CLASSES:
         return CLASSES[value]
-    if isinstance(value, str) and value.startswith("lin_"):
-        return LinearSchedule(float(value.removeprefix("lin_")), 0.0, 1.0)
+    if isinstance(value, str) and value.startswith("hold_"):
+        return HoldLinear(float(value.removeprefix("hold_")))
     return value

@@ -1,0 +1,40 @@
+"""Learning rates over a training, as SB3 takes them: functions of the share that remains."""
+
+from __future__ import annotations
+
+
+class WarmupLinear:
+    """Rises linearly to its peak, then falls linearly to 0.
+
+    Args:
+        peak: the highest learning rate.
+        warmup: share of the training in which it rises, in (0, 1).
+    """
+
+    def __init__(self, peak: float, warmup: float = 0.05) -> None:
+        self.peak = peak
+        self.warmup = warmup
+
+    def __call__(self, progress_remaining: float) -> float:
+        """The learning rate when ``progress_remaining`` (1 to 0) of the training is left."""
+        done = 1 - progress_remaining
+        if done < self.warmup:
+            return self.peak * max(done / self.warmup, 0.01)
+        return self.peak * max(progress_remaining, 0.0) / (1 - self.warmup)
+
+
+class HoldLinear:
+    """Stays at its peak, then falls linearly to 0.
+
+    Args:
+        peak: the highest learning rate.
+        fall: share of the training in which it falls, in (0, 1].
+    """
+
+    def __init__(self, peak: float, fall: float = 1 / 3) -> None:
+        self.peak = peak
+        self.fall = fall
+
+    def __call__(self, progress_remaining: float) -> float:
+        """The learning rate when ``progress_remaining`` (1 to 0) of the training is left."""
+        return self.peak * min(max(progress_remaining, 0.0) / self.fall, 1.0)
