@@ -4,29 +4,32 @@ The agent answers the overseer's sub-questions itself, as episodes that look lik
 Run with ``--no-trust`` to see what becomes of it without the trust gate.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import gymnasium as gym
 import torch
 import typer
-from stable_baselines3 import PPO
+from stable_baselines3 import A2C, DQN, PPO
 
 import ia_gym  # noqa: F401  (registers the ids)
 from ia_gym.agents import EvaluationCallback, FactsExtractor, HeldOut
 
+ALGORITHMS = {"A2C": A2C, "DQN": DQN, "PPO": PPO}
+
 
 def main(
     env_id: str = "IA-Permutation-v0",
+    algorithm: Literal["A2C", "DQN", "PPO"] = "PPO",
     timesteps: Annotated[int, typer.Option(min=1)] = 100_000,
     trust: bool = True,
     seed: int = 0,
     log_dir: str = "runs/plain_sb3",
 ) -> None:
-    """Train PPO, and print what it reaches as it goes."""
+    """Train an agent, and print what it reaches as it goes."""
     torch.set_num_threads(1)
     env = gym.make(env_id, **({} if trust else {"trust": None}))
     policy_kwargs = {"features_extractor_class": FactsExtractor}
-    model = PPO(
+    model = ALGORITHMS[algorithm](
         "MultiInputPolicy", env, policy_kwargs=policy_kwargs, seed=seed, tensorboard_log=log_dir
     )
 
@@ -37,9 +40,9 @@ def main(
             flush=True,
         )
 
-    every = max(timesteps // 20, model.n_steps)
+    every = max(timesteps // 20, 2048)
     evaluation = EvaluationCallback(HeldOut(env_id), every, on_evaluation=report)
-    name = "with_trust_gate" if trust else "without_trust_gate"
+    name = f"{algorithm}_{'with' if trust else 'without'}_trust_gate"
     model.learn(timesteps, callback=evaluation, tb_log_name=name)
 
 
