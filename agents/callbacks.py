@@ -21,7 +21,7 @@ class AmplificationCallback(BaseCallback):
 
     The copy is the Polyak average of the agent's policy, as in Christiano et al. (2018), renewed
     before each rollout. How many classes of questions the overseer trusts is logged as
-    ``overseer/trusted_classes``.
+    ``trust/trusted_classes``.
 
     Args:
         horizon: rollouts to average over; 1 for a snapshot of the latest policy.
@@ -44,7 +44,7 @@ class AmplificationCallback(BaseCallback):
         self.average.update_parameters(self.model.policy)
         trusted = self.training_env.get_attr("trusted")[0]
         if trusted is not None:
-            self.logger.record("overseer/trusted_classes", int(trusted.sum()))
+            self.logger.record("trust/trusted_classes", int(trusted.sum()))
 
     def _on_step(self) -> bool:
         return True
