@@ -92,7 +92,6 @@ class EvaluationCallback(BaseCallback):
     Args:
         held_out: the questions.
         eval_freq: timesteps from one evaluation to the next.
-        max_minutes: training ends when this much time has passed; None for no limit.
         on_evaluation: called with each evaluation's row.
         verbose: as in SB3.
 
@@ -104,14 +103,12 @@ class EvaluationCallback(BaseCallback):
         self,
         held_out: HeldOut,
         eval_freq: int,
-        max_minutes: float | None = None,
         on_evaluation: Callable[[dict[str, float]], None] | None = None,
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
         self.held_out = held_out
         self.eval_freq = eval_freq
-        self.max_minutes = max_minutes
         self.on_evaluation = on_evaluation
         self.history: list[dict[str, float]] = []
 
@@ -122,8 +119,7 @@ class EvaluationCallback(BaseCallback):
     def _on_step(self) -> bool:
         if self.num_timesteps - self.history[-1]["timesteps"] >= self.eval_freq:
             self._evaluate()
-        minutes = (time.monotonic() - self.started) / 60
-        return self.max_minutes is None or minutes < self.max_minutes
+        return True
 
     def _on_training_end(self) -> None:
         if self.history[-1]["timesteps"] < self.num_timesteps:

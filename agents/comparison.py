@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -224,14 +224,11 @@ def compare(
         known = sorted(name for name in gym.registry if name.startswith("IA-"))
         raise ValueError(f"env_id must be one of {known}, got {env_id!r}")
     check_range("seeds", seeds, 1, 1000)
-    jobs = check_range("jobs", jobs or os.cpu_count() or 1, 1, 1000)
+    jobs = check_range("jobs", os.cpu_count() or 1 if jobs is None else jobs, 1, 1000)
     settings = {agent: load_settings(agent, env_id) for agent in agents}
     if n_timesteps is not None:
         check_range("n_timesteps", n_timesteps, 1, 10**12)
-        settings = {
-            agent: Settings(**{**vars(one), "n_timesteps": n_timesteps})
-            for agent, one in settings.items()
-        }
+        settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
     folder = prepare_folder(log_dir)
     held_out = HeldOut(env_id, n_questions)
     runs = [
@@ -248,7 +245,8 @@ def compare(
         for run in runs
         if (run.folder / "result.json").exists()
     ]
-    table = summary_table(results, held_out.reference_lines())
+    lines = held_out.reference_lines()
+    table = summary_table(results, lines)
     table.to_csv(folder / "table.csv", index=False)
     write_json(
         folder / "comparison.json",
@@ -258,7 +256,7 @@ def compare(
             "wall_minutes": (time.monotonic() - started) / 60,
             "unfinished": [run.name for run in runs if not (run.folder / "result.json").exists()],
             "results": results,
-            "reference_lines": held_out.reference_lines(),
+            "reference_lines": lines,
         },
     )
     console = Console()
@@ -270,7 +268,7 @@ def compare(
             )
             for result in results
         }
-        plot_curves(curves, held_out.reference_lines(), env_id, folder / "curves.png")
+        plot_curves(curves, lines, env_id, folder / "curves.png")
         console.print(f"curves: {folder / 'curves.png'}", soft_wrap=True)
     for run in runs:
         if (run.folder / "error.txt").exists():

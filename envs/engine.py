@@ -104,9 +104,8 @@ class Engine:
         self.prepared = np.zeros((n, k), bool)  # whether H has asked all it wants to
         self.transcripts = Transcript.empty((n, k), domain.slots, domain.question_length)
         self.rounds_opened = np.zeros(n, np.int64)  # of the script for the current root question
-        self.cursor = np.full(n, k - 1)  # the current root question
+        self.cursor = np.zeros(n, np.int64)  # the current root question
         self._draw(self.all_rows)
-        self.cursor[:] = 0
         self._show(self.all_rows)
 
     # ------------------------------------------------------------ going on

@@ -65,7 +65,7 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
         result = self.env.step(action)
         info = result[-1]
         if info["role"] == "root":
-            self.curriculum.record(np.array([info["class"]]), np.array([float(result[1])]))
+            self.curriculum.record(np.array([info["class"]]), np.array([info["approval"]]))
         return result
 
 
@@ -86,10 +86,10 @@ class CurriculumVectorWrapper(VectorWrapper):
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step, tell the curriculum what the root answers earned, and follow it if it rises."""
         result = self.env.step(actions)
-        _, rewards, terminated, _, infos = result
+        _, _, terminated, _, infos = result
         answered = infos["final_info"] if self.same_step else infos
         root = terminated & (answered["role"] == "root")
-        if self.curriculum.record(answered["class"][root], rewards[root]):
+        if self.curriculum.record(answered["class"][root], answered["approval"][root]):
             self.env.unwrapped.set_difficulty(  # type: ignore[attr-defined]
                 self.curriculum.max_depth, self.curriculum.size
             )

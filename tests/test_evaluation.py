@@ -211,6 +211,7 @@ def test_an_unusable_log_dir_is_refused(tmp_path):
         (["--timesteps", "0"], "n_timesteps must be in"),
         (["--questions", "0"], "n_questions must be in"),
         (["--jobs", "-1"], "jobs must be in"),
+        (["--jobs", "0"], "jobs must be in"),
         (["--log-dir", "/dev/null/x"], "log_dir must be a folder"),
     ],
 )
