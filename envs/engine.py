@@ -162,6 +162,11 @@ class Engine:
     def _open_classes(self, classes: Symbols) -> NDArray[np.bool_]:
         return np.ones(classes.shape, bool) if self.gate is None else self.gate.open[classes]
 
+    @property
+    def _trusted(self) -> NDArray[np.bool_] | None:
+        """Classes H trusts; None for all."""
+        return None if self.gate is None or self.gate.trusted.all() else self.gate.trusted
+
     def _prepare_at_once(self, rows: Rows) -> None:
         """Put all sub-questions about the contexts of ``rows`` to the attached assistant."""
         if not len(rows):
@@ -175,6 +180,7 @@ class Engine:
             self.rng,
             self.contexts[rows],
             self.roots[rows] * asked[..., None],
+            trusted=self._trusted,
         )
         self.can_earn[rows] = asked  # what is overwritten has been answered already
         self.prepared[rows] = True
@@ -209,7 +215,9 @@ class Engine:
         transcripts = self.transcripts[rows, self.cursor[rows]][:, None]
         questions = self.roots[rows, self.cursor[rows]][:, None]
         contexts = self.contexts[rows]
-        open_round(self.overseer, self.rng, round, contexts, questions, transcripts)
+        open_round(
+            self.overseer, self.rng, round, contexts, questions, transcripts, self._trusted
+        )
         self.transcripts[rows, self.cursor[rows]] = transcripts[:, 0]
         self.rounds_opened[rows] += 1
 

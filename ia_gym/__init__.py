@@ -6,6 +6,7 @@ domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-``, ``-N64-`` (the paper'
 
 from importlib.util import find_spec
 
+import numpy as np
 from gymnasium.envs.registration import register
 
 from ia_gym.tasks import DOMAINS
@@ -18,6 +19,11 @@ if find_spec("ia_gym.envs") is None:
         "ia_gym.agents: install the package with `pip install -e .`, or leave the repository's "
         "root if it is installed already"
     )
+
+# Batches of contexts come and go by the megabyte. glibc gives such memory back to the system at
+# once, and getting it again, page by page, can take half the time; having seen a block of this
+# size freed, it keeps what is freed (see M_MMAP_THRESHOLD in its manual). Nothing is written here.
+np.empty(31 << 20, np.uint8)
 
 for _name, _domain in DOMAINS.items():
     for _suffix, _size in {"": _domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.assistants import Assistant
 from ia_gym.overseers import ScriptedOverseer
-from ia_gym.tasks.domain import Contexts
+from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import IDK, PENDING, Symbols, Transcript
 
 
@@ -26,32 +27,39 @@ def open_round(
     contexts: Contexts,
     questions: Symbols,
     transcript: Transcript,
+    trusted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Let H put the sub-questions of one round, and look up those it can.
 
     Args:
         overseer: H.
-        rng: for the lookups that choose at random.
+        rng: for H's own choices, and for the lookups that choose at random.
         round: 0 is the first; all rounds before it are answered.
         contexts: ``(B,)``.
         questions: ``(B, Q, Lq)``, none of them primitive.
         transcript: ``(B, Q)``; the round's slots are written.
+        trusted: ``(n_classes,)``: H leaves aside what is not of a trusted class. None trusts all.
 
     Returns:
         ``(B, Q, width)``: which sub-questions await X's answer; ``PENDING`` stands there.
     """
     domain = overseer.domain
     slots = domain.rounds[round]
-    asked = overseer.ask(round, contexts, questions, transcript)
-    batch = asked.shape[:3]
-    flat = asked.reshape(batch[0], -1, domain.question_length)
+    asked = overseer.ask(rng, round, contexts, questions, transcript)
+    flat = asked.reshape(len(asked), -1, domain.question_length)
     primitive = domain.is_primitive(flat)
-    answers = np.where(primitive, domain.look_up(rng, contexts, flat), PENDING)
-    answers[flat[..., 0] == 0] = IDK
-    transcript.questions[..., slots, :] = asked
-    transcript.answers[..., slots] = answers.reshape(batch)
-    pending: NDArray[np.bool_] = transcript.answers[..., slots] == PENDING
-    return pending
+    pending = (flat[..., 0] != 0) & ~primitive
+    if trusted is not None:
+        untrusted = pending & ~trusted[domain.classes(contexts, flat)]
+        flat[untrusted] = 0
+        pending &= ~untrusted
+    answers = np.where(pending, PENDING, IDK)
+    if primitive.any():
+        found = domain.look_up(rng, contexts, flat)
+        answers = np.where(primitive & (flat[..., 0] != 0), found, answers)
+    transcript.questions[..., slots, :] = flat.reshape(asked.shape)
+    transcript.answers[..., slots] = answers.reshape(asked.shape[:3])
+    return pending.reshape(asked.shape[:3])
 
 
 def amplify(
@@ -60,15 +68,20 @@ def amplify(
     rng: np.random.Generator,
     contexts: Contexts,
     questions: Symbols,
+    *,
+    judging: bool = True,
+    trusted: NDArray[np.bool_] | None = None,
 ) -> Transcript:
     """Let H ask all it wants to, with ``assistant`` answering, one call a round.
 
     Args:
         overseer: H; its counters go up.
         assistant: X.
-        rng: for the lookups that choose at random.
+        rng: for H's own choices, and for the lookups that choose at random.
         contexts: ``(B,)``.
         questions: ``(B, Q, Lq)``, none of them primitive. A row of zeros is left alone.
+        judging: also ask what only ``overseer.judge`` needs; ``overseer.answer`` does not.
+        trusted: see :func:`open_round`.
 
     Returns:
         The transcript, ``(B, Q)``, with every slot answered.
@@ -77,20 +90,51 @@ def amplify(
         ValueError: if the assistant returns answers of a wrong shape, or no answers at all.
     """
     domain = overseer.domain
-    transcript = Transcript.empty(questions.shape[:2], domain.slots, domain.question_length)
+    n_rounds = len(domain.rounds) if judging else len(domain.widths)
+    slots = domain.rounds[n_rounds - 1].stop
+    transcript = Transcript.empty(questions.shape[:2], slots, domain.question_length)
     overseer.human_interactions += int(np.count_nonzero(questions[..., 0]))
-    for round, slots in enumerate(domain.rounds):
-        pending = open_round(overseer, rng, round, contexts, questions, transcript)
+    for round in range(n_rounds):
+        pending = open_round(overseer, rng, round, contexts, questions, transcript, trusted)
         if pending.any():
-            width = pending.shape[2]
-            asked = transcript.questions[..., slots, :] * pending[..., None]
-            flat = asked.reshape(len(contexts), -1, domain.question_length)
-            answers = assistant.answer(contexts, flat)
-            check_answers(answers, flat.shape[:2], domain.n_answers)
-            filled = transcript.answers[..., slots]
-            filled[pending] = answers.reshape(*questions.shape[:2], width)[pending]
-            overseer.assistant_answers += int(np.count_nonzero(pending))
+            asked = transcript.questions[..., domain.rounds[round], :]
+            answers = put_to(assistant, domain, contexts, asked, pending)
+            transcript.answers[..., domain.rounds[round]][pending] = answers
+            overseer.assistant_answers += len(answers)
     return transcript
+
+
+def put_to(
+    assistant: Assistant,
+    domain: Domain,
+    contexts: Contexts,
+    asked: Symbols,
+    pending: NDArray[np.bool_],
+) -> Symbols:
+    """Put the pending ones of the questions ``asked (B, Q, width, Lq)`` to the assistant.
+
+    If most slots are empty or looked up, the others are moved together first, so that nobody works
+    on nothing; else all are put, and what was looked up stays.
+
+    Returns:
+        Their answers, ``(n,)``, in order.
+
+    Raises:
+        ValueError: if the assistant misbehaves, see :func:`check_answers`.
+    """
+    rows = np.nonzero(pending)[0]
+    if 2 * len(rows) > pending.size:
+        put = asked.reshape(len(asked), -1, asked.shape[-1])
+        places: Any = pending.reshape(len(asked), -1)
+    else:
+        counts = np.bincount(rows, minlength=len(asked))
+        places = rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+        put = np.zeros((len(asked), counts.max(), asked.shape[-1]), np.int64)
+        put[places] = asked[pending]
+    answers = assistant.answer(contexts, put)
+    check_answers(answers, put.shape[:2], domain.n_answers)
+    given: Symbols = np.asarray(answers)[places]
+    return given
 
 
 def check_answers(answers: Symbols, shape: tuple[int, ...], n_answers: int) -> None:
@@ -154,6 +198,6 @@ def sample_batch(
     domain = overseer.domain
     contexts = domain.sample_contexts(rng, n_contexts, size)
     questions = domain.sample_questions(rng, contexts, n_questions, depths)
-    transcript = amplify(overseer, assistant, rng, contexts, questions)
+    transcript = amplify(overseer, assistant, rng, contexts, questions, judging=False)
     targets = overseer.answer(contexts, questions, transcript)
     return Batch(contexts, questions, transcript, targets, domain.depth(contexts, questions))

@@ -5,19 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.tasks.domain import Domain, check_range
+from ia_gym.tasks.domain import RARE, Domain, check_range
 from ia_gym.transcript import Symbols
 from ia_gym.trust import MovingAverages
-
-RARE = 0.01
-"""Classes with no more than this share of the answers do not hold a rise up."""
-
 
 class Curriculum:
     """Raises depth, then size, once approval is high on the worst common class asked.
 
     One object serves all environments of a run. It reads approval (or agreement with the target),
-    never the truth.
+    never the truth. A class that is rare (under 1 % of the answers) or trivial in its domain does
+    not hold a rise up.
 
     Args:
         domain: whose questions are asked.
@@ -69,7 +66,7 @@ class Curriculum:
             return False
         self.averages.record(classes, approvals)
         counts = self.averages.counts
-        common = counts > RARE * counts.sum()
+        common = (counts > RARE * counts.sum()) & ~self.domain.trivial_classes
         if not np.any(common) or np.min(self.averages.means[common]) <= self.threshold:
             return False
         if self.max_depth < self.domain.max_depth:

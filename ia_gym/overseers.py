@@ -37,10 +37,15 @@ class ScriptedOverseer:
         self.assistant_answers = 0
 
     def ask(
-        self, round: int, contexts: Contexts, questions: Symbols, transcript: Transcript
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round, ``(B, Q, widths[round], Lq)``."""
-        return self.domain.ask(round, contexts, questions, transcript)
+        """The sub-questions of one round, ``(B, Q, width, Lq)``."""
+        return self.domain.ask(rng, round, contexts, questions, transcript)
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         """H's own answer, the *target*, ``(B, Q)``."""

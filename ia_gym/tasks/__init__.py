@@ -1,8 +1,21 @@
 """The question domains. A new one is a file here and a line in ``DOMAINS``."""
 
+from ia_gym.tasks.assignment import Assignment
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.tasks.permutation import Permutation
+from ia_gym.tasks.shortest_path import ShortestPath
+from ia_gym.tasks.wildcard import Wildcard
 
-DOMAINS: dict[str, type[Domain]] = {cls.name: cls for cls in (Permutation,)}
+DOMAINS: dict[str, type[Domain]] = {
+    cls.name: cls for cls in (Permutation, Assignment, Wildcard, ShortestPath)
+}
 
-__all__ = ["DOMAINS", "Contexts", "Domain", "Permutation"]
+__all__ = [
+    "DOMAINS",
+    "Assignment",
+    "Contexts",
+    "Domain",
+    "Permutation",
+    "ShortestPath",
+    "Wildcard",
+]

@@ -8,7 +8,7 @@ networks or rewards; one subclass of :class:`Domain` in one file says all there 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +28,9 @@ domain's own, for looking things up and for the truth."""
 
 MAX_SIZE_LIMIT = 1024
 
+RARE = 0.01
+"""Depths of a kind with less than this share of the root questions join the class below."""
+
 
 def check_range(name: str, value: Any, low: int, high: int) -> int:
     """``value`` as an int, if it is a whole number in ``low..high``.
@@ -42,12 +45,28 @@ def check_range(name: str, value: Any, low: int, high: int) -> int:
     return int(value)
 
 
+def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:
+    """The places in ``known`` of the question kinds to ask; None stands for all.
+
+    Raises:
+        ValueError: for a kind not in ``known``, or none at all.
+    """
+    if kinds is None:
+        return np.arange(len(known))
+    if isinstance(kinds, str) or len(kinds) == 0 or not set(kinds) <= set(known):
+        raise ValueError(f"question_kinds must be some of {list(known)}, got {kinds!r}")
+    return np.array(sorted(known.index(kind) for kind in set(kinds)))
+
+
 class Domain(ABC):
     """A family of contexts and questions, with H's way of answering them.
 
     Symbols are numbered from 0: ``idk``, then the symbols that can be answers, then those that
     only stand in facts and questions. Token 0 of a question is its kind; 0 there means that the
-    row is no question.
+    row is no question. The kinds of root questions are numbered from ``kind_symbol`` on.
+
+    H asks in rounds. The first rounds, of ``widths`` sub-questions, are those H needs for an answer
+    of its own; then come those of ``judge_widths``, which only the judge of another's answer needs.
 
     Args:
         size: names in a context (the paper's N), 2..``max_size``.
@@ -57,25 +76,31 @@ class Domain(ABC):
     Attributes:
         name: of the domain, part of its environments' ids.
         base_size: names in a context of the environment ``IA-<name>-v0``.
-        widths: how many sub-questions H may ask in each round.
+        kinds: names of the kinds of root questions.
+        kind_symbol: symbol of the first of them; the others follow.
+        widths: how many sub-questions H may ask in each round, on the way to its own answer.
+        judge_widths: the same for the rounds after these, which only the judge needs.
         fact_shape: ``(F, L)``, rows and tokens a row.
         question_length: ``Lq``, tokens a question.
         n_answers: symbols ``0..n_answers-1`` can be answers.
         n_symbols: symbols in all.
         max_depth: depth of the hardest question.
-        n_classes: classes of questions that are trusted or not together; class 0 holds the
-            primitive questions.
+        trivial_depths: depths whose questions do not hold a curriculum up, since answering them
+            says little about the others.
     """
 
     name: ClassVar[str]
     base_size: ClassVar[int] = 8
+    kinds: ClassVar[tuple[str, ...]]
+    kind_symbol: int
     widths: tuple[int, ...]
+    judge_widths: tuple[int, ...] = ()
     fact_shape: tuple[int, int]
     question_length: int
     n_answers: int
     n_symbols: int
     max_depth: int
-    n_classes: int
+    trivial_depths: tuple[int, ...] = ()
 
     def __init__(self, size: int, max_size: int | None = None) -> None:
         if max_size is None:
@@ -108,6 +133,9 @@ class Domain(ABC):
             count: questions a context.
             depths: draw only questions of these depths (1..``max_depth``); default all. The
                 distribution is that of the domain, conditional on the depth.
+
+        Raises:
+            ValueError: if a context has no question of these depths.
         """
 
     def check_depths(self, depths: Sequence[int] | None) -> Sequence[int]:
@@ -142,13 +170,11 @@ class Domain(ABC):
         """How hard each question is, ``(B, Q)``; 0 for a primitive one."""
 
     @abstractmethod
-    def classes(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        """The class (kind and depth) of each question, ``(B, Q)``, for the trust gate."""
+    def supports(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
+        """What an answer to a question of this kind and depth rests on: kinds and depths.
 
-    @property
-    @abstractmethod
-    def rests_on(self) -> NDArray[np.bool_]:
-        """``(n_classes, n_classes)``: ``[c, d]`` is true if answers of class c rest on class d."""
+        A depth of 0 stands for primitive questions. Depths beyond those that occur do no harm.
+        """
 
     # -------------------------------------------------------------- H's script
 
@@ -162,12 +188,18 @@ class Domain(ABC):
 
     @abstractmethod
     def ask(
-        self, round: int, contexts: Contexts, questions: Symbols, transcript: Transcript
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round, ``(B, Q, widths[round], Lq)``.
+        """The sub-questions of one round, ``(B, Q, width, Lq)``.
 
         Args:
-            round: 0 is the first.
+            rng: for an order or a choice of H's own.
+            round: 0 is the first; those of ``judge_widths`` come last.
             contexts: ``(B,)``.
             questions: ``(B, Q, Lq)``, none of them primitive.
             transcript: ``(B, Q)``, with all earlier rounds answered.
@@ -178,7 +210,7 @@ class Domain(ABC):
 
     @abstractmethod
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """H's own answer, ``(B, Q)``, once all rounds are answered."""
+        """H's own answer, ``(B, Q)``, once the rounds of ``widths`` are answered."""
 
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
@@ -227,14 +259,84 @@ class Domain(ABC):
 
     @cached_property
     def rounds(self) -> tuple[slice, ...]:
-        """The slots of each round."""
-        ends = np.cumsum(self.widths).tolist()
-        return tuple(slice(end - width, end) for end, width in zip(ends, self.widths, strict=True))
+        """The slots of each round, the judge's included."""
+        widths = self.widths + self.judge_widths
+        ends = np.cumsum(widths).tolist()
+        return tuple(slice(end - width, end) for end, width in zip(ends, widths, strict=True))
 
     @property
     def slots(self) -> int:
         """Sub-questions H may ask about one question, all rounds together."""
-        return sum(self.widths)
+        return sum(self.widths) + sum(self.judge_widths)
+
+    def depth_text(self, depth: int) -> str:
+        """A depth as text."""
+        return str(depth)
+
+    def kind(self, questions: Symbols) -> Symbols:
+        """The kind of each root question, ``(B, Q)``: an index into ``kinds``."""
+        return questions[..., 0] - self.kind_symbol
+
+    @cached_property
+    def class_table(self) -> Symbols:
+        """The class of each kind and depth, ``(kinds, 1 + max_depth)``; 0 for primitive ones.
+
+        A depth of a kind that is rare among root questions (under ``RARE``, by a fixed sample)
+        shares the class of the depth below.
+        """
+        rng = np.random.default_rng(0)
+        contexts = self.sample_contexts(rng, 128)
+        questions = self.sample_questions(rng, contexts, 128)
+        counts = np.zeros((len(self.kinds), 1 + self.max_depth), np.int64)
+        np.add.at(counts, (self.kind(questions), self.depth(contexts, questions)), 1)
+        opens_class = counts >= RARE * counts.sum()
+        opens_class[:, 0] = False
+        opens_class[:, 1] = True
+        table: Symbols = np.cumsum(opens_class).reshape(counts.shape)
+        table[:, 0] = 0
+        return table
+
+    @property
+    def n_classes(self) -> int:
+        """Classes of questions that are trusted or not together; 0 is that of primitive ones."""
+        return int(self.class_table.max()) + 1
+
+    def classes(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """The class (kind and depth) of each question, ``(B, Q)``."""
+        kinds = np.clip(self.kind(questions), 0, len(self.kinds) - 1)  # primitive: depth 0
+        classes: Symbols = self.class_table[kinds, self.depth(contexts, questions)]
+        return classes
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """For each class its kind (if there are several) and depths, such as "S 3-5"."""
+        names = ["primitive"]
+        for cls in range(1, self.n_classes):
+            kinds, depths = np.nonzero(self.class_table == cls)
+            texts = [self.depth_text(int(depths[0])), self.depth_text(int(depths[-1]))]
+            kind = f"{self.kinds[kinds[0]]} " if len(self.kinds) > 1 else ""
+            names.append(kind + "-".join(dict.fromkeys(texts)))
+        return tuple(names)
+
+    @cached_property
+    def rests_on(self) -> NDArray[np.bool_]:
+        """``(n_classes, n_classes)``: ``[c, d]`` is true if answers of class c rest on class d.
+
+        No class rests on itself.
+        """
+        table = self.class_table
+        rests = np.zeros((self.n_classes, self.n_classes), bool)
+        for kind in range(len(self.kinds)):
+            for depth in range(1, self.max_depth + 1):
+                for other_kind, other_depth in self.supports(kind, depth):
+                    rests[table[kind, depth], table[other_kind, other_depth]] = True
+        np.fill_diagonal(rests, val=False)
+        return rests
+
+    @cached_property
+    def trivial_classes(self) -> NDArray[np.bool_]:
+        """Which classes do not hold a curriculum up, ``(n_classes,)``."""
+        return np.isin(np.arange(self.n_classes), self.class_table[:, list(self.trivial_depths)])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, max_size={self.max_size})"

@@ -15,13 +15,14 @@ The paper writes a name as two base-8 digits; here a name is one token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.tasks.domain import Contexts, Domain, check_range
+from ia_gym.tasks.rows import pick_name, sample_names, take
 from ia_gym.transcript import IDK, Symbols, Transcript
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Permutation(Domain):
     """
 
     name = "Permutation"
+    kinds = ("power",)
     widths = (1, 1, 1)
 
     def __init__(
@@ -58,18 +60,17 @@ class Permutation(Domain):
         self.n_bits = (self.max_power - 1).bit_length()
         self.bit_values = 1 << np.arange(self.n_bits)[::-1]  # highest first, as in a question
         self.max_depth = self.n_bits - 1
-        self.n_classes = self.n_bits
         self.fact_shape = (self.max_size, 2)
         self.question_length = 2 + self.n_bits
         self.n_answers = 1 + self.max_size
         self.bit_symbol = self.n_answers
         self.kind_symbol = self.bit_symbol + 2
         self.n_symbols = self.kind_symbol + 1
-        # The question about name 0, for every power.
+        # The question for every power, still without its name; no question comes last.
         powers = np.arange(2**self.n_bits)[:, None]
-        self.rows = np.zeros((len(powers), self.question_length), np.int64)
-        self.rows[:, 0] = self.kind_symbol
-        self.rows[:, 2:] = self.bit_symbol + ((powers & self.bit_values) != 0)
+        self.rows = np.zeros((len(powers) + 1, self.question_length), np.int64)
+        self.rows[:-1, 0] = self.kind_symbol
+        self.rows[:-1, 2:] = self.bit_symbol + ((powers & self.bit_values) != 0)
         self.context_dtype = np.dtype(
             [("facts", np.int64, self.fact_shape), ("image", np.int64, (self.n_answers,))]
         )
@@ -78,10 +79,8 @@ class Permutation(Domain):
 
     def question(self, names: Symbols, powers: Symbols) -> Symbols:
         """The rows that ask for σ^power(name), ``(..., Lq)``; no question about ``IDK``."""
-        rows = self.rows.take(powers, axis=0)
+        rows = self.rows.take(np.where(names == IDK, -1, powers), axis=0)
         rows[..., 1] = names
-        if np.any(names == IDK):
-            rows[names == IDK] = 0
         return rows
 
     def parse(self, questions: Symbols) -> tuple[Symbols, Symbols]:
@@ -95,10 +94,7 @@ class Permutation(Domain):
         self, rng: np.random.Generator, count: int, size: int | None = None
     ) -> Contexts:
         size = self.size if size is None else check_range("size", size, 2, self.max_size)
-        pool = np.broadcast_to(np.arange(1, self.max_size + 1), (count, self.max_size))
-        names = pool[:, :size]
-        if size < self.max_size:
-            names = np.sort(rng.permuted(pool, axis=1)[:, :size], axis=1)
+        names = sample_names(rng, count, size, self.max_size)
         images = rng.permuted(names, axis=1)
         contexts = np.zeros(count, self.context_dtype)
         contexts["facts"][:, :size, 0] = names
@@ -114,9 +110,7 @@ class Permutation(Domain):
         depths: Sequence[int] | None = None,
     ) -> Symbols:
         shape = (len(contexts), count)
-        sizes = np.count_nonzero(contexts["image"], axis=1)[:, None]
-        positions = (rng.random(shape) * sizes).astype(np.int64)
-        names = np.take_along_axis(contexts["facts"][:, :, 0], positions, axis=1)
+        names = pick_name(rng, contexts["facts"][:, :, 0], count)
         allowed = np.asarray(self.check_depths(depths))
         leading = 1 << allowed[rng.integers(len(allowed), size=shape)]
         below = np.minimum(leading, self.max_power - leading)  # how many k share a leading bit
@@ -128,11 +122,11 @@ class Permutation(Domain):
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
         image = contexts["image"]  # σ^1, then σ^2, σ^4, ... by repeated squaring
-        answers = np.where(apply(image, names) == IDK, IDK, names)
+        answers = np.where(take(image, names) == IDK, IDK, names)
         for bit in range(self.n_bits):
-            answers = np.where(powers >> bit & 1, apply(image, answers), answers)
+            answers = np.where(powers >> bit & 1, take(image, answers), answers)
             if bit + 1 < self.n_bits:
-                image = apply(image, image)
+                image = take(image, image)
         return answers
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
@@ -140,12 +134,8 @@ class Permutation(Domain):
         _, exponents = np.frexp(powers)  # powers = mantissa · 2**exponent, mantissa in [0.5, 1)
         return np.maximum(exponents.astype(np.int64) - 1, 0)
 
-    def classes(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        return self.depth(contexts, questions)
-
-    @property
-    def rests_on(self) -> NDArray[np.bool_]:
-        return np.eye(self.n_classes, k=-1, dtype=bool)
+    def supports(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
+        return [(0, depth - 1)]
 
     # --------------------------------------------------------------- H's script
 
@@ -156,11 +146,16 @@ class Permutation(Domain):
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
-        images = apply(contexts["image"], names)
+        images = take(contexts["image"], names)
         return np.where((powers == 1) | (images == IDK), images, names)
 
     def ask(
-        self, round: int, contexts: Contexts, questions: Symbols, transcript: Transcript
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
     ) -> Symbols:
         x, k = self.parse(questions)
         y, z, _ = np.moveaxis(transcript.answers, -1, 0)
@@ -244,10 +239,3 @@ class Permutation(Domain):
         axes.set_xlim(-0.6, columns - 0.4)
         axes.set_ylim(-max(down, 3) - 0.6, 0.6)
         axes.axis("off")
-
-
-def apply(image: Symbols, names: Symbols) -> Symbols:
-    """Row by row, the images ``(B, Q)`` of ``names (B, Q)`` under ``image (B, 1 + max_size)``."""
-    starts = image.shape[1] * np.arange(len(image))[:, None]
-    images: Symbols = image.reshape(-1).take(starts + names)
-    return images

@@ -1,0 +1,85 @@
+"""How H chooses the next vertex on the way to a goal, in the two graph domains.
+
+H collects three candidates (two suggested by X, one neighbour drawn at random), keeps those that
+an edge leads to, asks how far each is from the goal, and takes the nearest. To judge a vertex
+somebody else names, H asks how far every neighbour is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.tasks.domain import Contexts
+from ia_gym.tasks.rows import take
+from ia_gym.transcript import IDK, Symbols
+
+ORDERS = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
+
+FAR = np.iinfo(np.int64).max
+"""Farther than any vertex."""
+
+
+def distinct_in_random_order(rng: np.random.Generator, candidates: Symbols) -> Symbols:
+    """Three candidates ``(B, Q, 3)``, shuffled, with repeats set to ``IDK``.
+
+    The order decides between candidates that turn out to be equally near.
+    """
+    first, second, third = np.moveaxis(candidates, -1, 0)
+    distinct = np.stack(
+        [first, second * (second != first), third * ((third != first) & (third != second))], axis=-1
+    )
+    order = ORDERS[rng.integers(len(ORDERS), size=first.shape)]
+    shuffled: Symbols = np.take_along_axis(distinct, order, axis=-1)
+    return shuffled
+
+
+def others(neighbours: Symbols, asked: Symbols) -> Symbols:
+    """``neighbours (B, Q, K)`` with those among ``asked (B, Q, n)`` set to ``IDK``."""
+    left = neighbours.copy()
+    for i in range(asked.shape[-1]):
+        left[neighbours == asked[..., i, None]] = IDK
+    return left
+
+
+def random_neighbour(rng: np.random.Generator, contexts: Contexts, names: Symbols) -> Symbols:
+    """A neighbour of each of ``names (B, Q)``, drawn evenly; ``IDK`` if there is none."""
+    degrees = take(contexts["degree"], names)
+    places = (rng.random(names.shape) * degrees).astype(np.int64)
+    table = contexts["neighbours"]
+    drawn = take(table.reshape(len(table), -1), names * table.shape[2] + places)
+    return np.where(degrees > 0, drawn, IDK)
+
+
+def nearest(candidates: Symbols, distances: Symbols) -> tuple[Symbols, Symbols]:
+    """The first of the nearest candidates, and how far it is.
+
+    Args:
+        candidates: ``(B, Q, n)``.
+        distances: ``(B, Q, n)``; ``FAR`` for one that is left aside.
+
+    Returns:
+        Two arrays ``(B, Q)``; ``IDK`` and ``FAR`` if all are left aside.
+    """
+    place = distances.argmin(axis=-1)[..., None]
+    least = np.take_along_axis(distances, place, axis=-1)[..., 0]
+    found = np.take_along_axis(candidates, place, axis=-1)[..., 0]
+    return np.where(least == FAR, IDK, found), least
+
+
+def excess(candidates: Symbols, distances: Symbols, answers: Symbols) -> NDArray[np.float64]:
+    """How much farther ``answers (B, Q)`` are than the nearest of the candidates.
+
+    Args:
+        candidates: ``(B, Q, n)``, each vertex once.
+        distances: ``(B, Q, n)``; ``FAR`` for one that is left aside.
+        answers: ``(B, Q)``.
+
+    Returns:
+        ``(B, Q)``; infinite for an answer that is no candidate, or one left aside.
+    """
+    near = distances < FAR
+    chosen = (candidates == answers[..., None]) & near & (answers != IDK)[..., None]
+    distance = np.where(chosen, distances, 0).sum(axis=-1)
+    least = np.where(near, distances, FAR).min(axis=-1)
+    return np.where(chosen.any(axis=-1), distance - least.astype(np.float64), np.inf)
