@@ -4,10 +4,11 @@ from ia_gym.tasks.assignment import Assignment
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.tasks.permutation import Permutation
 from ia_gym.tasks.shortest_path import ShortestPath
+from ia_gym.tasks.union_find import UnionFind
 from ia_gym.tasks.wildcard import Wildcard
 
 DOMAINS: dict[str, type[Domain]] = {
-    cls.name: cls for cls in (Permutation, Assignment, Wildcard, ShortestPath)
+    cls.name: cls for cls in (Permutation, Assignment, Wildcard, ShortestPath, UnionFind)
 }
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Domain",
     "Permutation",
     "ShortestPath",
+    "UnionFind",
     "Wildcard",
 ]

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.tasks.domain import Contexts, Domain, check_range
-from ia_gym.tasks.rows import pick, pick_name, sample_names, take
+from ia_gym.tasks.rows import pick, pick_name, sample_names, take, triples
 from ia_gym.transcript import IDK, Symbols, Transcript
 
 if TYPE_CHECKING:
@@ -87,12 +87,7 @@ class Assignment(Domain):
         self, kind: int | Symbols, a: Symbols, b: Symbols | int, asked: NDArray[np.bool_]
     ) -> Symbols:
         """The rows ``(kind, a, b)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
-        rows = np.empty((*asked.shape, 3), np.int64)
-        rows[..., 0] = self.kind_symbol + kind
-        rows[..., 1] = a
-        rows[..., 2] = b
-        rows *= asked[..., None]
-        return rows
+        return triples(self.kind_symbol + kind, a, b, asked)
 
     def is_value(self, symbols: Symbols) -> NDArray[np.bool_]:
         """Which symbols are values."""

@@ -14,6 +14,10 @@ from ia_gym.tasks.domain import Contexts
 from ia_gym.tasks.rows import take
 from ia_gym.transcript import IDK, Symbols
 
+MAX_DEGREE = 16
+"""A context in which a vertex has more neighbours (one in a hundred million) is drawn again, so that
+they all find a place in a transcript."""
+
 ORDERS = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
 
 FAR = np.iinfo(np.int64).max

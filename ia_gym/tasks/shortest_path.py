@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from ia_gym.tasks.candidates import (
     FAR,
+    MAX_DEGREE,
     distinct_in_random_order,
     excess,
     nearest,
@@ -40,14 +41,11 @@ from ia_gym.tasks.candidates import (
     random_neighbour,
 )
 from ia_gym.tasks.domain import Contexts, Domain, check_kinds, check_range
-from ia_gym.tasks.rows import pick, pick_name, sample_names, take
+from ia_gym.tasks.rows import pick, pick_name, sample_names, take, triples
 from ia_gym.transcript import IDK, Symbols, Transcript
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-MAX_DEGREE = 16
-"""A context with more distinct edges out of a vertex (one in a hundred million) is drawn again."""
 
 D, S, EDGE, NEIGHBOUR = range(4)
 """Kinds of questions, from ``kind_symbol`` on."""
@@ -123,12 +121,7 @@ class ShortestPath(Domain):
         self, kind: int | Symbols, x: Symbols, y: Symbols, asked: NDArray[np.bool_]
     ) -> Symbols:
         """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
-        rows = np.empty((*asked.shape, 3), np.int64)
-        rows[..., 0] = self.kind_symbol + kind
-        rows[..., 1] = x
-        rows[..., 2] = y
-        rows *= asked[..., None]
-        return rows
+        return triples(self.kind_symbol + kind, x, y, asked)
 
     def parse(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
         """Kind, x and y of each question, three arrays of the batch's shape."""
