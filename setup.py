@@ -24,6 +24,7 @@ setup(
     install_requires=[
         "gymnasium>=1.2.2",
         "matplotlib>=3.8",
+        "networkx>=3.5",
         "numpy>=1.26",
         "pandas>=2.0",
         "pyyaml>=6.0",
@@ -43,7 +44,9 @@ setup(
             "pytest>=8.0",
             "pytest-xdist>=3.0",
             "ruff>=0.6",
+            "scipy>=1.11",
             "types-PyYAML>=6.0",
+            "types-networkx>=3.5",
         ],
     },
     entry_points={"console_scripts": ["ia-gym = ia_gym.agents.cli:app"]},

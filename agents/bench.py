@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,7 @@ import ia_gym
 from ia_gym.agents.callbacks import EvaluationCallback
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.imitation import ImitationIA
+from ia_gym.agents.table import short
 from ia_gym.amplification import amplify
 from ia_gym.assistants import Oracle
 from ia_gym.overseers import ScriptedOverseer
@@ -64,13 +66,22 @@ def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, fl
 
     def generate() -> int:
         fresh = domain.sample_contexts(rng, N_CONTEXTS)
+        return domain.sample_questions(rng, fresh, N_QUESTIONS)[..., 0].size
+
+    def truth() -> int:
+        return domain.truth(contexts, questions).size
+
+    def generate_and_truth() -> int:
+        fresh = domain.sample_contexts(rng, N_CONTEXTS)
         return domain.truth(fresh, domain.sample_questions(rng, fresh, N_QUESTIONS)).size
 
     def decompose() -> int:
-        transcript = amplify(overseer, oracle, rng, contexts, questions)
+        transcript = amplify(overseer, oracle, rng, contexts, questions, judging=False)
         return overseer.answer(contexts, questions, transcript).size
 
-    yield "generate + truth, questions/s", rate(generate, seconds)
+    yield "generate, questions/s", rate(generate, seconds)
+    yield "truth, questions/s", rate(truth, seconds)
+    yield "generate + truth", rate(generate_and_truth, seconds)
     yield "decompose, questions/s", rate(decompose, seconds)
     env_id = f"IA-{name}-v0"
     vec = gym.make_vec(env_id, num_envs=N_ENVS, size=size, assistant="oracle")
@@ -81,7 +92,7 @@ def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, fl
         vec.step(actions)
         return N_ENVS
 
-    yield f"VectorEnv ({N_ENVS}, oracle), steps/s", rate(vector_steps, seconds)
+    yield f"VectorEnv × {N_ENVS}, steps/s", rate(vector_steps, seconds)
     vec.close()
     for assistant in ("oracle", "inline"):
         env = gym.make(env_id, size=size, assistant=assistant)
@@ -92,7 +103,7 @@ def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, fl
             env.reset()
             return 1
 
-        yield f"Env ({assistant}), steps/s", rate(single_step, seconds)
+        yield f"Env, {assistant}, steps/s", rate(single_step, seconds)
         env.close()
 
 
@@ -114,25 +125,37 @@ def bench_imitation(seed: int = 0) -> tuple[float, float]:
     return seconds, evaluation.history[-1]["eval/accuracy"]
 
 
-def bench(sizes: list[int], seconds: float, train: bool) -> None:
+def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | None = None) -> None:
     """Print the whole table. Torch is left at one thread.
 
     Args:
         sizes: names in a context.
         seconds: time to spend on each figure.
         train: also time the training of ``ImitationIA`` on its smallest case.
+        domains: names in ``DOMAINS``; default all.
+
+    Raises:
+        ValueError: for an unknown domain, or a size that a domain refuses.
     """
+    unknown = set(domains or ()) - set(DOMAINS)
+    if unknown:
+        raise ValueError(f"domains must be some of {list(DOMAINS)}, got {sorted(unknown)}")
     console = Console()
     torch.set_num_threads(1)
-    for name in DOMAINS:
-        table = Table(title=f"{name} (ia-gym {ia_gym.__version__}, one thread)")
+    for name in domains or DOMAINS:
+        table = Table(
+            title=f"{name} (ia-gym {ia_gym.__version__}, one thread), by N",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
         table.add_column("figure")
         columns = []
         for size in sizes:
-            table.add_column(f"N = {size}", justify="right")
+            table.add_column(str(size), justify="right")
             columns.append(dict(bench_domain(name, size, seconds)))
         for figure in columns[0]:
-            table.add_row(figure, *(f"{column[figure]:,.0f}" for column in columns))
+            table.add_row(figure, *(short(column[figure]) for column in columns))
         console.print(table)
     if train:
         reached, accuracy = bench_imitation()

@@ -45,9 +45,12 @@ def compare(
 @app.command()
 def bench(
     sizes: Annotated[str, typer.Option(help="Names in a context, with commas between.")] = (
-        "8,16,32,64"
+        "8,16,32,64,128,256"
     ),
-    seconds: Annotated[float, typer.Option(help="Time for each figure.", min=0.01)] = 2.0,
+    seconds: Annotated[float, typer.Option(help="Time for each figure.", min=0.01)] = 1.0,
+    domains: Annotated[
+        str | None, typer.Option(help="Domains, with commas between; default all.")
+    ] = None,
     train: Annotated[bool, typer.Option(help="Also time ImitationIA on its smallest case.")] = True,
 ) -> None:
     """Measure the suite's speed on this machine.
@@ -57,7 +60,8 @@ def bench(
     from ia_gym.agents.bench import bench as run
 
     try:
-        run([int(size) for size in sizes.split(",")], seconds, train)
+        names = None if domains is None else domains.split(",")
+        run([int(size) for size in sizes.split(",")], seconds, train, names)
     except ValueError as error:
         typer.echo(f"ia-gym bench: {error}", err=True)
         raise typer.Exit(2) from None

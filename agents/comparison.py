@@ -33,7 +33,7 @@ from stable_baselines3.common.logger import configure
 from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
-from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
 from ia_gym.agents.plots import plot_curves
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
@@ -132,14 +132,12 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_layout(folder: Path, held_out: HeldOut) -> None:
     """Lay TensorBoard's custom-scalars page out: each chart holds the same curve of all runs."""
-    depths = [f"eval/accuracy_depth_{depth}" for depth in range(1, held_out.domain.max_depth + 1)]
+    domain = held_out.domain
+    parts = [*(domain.kinds if len(domain.kinds) > 1 else ()), *class_names(domain).values()]
     layout = {
         "Truth": {
             "accuracy": ["Multiline", ["eval/accuracy$"]],
-            **{
-                f"accuracy, depth {i}": ["Multiline", [f"{tag}$"]]
-                for i, tag in enumerate(depths, 1)
-            },
+            **{part: ["Multiline", [f"eval/{accuracy_tag(part)}$"]] for part in parts},
         },
         "Overseer": {
             "approval": ["Multiline", ["overseer/approval$"]],

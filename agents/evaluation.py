@@ -23,6 +23,16 @@ EVALUATION_STREAM = 2_018_1810
 QUESTIONS_PER_CONTEXT = 16
 
 
+def class_names(domain: Domain) -> dict[int, str]:
+    """The classes that are reported, each with its name; rare ones are part of others."""
+    return {int(cls): domain.class_name(cls) for cls in np.unique(domain.goes_with) if cls}
+
+
+def accuracy_tag(part: str) -> str:
+    """The tag of the accuracy on a part of the questions: a kind, or a class by its name."""
+    return f"accuracy_{part.replace(' ', '_')}"
+
+
 class Predictor(Protocol):
     """Whatever predicts as SB3's models and policies do."""
 
@@ -58,7 +68,9 @@ class HeldOut:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM,)))
         self.contexts = domain.sample_contexts(rng, -(-n_questions // QUESTIONS_PER_CONTEXT))
         self.questions = domain.sample_questions(rng, self.contexts, QUESTIONS_PER_CONTEXT)
-        self.depths = domain.depth(self.contexts, self.questions)
+        self.truths = domain.truth(self.contexts, self.questions)
+        self.kinds = domain.kind(self.questions)
+        self.classes = domain.goes_with[domain.classes(self.contexts, self.questions)]
         self.seed = seed
         facts = self.contexts["facts"].reshape(len(self.contexts), -1)
         self.observations = {
@@ -69,26 +81,35 @@ class HeldOut:
     @property
     def n_questions(self) -> int:
         """Questions asked."""
-        return int(self.depths.size)
+        return int(self.truths.size)
 
     def score(self, answers: Symbols) -> dict[str, float]:
-        """How many of ``answers (B, 16)`` are true: ``accuracy`` and ``accuracy_depth_k``."""
-        correct = self.domain.correct(self.contexts, self.questions, answers)
-        scores = {"accuracy": float(correct.mean())}
-        for depth in np.unique(self.depths):
-            scores[f"accuracy_depth_{depth}"] = float(correct[self.depths == depth].mean())
-        return scores
+        """How many of ``answers (B, 16)`` are true.
+
+        Returns:
+            ``accuracy``; where there are several kinds of questions ``accuracy_<kind>``; and
+            ``accuracy_<class>``, such as ``accuracy_depth_3`` or ``accuracy_S_depth_3-5`` (rare
+            depths are counted together, see ``Domain.goes_with``).
+        """
+        domain = self.domain
+        correct = domain.correct(self.contexts, self.questions, answers)
+        parts = {"accuracy": np.ones(correct.shape, bool)}
+        if len(domain.kinds) > 1:
+            parts |= {accuracy_tag(kind): self.kinds == i for i, kind in enumerate(domain.kinds)}
+        for cls, name in class_names(domain).items():
+            parts[accuracy_tag(name)] = self.classes == cls
+        return {tag: float(correct[part].mean()) for tag, part in parts.items() if part.any()}
 
     def evaluate(self, model: Predictor) -> dict[str, float]:
         """Ask ``model`` everything, and let H judge it with the model itself as assistant.
 
         Returns:
-            By TensorBoard tag: ``eval/accuracy``, ``eval/accuracy_depth_k``,
+            By TensorBoard tag: ``eval/accuracy`` and the others of :meth:`score`,
             ``overseer/approval``, ``overseer/target_accuracy`` (how often H's own answer is true)
             and ``overseer/overapproval`` (approval less accuracy).
         """
         flat, _ = model.predict(self.observations, deterministic=True)
-        answers = np.asarray(flat).reshape(self.depths.shape)
+        answers = np.asarray(flat).reshape(self.truths.shape)
         overseer = ScriptedOverseer(self.domain)
         transcript = self._amplify(overseer, PolicyAssistant(model, deterministic=True))
         approval = overseer.judge(self.contexts, self.questions, transcript, answers).mean()
@@ -108,18 +129,21 @@ class HeldOut:
     def reference_lines(self) -> dict[str, dict[str, float]]:
         """Floor and ceiling, as :meth:`score` gives them.
 
-        ``random`` answers with a symbol of the right kind; ``majority`` always with the answer
-        most often true; ``know-nothing`` is H with an assistant that knows nothing, ``oracle`` H
-        with one that knows all.
+        ``random`` answers with a symbol of the right kind; ``majority`` with the answer most often
+        true to questions of the kind; ``know-nothing`` is H with an assistant that knows nothing,
+        ``oracle`` H with one that knows all.
         """
         domain = self.domain
         rng = np.random.default_rng(self.seed)
         allowed = domain.answer_mask(self.questions)
         allowed[..., IDK] = False
-        truths = domain.truth(self.contexts, self.questions)
+        majority = np.zeros_like(self.truths)
+        for kind in np.unique(self.kinds):
+            of_kind = self.kinds == kind
+            majority[of_kind] = np.bincount(self.truths[of_kind]).argmax()
         lines = {
             "random": np.where(allowed, rng.random(allowed.shape), -1).argmax(axis=-1),
-            "majority": np.full_like(truths, np.bincount(truths.ravel())[1:].argmax() + 1),
+            "majority": majority,
         }
         for name, assistant in (("know-nothing", KnowNothing()), ("oracle", Oracle(domain))):
             overseer = ScriptedOverseer(domain)

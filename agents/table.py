@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -53,21 +54,48 @@ def run_name(row: Mapping[Any, Any]) -> str:
     return row["agent"] if pd.isna(row.get("seed")) else f"{row['agent']} {row['seed']:.0f}"
 
 
-def print_table(table: pd.DataFrame, env_id: str, n_questions: int, console: Console) -> None:
-    """Print truth, then what the overseer made of it; each fits a terminal 80 columns wide."""
-    scores = [name for name in table.columns if name.startswith("accuracy")]
-    truth = Table(title=f"{env_id}: % of {n_questions} held-out questions answered truly")
-    truth.add_column("agent, seed", no_wrap=True)
-    for name in scores:
-        heading = name.removeprefix("accuracy").replace("_", " ").strip()
-        truth.add_column(heading or "all", justify="right")
+def split_tag(tag: str) -> tuple[str, str]:
+    """Kind and depth that an accuracy is about, each "" for all: "accuracy_D_depth_3" is D, 3."""
+    kind, _, depth = tag.removeprefix("accuracy").partition("depth_")
+    return kind.strip("_"), depth
+
+
+def print_scores(
+    table: pd.DataFrame, title: str, names: Sequence[str], headings: Sequence[str], console: Console
+) -> None:
+    """Print some columns of the table as percentages."""
+    printed = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    printed.add_column("agent, seed", no_wrap=True)
+    for heading in headings:
+        printed.add_column(heading, justify="right")
     for row in table.to_dict("records"):
-        truth.add_row(run_name(row), *(f"{100 * row[name]:.1f}" for name in scores))
-    console.print(truth)
+        printed.add_row(run_name(row), *(f"{100 * row[name]:.1f}" for name in names))
+    console.print(printed)
+
+
+def print_table(table: pd.DataFrame, env_id: str, n_questions: int, console: Console) -> None:
+    """Print truth, then what the overseer made of it; all fits a terminal 80 columns wide."""
+    scores = {name: split_tag(name) for name in table.columns if name.startswith("accuracy")}
+    kinds = dict.fromkeys(kind for kind, _ in scores.values() if kind)
+    console.print(f"{env_id}: % of {n_questions} held-out questions answered truly")
+    if kinds:
+        whole = [name for name, (_, depth) in scores.items() if not depth]
+        print_scores(
+            table, "all kinds", whole, [scores[name][0] or "all" for name in whole], console
+        )
+    for kind in kinds or [""]:
+        of_kind = [name for name in scores if scores[name][0] == kind]
+        headings = [scores[name][1] or "all" for name in of_kind]
+        print_scores(table, f"{kind} by depth".strip(), of_kind, headings, console)
     runs = table.dropna(subset="seed") if "seed" in table else table[:0]
     if not len(runs):
         return
-    overseer = Table(title="the overseer, with the agent as its assistant, and the cost")
+    overseer = Table(
+        title="the overseer, with the agent as its assistant, and the cost",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     overseer.add_column("agent, seed", no_wrap=True)
     for heading in COLUMNS.values():
         overseer.add_column(heading, justify="right")

@@ -215,9 +215,7 @@ class Engine:
         transcripts = self.transcripts[rows, self.cursor[rows]][:, None]
         questions = self.roots[rows, self.cursor[rows]][:, None]
         contexts = self.contexts[rows]
-        open_round(
-            self.overseer, self.rng, round, contexts, questions, transcripts, self._trusted
-        )
+        open_round(self.overseer, self.rng, round, contexts, questions, transcripts, self._trusted)
         self.transcripts[rows, self.cursor[rows]] = transcripts[:, 0]
         self.rounds_opened[rows] += 1
 
@@ -299,7 +297,7 @@ def make_engine(
             raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
     built = domain(**domain_kwargs)
     overseer = ScriptedOverseer(built, approval)
-    gate = None if trust is None else TrustGate(built.rests_on, trust)
+    gate = None if trust is None else TrustGate(built.rests_on, built.goes_with, trust)
     assistants = {"inline": None, "oracle": Oracle(built), "none": KnowNothing()}
     return Engine(
         built,

@@ -59,7 +59,8 @@ def open_round(
         answers = np.where(primitive & (flat[..., 0] != 0), found, answers)
     transcript.questions[..., slots, :] = flat.reshape(asked.shape)
     transcript.answers[..., slots] = answers.reshape(asked.shape[:3])
-    return pending.reshape(asked.shape[:3])
+    awaited: NDArray[np.bool_] = pending.reshape(asked.shape[:3])
+    return awaited
 
 
 def amplify(

@@ -9,6 +9,7 @@ from ia_gym.tasks.domain import RARE, Domain, check_range
 from ia_gym.transcript import Symbols
 from ia_gym.trust import MovingAverages
 
+
 class Curriculum:
     """Raises depth, then size, once approval is high on the worst common class asked.
 

@@ -54,11 +54,13 @@ class TrustGate:
 
     A class is *open* when every class it rests on is trusted; only then can its questions earn
     approval, and only then does approval count towards trust in it. A class becomes trusted, for
-    good, when the approval of its last ``window`` questions averages over ``threshold``.
+    good, when the approval of its last ``window`` questions averages over ``threshold``. A rare
+    class is trusted along with the class it goes with.
 
     Args:
         rests_on: bool ``(C, C)``, see :attr:`ia_gym.tasks.Domain.rests_on`. Class 0, the
             primitive questions, is trusted from the start.
+        goes_with: ``(C,)``, see :attr:`ia_gym.tasks.Domain.goes_with`.
         threshold: in [0, 1).
         window: questions of a class to average over.
 
@@ -67,11 +69,16 @@ class TrustGate:
     """
 
     def __init__(
-        self, rests_on: NDArray[np.bool_], threshold: float = 0.75, window: int = 256
+        self,
+        rests_on: NDArray[np.bool_],
+        goes_with: Symbols,
+        threshold: float = 0.75,
+        window: int = 256,
     ) -> None:
         if not 0 <= threshold < 1:
             raise ValueError(f"trust must be None or a number in [0, 1), got {threshold}")
         self.rests_on = rests_on
+        self.goes_with = goes_with
         self.threshold = threshold
         self.averages = MovingAverages(len(rests_on), window)
         self.reset()
@@ -92,5 +99,6 @@ class TrustGate:
             return
         counted = self.open[classes] & ~self.trusted[classes]
         self.averages.record(classes[counted], approvals[counted])
-        self.trusted |= self.averages.means > self.threshold
+        proved = self.trusted | (self.averages.means > self.threshold)
+        self.trusted = proved[self.goes_with]
         self._open()

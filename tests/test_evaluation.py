@@ -1,5 +1,6 @@
 """The held-out evaluation, the settings and the comparison."""
 
+import io
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
@@ -17,7 +19,8 @@ from ia_gym.agents import HeldOut
 from ia_gym.agents.cli import app
 from ia_gym.agents.comparison import compare, prepare_folder
 from ia_gym.agents.settings import CLASSES, agent_names, load_settings, resolve
-from ia_gym.agents.table import short
+from ia_gym.agents.table import print_table, short, summary_table
+from ia_gym.tasks import DOMAINS
 
 BASE = "IA-Permutation-v0"
 
@@ -60,7 +63,8 @@ def test_one_who_knows_and_one_who_is_consistently_wrong():
     wrong = held_out.evaluate(Knows(held_out, off_by=1))
     assert wrong["eval/accuracy"] == 0
     # Depth 1 rests on lookups alone: half the targets stay true.
-    share = (held_out.depths == 1).mean()
+    depths = held_out.domain.depth(held_out.contexts, held_out.questions)
+    share = (depths == 1).mean()
     assert share <= wrong["overseer/target_accuracy"] < share + 0.15
     gap = wrong["overseer/approval"] - wrong["eval/accuracy"]
     assert wrong["overseer/overapproval"] == pytest.approx(gap)
@@ -76,6 +80,36 @@ def test_reference_lines():
     truths = held_out.domain.truth(held_out.contexts, held_out.questions)
     most = max(np.mean(truths == answer) for answer in range(1, 9))
     assert lines["majority"]["accuracy"] == pytest.approx(most)
+
+
+def test_scores_are_told_by_kind_and_depth():
+    held_out = HeldOut("IA-ShortestPath-v0", 4096)
+    domain, lines = held_out.domain, held_out.reference_lines()
+    assert set(lines["oracle"].values()) == {1.0}
+    kinds, depths = held_out.kinds, domain.depth(held_out.contexts, held_out.questions)
+    majority = lines["majority"]
+    infinite = depths == domain.max_depth
+    for kind, name in enumerate(domain.kinds):  # "inf" is the answer most often true to both
+        of_kind = kinds == kind
+        assert majority[f"accuracy_{name}"] == pytest.approx(infinite[of_kind].mean())
+        assert majority[f"accuracy_{name}_depth_inf"] == 1
+        assert majority[f"accuracy_{name}_depth_1"] == 0
+        assert lines["know-nothing"][f"accuracy_{name}_depth_1"] == 1
+    parts = [tag for tag in majority if tag.startswith("accuracy_D_depth")]
+    assert parts[0] == "accuracy_D_depth_1"
+    assert parts[-1] == "accuracy_D_depth_inf"
+    assert any("-" in part for part in parts)  # rare depths together
+
+
+def test_the_table_fits_eighty_columns():
+    held_out = HeldOut("IA-UnionFind-N64-v0", 512)
+    table = summary_table([], held_out.reference_lines())
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_table(table, "IA-UnionFind-N64-v0", held_out.n_questions, console)
+    text = console.export_text()
+    assert "…" not in text
+    for word in ("V by depth", "P by depth", "D by depth", "majority", "100.0"):
+        assert word in text
 
 
 def test_settings_are_data():
@@ -140,7 +174,9 @@ def test_a_run_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys):
 def half_done(tmp_path):
     """A comparison in a process group of its own: one run finished, one that never ends."""
     script = (
+        "import signal\n"
         "from ia_gym.agents import comparison as c\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells may have it ignored
         "if __name__ == '__main__':\n"
         "    load = c.load_settings\n"
         "    def settings(agent, env_id):\n"
@@ -225,14 +261,18 @@ def test_the_command_says_what_is_wrong_in_a_line(arguments, message, tmp_path):
 
 
 def test_bench_prints_the_table():
-    arguments = ["bench", "--sizes", "4", "--seconds", "0.05", "--no-train"]
+    arguments = ["bench", "--sizes", "4", "--seconds", "0.02", "--no-train"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
-    for word in ("Permutation", "N = 4", "decompose", "VectorEnv", "Env (inline)"):
+    for word in (*DOMAINS, "generate", "truth", "decompose", "VectorEnv", "Env, inline"):
         assert word in result.output
-    bad = CliRunner().invoke(app, ["bench", "--sizes", "0"])
-    assert bad.exit_code == 2
-    assert "size must be in" in bad.output
+    for wrong, message in (
+        (["--sizes", "0"], "size must be in"),
+        (["--domains", "Sudoku"], "domains must be some of"),
+    ):
+        bad = CliRunner().invoke(app, ["bench", *wrong])
+        assert bad.exit_code == 2
+        assert message in bad.output
 
 
 @pytest.mark.parametrize(

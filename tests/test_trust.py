@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ia_gym.curriculum import Curriculum
-from ia_gym.tasks import Permutation
+from ia_gym.tasks import Permutation, ShortestPath
 from ia_gym.trust import MovingAverages, TrustGate
 
 CHAIN = np.eye(4, k=-1, dtype=bool)
+ALONE = np.arange(4)
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1)), max_size=20)))
@@ -28,7 +29,7 @@ def test_moving_averages_are_those_of_a_window(batches):
 
 
 def test_trust_climbs_class_by_class():
-    gate = TrustGate(CHAIN, threshold=0.75, window=10)
+    gate = TrustGate(CHAIN, ALONE, threshold=0.75, window=10)
     assert gate.open.tolist() == [True, True, False, False]
     gate.record(np.full(10, 2), np.ones(10))  # not open yet: does not count
     assert gate.trusted.tolist() == [True, False, False, False]
@@ -43,7 +44,7 @@ def test_trust_climbs_class_by_class():
 
 
 def test_trust_needs_more_than_the_threshold_and_stays_once_given():
-    gate = TrustGate(CHAIN, threshold=0.75, window=4)
+    gate = TrustGate(CHAIN, ALONE, threshold=0.75, window=4)
     gate.record(np.full(4, 1), np.array([1.0, 1, 1, 0]))
     assert not gate.trusted[1]
     gate.record(np.full(4, 1), np.ones(4))
@@ -54,10 +55,19 @@ def test_trust_needs_more_than_the_threshold_and_stays_once_given():
     assert gate.trusted.tolist() == [True, False, False, False]
 
 
+def test_a_rare_class_is_trusted_along_with_the_class_it_goes_with():
+    gate = TrustGate(CHAIN, np.array([0, 1, 1, 3]), threshold=0.75, window=4)
+    gate.record(np.full(4, 2), np.ones(4))  # its own approval says nothing
+    assert gate.trusted.tolist() == [True, False, False, False]
+    gate.record(np.full(4, 1), np.ones(4))
+    assert gate.trusted.tolist() == [True, True, True, False]
+    assert gate.open.all()
+
+
 @pytest.mark.parametrize("threshold", [-0.1, 1, float("nan")])
 def test_bad_threshold_is_refused(threshold):
     with pytest.raises(ValueError, match=r"trust must be None or a number in \[0, 1\)"):
-        TrustGate(CHAIN, threshold)
+        TrustGate(CHAIN, ALONE, threshold)
 
 
 def test_curriculum_raises_depth_then_size():
@@ -80,6 +90,16 @@ def test_the_worst_common_class_holds_the_curriculum_and_a_rare_one_does_not():
     assert not curriculum.record(np.array([3]), np.array([0.0]))
     assert curriculum.record(classes, np.ones(1000))
     assert curriculum.max_depth == 3
+
+
+def test_a_trivial_class_does_not_hold_the_curriculum_up():
+    domain = ShortestPath(8)
+    curriculum = Curriculum(domain, threshold=0.8, window=10)
+    trivial = np.flatnonzero(domain.trivial_classes)
+    assert [domain.class_name(c) for c in trivial] == ["D depth inf", "S depth inf"]
+    assert not curriculum.record(np.repeat(trivial, 10), np.ones(20))  # nor does it raise it
+    classes = np.repeat([1, *trivial], 10)
+    assert curriculum.record(classes, np.where(classes == 1, 1.0, 0.0))
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from ia_gym.tasks.rows import take
 from ia_gym.transcript import IDK, Symbols
 
 MAX_DEGREE = 16
-"""A context in which a vertex has more neighbours (one in a hundred million) is drawn again, so that
-they all find a place in a transcript."""
+"""A context in which a vertex has more neighbours (one in a hundred million) is drawn again: they
+all must find a place in a transcript."""
 
 ORDERS = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
 
@@ -87,3 +87,8 @@ def excess(candidates: Symbols, distances: Symbols, answers: Symbols) -> NDArray
     distance = np.where(chosen, distances, 0).sum(axis=-1)
     least = np.where(near, distances, FAR).min(axis=-1)
     return np.where(chosen.any(axis=-1), distance - least.astype(np.float64), np.inf)
+
+
+def steps_text(distance: int) -> str:
+    """A distance as text, unlike a vertex's number."""
+    return "1 step" if distance == 1 else f"{distance} steps"

@@ -277,66 +277,58 @@ class Domain(ABC):
         """The kind of each root question, ``(B, Q)``: an index into ``kinds``."""
         return questions[..., 0] - self.kind_symbol
 
-    @cached_property
-    def class_table(self) -> Symbols:
-        """The class of each kind and depth, ``(kinds, 1 + max_depth)``; 0 for primitive ones.
-
-        A depth of a kind that is rare among root questions (under ``RARE``, by a fixed sample)
-        shares the class of the depth below.
-        """
-        rng = np.random.default_rng(0)
-        contexts = self.sample_contexts(rng, 128)
-        questions = self.sample_questions(rng, contexts, 128)
-        counts = np.zeros((len(self.kinds), 1 + self.max_depth), np.int64)
-        np.add.at(counts, (self.kind(questions), self.depth(contexts, questions)), 1)
-        opens_class = counts >= RARE * counts.sum()
-        opens_class[:, 0] = False
-        opens_class[:, 1] = True
-        table: Symbols = np.cumsum(opens_class).reshape(counts.shape)
-        table[:, 0] = 0
-        return table
-
     @property
     def n_classes(self) -> int:
-        """Classes of questions that are trusted or not together; 0 is that of primitive ones."""
-        return int(self.class_table.max()) + 1
+        """Classes of questions: one a kind and depth, and 0 for primitive questions."""
+        return 1 + len(self.kinds) * self.max_depth
 
     def classes(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        """The class (kind and depth) of each question, ``(B, Q)``."""
-        kinds = np.clip(self.kind(questions), 0, len(self.kinds) - 1)  # primitive: depth 0
-        classes: Symbols = self.class_table[kinds, self.depth(contexts, questions)]
-        return classes
-
-    @cached_property
-    def class_names(self) -> tuple[str, ...]:
-        """For each class its kind (if there are several) and depths, such as "S 3-5"."""
-        names = ["primitive"]
-        for cls in range(1, self.n_classes):
-            kinds, depths = np.nonzero(self.class_table == cls)
-            texts = [self.depth_text(int(depths[0])), self.depth_text(int(depths[-1]))]
-            kind = f"{self.kinds[kinds[0]]} " if len(self.kinds) > 1 else ""
-            names.append(kind + "-".join(dict.fromkeys(texts)))
-        return tuple(names)
+        """The class of each question, ``(B, Q)``."""
+        depth = self.depth(contexts, questions)
+        return np.where(depth > 0, self.kind(questions) * self.max_depth + depth, 0)
 
     @cached_property
     def rests_on(self) -> NDArray[np.bool_]:
-        """``(n_classes, n_classes)``: ``[c, d]`` is true if answers of class c rest on class d.
-
-        No class rests on itself.
-        """
-        table = self.class_table
+        """``(n_classes, n_classes)``: ``[c, d]`` is true if answers of class c rest on class d."""
         rests = np.zeros((self.n_classes, self.n_classes), bool)
         for kind in range(len(self.kinds)):
             for depth in range(1, self.max_depth + 1):
-                for other_kind, other_depth in self.supports(kind, depth):
-                    rests[table[kind, depth], table[other_kind, other_depth]] = True
-        np.fill_diagonal(rests, val=False)
+                for other, lower in self.supports(kind, depth):
+                    below = other * self.max_depth + lower if lower else 0
+                    rests[kind * self.max_depth + depth, below] = True
         return rests
+
+    @cached_property
+    def goes_with(self) -> Symbols:
+        """For each class the one it is trusted and reported with, ``(n_classes,)``.
+
+        That is itself, or, if it holds less than ``RARE`` of the root questions (by a fixed
+        sample), the next lower depth of its kind that holds more.
+        """
+        rng = np.random.default_rng(0)
+        contexts = self.sample_contexts(rng, 128)
+        classes = self.classes(contexts, self.sample_questions(rng, contexts, 128))
+        common = np.bincount(classes.ravel(), minlength=self.n_classes) >= RARE * classes.size
+        common[0] = True
+        common[1 :: self.max_depth] = True
+        leaders: Symbols = np.maximum.accumulate(np.where(common, np.arange(self.n_classes), 0))
+        return leaders
+
+    def class_name(self, cls: int) -> str:
+        """The kind (if there are several) and depths of a class and of those that go with it."""
+        if cls == 0:
+            return "primitive"
+        kind, depth = divmod(cls - 1, self.max_depth)
+        deepest = np.flatnonzero(self.goes_with == cls)[-1] - kind * self.max_depth
+        texts = dict.fromkeys([self.depth_text(depth + 1), self.depth_text(int(deepest))])
+        name = self.kinds[kind] + " " if len(self.kinds) > 1 else ""
+        return f"{name}depth {'-'.join(texts)}"
 
     @cached_property
     def trivial_classes(self) -> NDArray[np.bool_]:
         """Which classes do not hold a curriculum up, ``(n_classes,)``."""
-        return np.isin(np.arange(self.n_classes), self.class_table[:, list(self.trivial_depths)])
+        depths = np.tile(np.arange(1, self.max_depth + 1), len(self.kinds))
+        return np.isin(np.concatenate([[0], depths]), self.trivial_depths)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, max_size={self.max_size})"

@@ -33,7 +33,8 @@ def take(
         flat = table.reshape(-1)
     if rows is None:
         rows = np.arange(count).reshape(-1, *[1] * (index.ndim - 1))
-    return flat.take(width * rows + index)
+    taken: NDArray[Number] = flat.take(width * rows + index)
+    return taken
 
 
 def pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> Symbols:

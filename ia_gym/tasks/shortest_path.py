@@ -39,6 +39,7 @@ from ia_gym.tasks.candidates import (
     nearest,
     others,
     random_neighbour,
+    steps_text,
 )
 from ia_gym.tasks.domain import Contexts, Domain, check_kinds, check_range
 from ia_gym.tasks.rows import pick, pick_name, sample_names, take, triples
@@ -304,9 +305,10 @@ class ShortestPath(Domain):
 
     def supports(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
         if depth == self.max_depth:
-            return [(kind, lower) for kind in (D, S) for lower in range(1, depth)]
-        below = (D, min(depth - 1, self.cap))
-        return [below] if kind == S else [below, (S, depth)]
+            finite = [(other, lower) for other in (D, S) for lower in range(1, depth)]
+            return finite if kind == S else [*finite, (S, depth)]
+        below = [(D, depth - 1)]
+        return below if kind == S else [*below, (S, depth)]
 
     # --------------------------------------------------------------- H's script
 
@@ -336,7 +338,7 @@ class ShortestPath(Domain):
         if round == 0:
             return self.question(EDGE, x, y, x != IDK)
         if round == 1:
-            go_on = transcript.answers[..., IS_EDGE, None] == IDK
+            go_on = (transcript.answers[..., IS_EDGE, None] == IDK) & (x != IDK)
             asked = go_on & ((kind == S) | np.array([True, False, False]))
             return self.question(np.array([S, S, NEIGHBOUR]), x, y * np.array([1, 1, 0]), asked)
         if round == 2:
@@ -357,8 +359,10 @@ class ShortestPath(Domain):
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         kind, _, y = self.parse(questions)
         is_edge = transcript.answers[..., IS_EDGE] != IDK
-        # D
-        step, onward = transcript.answers[..., STEPS.start], transcript.answers[..., CANDIDATES.start]
+        step, onward = (
+            transcript.answers[..., STEPS.start],
+            transcript.answers[..., CANDIDATES.start],
+        )
         is_distance = (onward > self.max_size) & (onward <= self.inf_symbol)
         farther = np.where(is_distance, np.minimum(onward + 1, self.inf_symbol), IDK)
         distance = np.where(step == self.inf_symbol, self.inf_symbol, farther)
@@ -445,19 +449,20 @@ class ShortestPath(Domain):
         if answer == self.inf_symbol:
             return "inf"
         if answer > self.max_size:
-            return f"{answer - self.max_size} far"
+            return steps_text(answer - self.max_size)
         return "idk" if answer == IDK else str(answer)
 
     def draw(self, context: Contexts, axes: Axes) -> None:
-        """The graph, with arrows for its edges."""
+        """The graph, with arrows for its edges; neighbours stand near one another."""
         import networkx as nx
 
         facts = context["facts"]
-        graph = nx.DiGraph()
+        graph: nx.DiGraph[int] = nx.DiGraph()
         graph.add_nodes_from(context["vertices"][context["vertices"] != IDK].tolist())
         graph.add_edges_from(facts[facts[:, 0] != IDK].tolist())
         crowded = len(graph) > 16
-        places = nx.spring_layout(graph, k=1.6 / len(graph) ** 0.5, iterations=300, seed=0)
+        pulls = graph.to_undirected()
+        places = nx.spring_layout(pulls, method="energy", iterations=500, seed=0)
         nx.draw_networkx(
             graph,
             places,

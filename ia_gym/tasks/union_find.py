@@ -40,6 +40,7 @@ from ia_gym.tasks.candidates import (
     nearest,
     others,
     random_neighbour,
+    steps_text,
 )
 from ia_gym.tasks.domain import Contexts, Domain, check_kinds, check_range
 from ia_gym.tasks.rows import pick, pick_name, sample_names, take, triples
@@ -65,7 +66,7 @@ OWN_LABEL, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
 class UnionFind(Domain):
     """Labels, next steps and distances in a labelled forest.
 
-    Symbols: 0 ``idk``; 1..``max_size`` vertices; the labels; the distances 0..``max_size`` - 1; then
+    Symbols: 0 ``idk``; 1..``max_size`` vertices; labels; the distances 0..``max_size`` - 1; then
     the kinds "V", "P", "D", "label", "edge" and "neighbour". A question is ``(kind, x, 0)``, or
     ``(kind, x, y)`` for edge(x, y).
 
@@ -145,7 +146,7 @@ class UnionFind(Domain):
     ) -> Contexts:
         size = self.size if size is None else check_range("size", size, 2, self.max_size)
         # Vertices are numbered through the batch; in a context those of one label stand together.
-        label = np.sort(rng.integers(isqrt(size), size=(count, size), dtype=np.int32), axis=1)
+        label = np.sort(rng.integers(isqrt(size), size=(count, size)), axis=1)
         first, second = random_trees(rng, label)
         root = random_members(rng, label)
         parent, depth = lead_to(root, first, second, label.size)
@@ -226,7 +227,7 @@ class UnionFind(Domain):
         parent, depth = take(contexts["parent"], x), take(contexts["depth"], x)
         of_y = take(contexts["parent"], np.where(self.is_vertex(y), y, IDK))
         # In a tree every edge leads from a vertex to its parent.
-        is_edge = (x != y) & (((parent == y) & (x != IDK)) | ((of_y == x) & (y != IDK)))
+        is_edge = (x != y) & (x != IDK) & (y != IDK) & ((parent == y) | (of_y == x))
         own_label = np.where(depth == 1, take(contexts["label"], x), IDK)
         answers = np.where(kind == LABEL, own_label, np.where(is_edge, self.zero_symbol + 1, IDK))
         if np.any(kind == NEIGHBOUR):
@@ -321,14 +322,16 @@ class UnionFind(Domain):
         symbols = np.arange(self.n_answers)
         label, vertex = self.is_label(symbols), self.is_vertex(symbols)
         distance = symbols >= self.zero_symbol
-        of_kind = np.stack([label, vertex, distance, label, symbols == self.zero_symbol + 1, vertex])
+        of_kind = np.stack(
+            [label, vertex, distance, label, symbols == self.zero_symbol + 1, vertex]
+        )
         of_kind[:, IDK] = True
         return of_kind[self.kind(questions)]
 
     def symbol_text(self, symbol: int) -> str:
         """A vertex as its number, a label as a capital letter, a distance as a number of steps."""
         if symbol >= self.zero_symbol:
-            return f"{symbol - self.zero_symbol} far"
+            return steps_text(symbol - self.zero_symbol)
         if symbol > self.max_size:
             return letters(symbol - self.max_size)
         return "idk" if symbol == IDK else str(symbol)
@@ -354,7 +357,50 @@ class UnionFind(Domain):
 
     def draw(self, context: Contexts, axes: Axes) -> None:
         """The trees, each below the vertex that carries its label."""
-        ...
+        import networkx as nx
+
+        names = context["vertices"][context["vertices"] != IDK].tolist()
+        below: dict[int, list[int]] = {name: [] for name in names}
+        for name in names:
+            if context["parent"][name] != name:
+                below[int(context["parent"][name])].append(name)
+        places: dict[int, tuple[float, float]] = {}
+        leaves = 0.0
+
+        def place(name: int) -> float:
+            """Put a vertex above the middle of the vertices below it, leaves side by side."""
+            nonlocal leaves
+            if below[name]:
+                across = [place(child) for child in below[name]]
+                middle = (across[0] + across[-1]) / 2
+            else:
+                middle = leaves
+                leaves += 1
+            places[name] = middle, 1.0 - context["depth"][name]
+            return middle
+
+        crowded = len(names) > 20
+        for name in names:
+            if context["parent"][name] == name:
+                place(name)
+                leaves += 0.5
+                label = self.symbol_text(int(context["label"][name]))
+                axes.text(places[name][0], 0.45, label, ha="center", weight="bold", fontsize=13)
+        graph = nx.Graph([(child, name) for name in names for child in below[name]])
+        graph.add_nodes_from(names)
+        labelled = [context["parent"][name] == name for name in graph]
+        nx.draw_networkx(
+            graph,
+            places,
+            ax=axes,
+            node_size=190 if crowded else 600,
+            font_size=7 if crowded else 13,
+            node_color=["#f6d9b8" if carries else "#dbe9f6" for carries in labelled],
+            edgecolors="0.4",
+            edge_color="0.4",
+        )
+        axes.set_ylim(top=0.9)
+        axes.axis("off")
 
 
 def random_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbols]:
@@ -399,9 +445,7 @@ def random_members(rng: np.random.Generator, label: Symbols) -> Symbols:
     return members
 
 
-def lead_to(
-    root: Symbols, first: Symbols, second: Symbols, count: int
-) -> tuple[Symbols, Symbols]:
+def lead_to(root: Symbols, first: Symbols, second: Symbols, count: int) -> tuple[Symbols, Symbols]:
     """Direct the edges of a forest of ``count`` vertices towards its roots.
 
     Returns:

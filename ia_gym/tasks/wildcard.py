@@ -89,7 +89,8 @@ class Wildcard(Domain):
     def parse(self, questions: Symbols) -> Symbols:
         """The pattern each question asks about; any for a row that is no question."""
         offset = self.bit_symbol * int(self.weights.sum())
-        return np.maximum(questions[..., 1:] @ self.weights - offset, 0)
+        patterns: Symbols = np.maximum(questions[..., 1:] @ self.weights - offset, 0)
+        return patterns
 
     # ----------------------------------------------------------------- sampling
 
@@ -129,12 +130,18 @@ class Wildcard(Domain):
         drawn = rng.random(shape, dtype=np.float32) * sets.astype(np.float32)[depth]
         stars = self.subsets[first[depth] + drawn.astype(np.int64)]
         ones = rng.integers(2**self.n_bits, size=shape, dtype=np.int32) & ~stars
-        return self.rows.take(2 * self.subset_patterns[stars] + self.subset_patterns[ones], axis=0)
+        patterns = 2 * self.subset_patterns[stars] + self.subset_patterns[ones]
+        questions: Symbols = self.rows.take(patterns, axis=0)
+        return questions
 
     # -------------------------------------------------------------------- truth
 
-    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+    def total(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """Σ f over the pattern of each question, as a symbol."""
         return self.zero_symbol + take(contexts["sums"], self.parse(questions)).astype(np.int64)
+
+    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        return self.total(contexts, questions)
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         depths: Symbols = self.wildcards[self.parse(questions)]
@@ -150,7 +157,7 @@ class Wildcard(Domain):
         return primitive
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
-        return self.truth(contexts, questions)
+        return self.total(contexts, questions)
 
     def ask(
         self,
@@ -160,7 +167,7 @@ class Wildcard(Domain):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        asked = self.rows.take(self.halves[self.parse(questions)], axis=0)
+        asked: Symbols = self.rows.take(self.halves[self.parse(questions)], axis=0)
         asked *= (questions[..., 0] != 0)[..., None, None]
         return asked
 
@@ -175,7 +182,7 @@ class Wildcard(Domain):
     ) -> NDArray[np.float64]:
         """2^-error."""
         own = self.answer(contexts, questions, transcript)
-        approval = np.exp2(-np.abs(own - answers).astype(np.float64))
+        approval: NDArray[np.float64] = np.exp2(-np.abs(own - answers).astype(np.float64))
         approval[(own == IDK) | (answers == IDK)] = 0
         return approval
 
@@ -210,6 +217,8 @@ class Wildcard(Domain):
         f = np.zeros(2**self.n_bits)
         f[numbers] = points[:, -1] - self.zero_symbol
         table = f.reshape(2**down, 2**across)
+        left, bottom, width, height = axes.get_position().bounds
+        axes.set_position((left + 0.07, bottom, width - 0.07, height - 0.04))  # room for the bits
         axes.imshow(table, cmap="RdBu", vmin=-1.8, vmax=1.8, aspect="auto")
         size = 18 if self.n_bits <= 4 else 11
         if self.n_bits <= 8:
