@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 from gymnasium.envs.registration import register
 
-from ia_gym.tasks import DOMAINS
+from ia_gym.tasks import DOMAINS, Domain
 
 __version__ = "0.1.0"
 
@@ -25,11 +25,21 @@ if find_spec("ia_gym.envs") is None:
 # size freed, it keeps what is freed (see M_MMAP_THRESHOLD in its manual). Nothing is written here.
 np.empty(31 << 20, np.uint8)
 
-for _name, _domain in DOMAINS.items():
-    for _suffix, _size in {"": _domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
+
+def register_domain(domain: type[Domain]) -> None:
+    """Register the environments of a domain: at its base size, and at 16, 32 and 64 names.
+
+    Args:
+        domain: a subclass of :class:`ia_gym.tasks.Domain`; its ``name`` goes into the ids.
+    """
+    for suffix, size in {"": domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
         register(
-            id=f"IA-{_name}{_suffix}-v0",
+            id=f"IA-{domain.name}{suffix}-v0",
             entry_point="ia_gym.envs:QuestionEnv",
             vector_entry_point="ia_gym.envs:QuestionVectorEnv",
-            kwargs={"domain": _name, "size": _size},
+            kwargs={"domain": DOMAINS.get(domain.name, domain), "size": size},
         )
+
+
+for _domain in DOMAINS.values():
+    register_domain(_domain)

@@ -1,14 +1,22 @@
 """The project itself: one way of importing, examples that run, a README that is true."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import PPO
+from test_domains import ItselfAsAssistant
+
+from ia_gym.amplification import amplify
+from ia_gym.assistants import Oracle
+from ia_gym.overseers import ScriptedOverseer
 
 ROOT = Path(__file__).parent.parent
 ORDER = ["ia_gym", "ia_gym.envs", "ia_gym.agents"]
@@ -61,6 +69,7 @@ def test_a_source_folder_without_its_other_parts_says_so(tmp_path):
     [
         ["examples/plain_sb3.py", "--timesteps", "64", "--no-trust", "--log-dir", "{tmp}"],
         ["examples/compare.py", "--help"],
+        ["examples/own_domain.py", "--timesteps", "2048"],
         ["-m", "ia_gym.agents.cli", "--help"],
     ],
     ids=lambda command: command[0],
@@ -68,6 +77,34 @@ def test_a_source_folder_without_its_other_parts_says_so(tmp_path):
 def test_examples_run(command, tmp_path):
     filled = [word.replace("{tmp}", str(tmp_path)) for word in command]
     subprocess.run([sys.executable, *filled], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_example_of_a_domain_is_one():
+    """Under 120 lines, right with the oracle and with H alone, approved of as it is correct."""
+    path = ROOT / "examples" / "own_domain.py"
+    assert len(path.read_text().splitlines()) < 120
+    spec = importlib.util.spec_from_file_location("own_domain", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    domain, rng = module.Expression(31), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 50)
+    questions = domain.sample_questions(rng, contexts, 40)
+    overseer = ScriptedOverseer(domain)
+    for assistant in (Oracle(domain), ItselfAsAssistant(overseer, rng)):
+        transcript = amplify(overseer, assistant, rng, contexts, questions)
+        answers = overseer.answer(contexts, questions, transcript)
+        assert domain.correct(contexts, questions, answers).all()
+    guesses = rng.integers(domain.n_answers, size=answers.shape)
+    approval = overseer.judge(contexts, questions, transcript, guesses)
+    np.testing.assert_array_equal(approval, domain.correct(contexts, questions, guesses))
+    for env_id in ("IA-Expression-v0", "IA-Expression-N32-v0"):
+        check_env(gym.make(env_id, render_mode="rgb_array").unwrapped)
+    vec = gym.make_vec("IA-Expression-v0", num_envs=4, trust=None)
+    _, infos = vec.reset(seed=0)
+    for _ in range(100):
+        _, rewards, *_, after = vec.step(infos["truth"])
+        np.testing.assert_array_equal(rewards, infos["role"] == "root")
+        infos = after
 
 
 def test_the_readmes_code_runs(tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ia_gym.tasks.domain import Contexts, Domain, check_range
 from ia_gym.tasks.rows import pick, pick_name, sample_names, take, triples
+from ia_gym.tasks.words import in_letters
 from ia_gym.transcript import IDK, Symbols, Transcript
 
 if TYPE_CHECKING:
@@ -208,14 +209,11 @@ class Assignment(Domain):
 
     # ----------------------------------------------------------- for the reader
 
-    def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
-        return np.ones((*questions.shape[:-1], self.n_answers), bool)
-
     def symbol_text(self, symbol: int) -> str:
         """A value as a letter, a variable as x and its number."""
         if symbol > self.n_values:
             return f"x{symbol - self.n_values}"
-        return "idk" if symbol == IDK else letters(symbol)
+        return "idk" if symbol == IDK else in_letters(symbol).lower()
 
     def lines(self, context: Contexts) -> list[str]:
         """The assignments in an order in which they can be evaluated, then f."""
@@ -244,9 +242,6 @@ class Assignment(Domain):
         a, b = (self.symbol_text(int(symbol)) for symbol in question[1:])
         return f"f({a}, {b})" if kind == APPLY else f"{('value', 'first', 'second')[kind]}({a})"
 
-    def answer_text(self, answer: int) -> str:
-        return self.symbol_text(answer)
-
     def draw(self, context: Contexts, axes: Axes) -> None:
         """The assignments as code, and f as far as it is known."""
         lines = self.lines(context)
@@ -262,12 +257,3 @@ class Assignment(Domain):
                 transform=axes.transAxes,
             )
         axes.axis("off")
-
-
-def letters(number: int) -> str:
-    """1 is a, 26 is z, 27 is aa."""
-    text = ""
-    while number:
-        number, letter = divmod(number - 1, 26)
-        text = chr(ord("a") + letter) + text
-    return text

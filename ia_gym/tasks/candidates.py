@@ -87,8 +87,3 @@ def excess(candidates: Symbols, distances: Symbols, answers: Symbols) -> NDArray
     distance = np.where(chosen, distances, 0).sum(axis=-1)
     least = np.where(near, distances, FAR).min(axis=-1)
     return np.where(chosen.any(axis=-1), distance - least.astype(np.float64), np.inf)
-
-
-def steps_text(distance: int) -> str:
-    """A distance as text, unlike a vertex's number."""
-    return "1 step" if distance == 1 else f"{distance} steps"

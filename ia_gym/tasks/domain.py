@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -231,29 +232,34 @@ class Domain(ABC):
 
     # ----------------------------------------------------------- for the reader
 
-    @abstractmethod
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         """Which answers are of the kind asked for, ``(B, Q, n_answers)``; ``IDK`` always is."""
+        return np.ones((*questions.shape[:-1], self.n_answers), bool)
 
-    @abstractmethod
-    def context_text(self, context: Contexts) -> str:
-        """One context (shape ``()``) as a line or a few lines of text."""
+    def symbol_text(self, symbol: int) -> str:
+        """A symbol as text; by default its number."""
+        return "idk" if symbol == IDK else str(symbol)
 
-    @abstractmethod
-    def fact_text(self, fact: Symbols) -> str:
-        """One fact row ``(L,)`` as text; empty for padding."""
-
-    @abstractmethod
-    def question_text(self, question: Symbols) -> str:
-        """One question row ``(Lq,)`` as text."""
-
-    @abstractmethod
     def answer_text(self, answer: int) -> str:
         """One answer symbol as text."""
+        return self.symbol_text(answer)
 
-    @abstractmethod
+    def fact_text(self, fact: Symbols) -> str:
+        """One fact row ``(L,)`` as text; empty for padding."""
+        return " ".join(self.symbol_text(int(symbol)) for symbol in fact) if fact[0] else ""
+
+    def question_text(self, question: Symbols) -> str:
+        """One question row ``(Lq,)`` as text."""
+        return " ".join(self.symbol_text(int(symbol)) for symbol in question)
+
+    def context_text(self, context: Contexts) -> str:
+        """One context (shape ``()``) as a line or a few lines of text; by default its facts."""
+        return "  ".join(text for text in map(self.fact_text, context["facts"]) if text)
+
     def draw(self, context: Contexts, axes: Axes) -> None:
-        """Draw one context (shape ``()``) on matplotlib ``axes``."""
+        """Draw one context (shape ``()``) on matplotlib ``axes``; by default its text."""
+        axes.text(0, 1, fill(self.context_text(context), 76), va="top", family="monospace")
+        axes.axis("off")
 
     # -------------------------------------------------------------- derived
 

@@ -173,9 +173,6 @@ class Permutation(Domain):
 
     # ----------------------------------------------------------- for the reader
 
-    def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
-        return np.ones((*questions.shape[:-1], self.n_answers), bool)
-
     def context_text(self, context: Contexts) -> str:
         cycles = " ".join("(" + " ".join(map(str, cycle)) + ")" for cycle in self.cycles(context))
         return f"σ = {cycles}"
@@ -188,9 +185,6 @@ class Permutation(Domain):
             return "(no question)"
         name, power = self.parse(question)
         return f"σ^{power}({name})"
-
-    def answer_text(self, answer: int) -> str:
-        return "idk" if answer == IDK else str(answer)
 
     def cycles(self, context: Contexts) -> list[list[int]]:
         """The cycles of one permutation, longest first."""

@@ -39,10 +39,10 @@ from ia_gym.tasks.candidates import (
     nearest,
     others,
     random_neighbour,
-    steps_text,
 )
 from ia_gym.tasks.domain import Contexts, Domain, check_kinds, check_range
 from ia_gym.tasks.rows import pick, pick_name, sample_names, take, triples
+from ia_gym.tasks.words import in_steps
 from ia_gym.transcript import IDK, Symbols, Transcript
 
 if TYPE_CHECKING:
@@ -449,7 +449,7 @@ class ShortestPath(Domain):
         if answer == self.inf_symbol:
             return "inf"
         if answer > self.max_size:
-            return steps_text(answer - self.max_size)
+            return in_steps(answer - self.max_size)
         return "idk" if answer == IDK else str(answer)
 
     def draw(self, context: Contexts, axes: Axes) -> None:

@@ -40,10 +40,10 @@ from ia_gym.tasks.candidates import (
     nearest,
     others,
     random_neighbour,
-    steps_text,
 )
 from ia_gym.tasks.domain import Contexts, Domain, check_kinds, check_range
 from ia_gym.tasks.rows import pick, pick_name, sample_names, take, triples
+from ia_gym.tasks.words import in_letters, in_steps
 from ia_gym.transcript import IDK, Symbols, Transcript
 
 if TYPE_CHECKING:
@@ -331,13 +331,10 @@ class UnionFind(Domain):
     def symbol_text(self, symbol: int) -> str:
         """A vertex as its number, a label as a capital letter, a distance as a number of steps."""
         if symbol >= self.zero_symbol:
-            return steps_text(symbol - self.zero_symbol)
+            return in_steps(symbol - self.zero_symbol)
         if symbol > self.max_size:
-            return letters(symbol - self.max_size)
+            return in_letters(symbol - self.max_size)
         return "idk" if symbol == IDK else str(symbol)
-
-    def context_text(self, context: Contexts) -> str:
-        return "  ".join(self.fact_text(fact) for fact in context["facts"] if fact[0])
 
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
@@ -351,9 +348,6 @@ class UnionFind(Domain):
         kind, x, y = (int(part) for part in self.parse(question))
         name = ("V", "P", "D", "label", "edge", "neighbour")[kind]
         return f"{name}({x}, {y})" if kind == EDGE else f"{name}({x})"
-
-    def answer_text(self, answer: int) -> str:
-        return self.symbol_text(answer)
 
     def draw(self, context: Contexts, axes: Axes) -> None:
         """The trees, each below the vertex that carries its label."""
@@ -461,12 +455,3 @@ def lead_to(root: Symbols, first: Symbols, second: Symbols, count: int) -> tuple
         parent[child], depth[child] = above, depth[above] + 1
         first, second = first[~reached], second[~reached]
     return parent, depth
-
-
-def letters(number: int) -> str:
-    """1 is A, 26 is Z, 27 is AA."""
-    text = ""
-    while number:
-        number, letter = divmod(number - 1, 26)
-        text = chr(ord("A") + letter) + text
-    return text

@@ -188,12 +188,6 @@ class Wildcard(Domain):
 
     # ----------------------------------------------------------- for the reader
 
-    def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
-        return np.ones((*questions.shape[:-1], self.n_answers), bool)
-
-    def context_text(self, context: Contexts) -> str:
-        return "  ".join(self.fact_text(fact) for fact in context["facts"] if fact[0])
-
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
             return ""
