@@ -1,6 +1,7 @@
 # make demo   sets everything up and runs the main job, at most 10 minutes on 2 cores
 # make test   sets everything up and runs linters and tests
 # make bench  measures the suite's speed on this machine
+# make docs   writes the pages in docs/domains from the domains' docstrings
 # make clean  removes what the others made
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 # The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
 TYPES := build/types
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -24,6 +25,9 @@ test: $(READY)
 
 bench: $(READY)
 	$(VENV)/bin/ia-gym bench
+
+docs: $(READY)
+	$(VENV)/bin/python docs/domain_pages.py
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from ia_gym.tasks import Permutation
 from ia_gym.transcript import IDK, Transcript
@@ -36,6 +37,14 @@ def test_contexts_are_permutations_of_a_subset_of_the_pool(domain, seed):
         assert list(names) == sorted(set(names))
         assert set(names) == set(images) <= set(range(1, domain.max_size + 1))
         assert not context["facts"][domain.size :].any()
+
+
+def test_all_permutations_are_equally_likely():
+    domain = Permutation(4)
+    contexts = domain.sample_contexts(np.random.default_rng(0), 48_000)
+    _, counts = np.unique(contexts["facts"][..., 1], axis=0, return_counts=True)
+    assert len(counts) == 24
+    assert chisquare(counts).pvalue > 1e-4
 
 
 @settings(max_examples=60, deadline=None)

@@ -107,6 +107,18 @@ def test_the_example_of_a_domain_is_one():
         infos = after
 
 
+def test_the_domains_pages_are_what_the_code_says(tmp_path):
+    """Their text; pictures may differ a little from one matplotlib to another."""
+    script = ROOT / "docs" / "domain_pages.py"
+    command = [sys.executable, str(script), "--folder", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    written = sorted(path.name for path in (ROOT / "docs" / "domains").iterdir())
+    assert written == sorted(path.name for path in tmp_path.iterdir())
+    for path in tmp_path.glob("*.md"):
+        kept = ROOT / "docs" / "domains" / path.name
+        assert path.read_text() == kept.read_text(), "run `make docs`"
+
+
 def test_the_readmes_code_runs(tmp_path, monkeypatch):
     """Every Python block, with the budgets and the rollouts cut down."""
     monkeypatch.chdir(tmp_path)

@@ -321,7 +321,8 @@ class Domain(ABC):
         return leaders
 
     def class_name(self, cls: int) -> str:
-        """The kind (if there are several) and depths of a class and of those that go with it."""
+        """The kind (if there are several) and depths of a class and of all it goes with."""
+        cls = int(self.goes_with[cls])
         if cls == 0:
             return "primitive"
         kind, depth = divmod(cls - 1, self.max_depth)

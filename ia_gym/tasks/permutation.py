@@ -71,8 +71,19 @@ class Permutation(Domain):
         self.rows = np.zeros((len(powers) + 1, self.question_length), np.int64)
         self.rows[:-1, 0] = self.kind_symbol
         self.rows[:-1, 2:] = self.bit_symbol + ((powers & self.bit_values) != 0)
+        by_name = (np.int16, (self.n_answers,))
         self.context_dtype = np.dtype(
-            [("facts", np.int64, self.fact_shape), ("image", np.int64, (self.n_answers,))]
+            [
+                ("facts", np.int64, self.fact_shape),
+                ("image", *by_name),
+                # The names, cycle after cycle; then, of each name, the place where its cycle
+                # begins, its own place after that, and how long the cycle is.
+                ("cycles", *by_name),
+                ("begin", *by_name),
+                ("place", *by_name),
+                ("length", *by_name),
+            ],
+            align=True,
         )
 
     # ---------------------------------------------------------------- questions
@@ -95,11 +106,30 @@ class Permutation(Domain):
     ) -> Contexts:
         size = self.size if size is None else check_range("size", size, 2, self.max_size)
         names = sample_names(rng, count, size, self.max_size)
-        images = rng.permuted(names, axis=1)
+        # A random row of names is a random permutation, written cycle after cycle, if each name
+        # larger than all before it begins a cycle (Foata's correspondence).
+        cycles = rng.permuted(names, axis=1)
+        begins = cycles == np.maximum.accumulate(cycles, axis=1)
+        ends = np.roll(begins, -1, axis=1)
+        places = np.arange(size)
+        begin = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
+        end = np.minimum.accumulate(np.where(ends, places, size)[:, ::-1], axis=1)[:, ::-1]
+        images = take(cycles, np.where(ends, begin, places + 1))
+
         contexts = np.zeros(count, self.context_dtype)
+        contexts["cycles"][:, :size] = cycles
+        contexts["begin"] = self.max_size  # of a name not in the context: where idk stands, alone
+        contexts["length"] = 1
+        rows = np.arange(count)[:, None]
+        for field, values in (
+            ("image", images),
+            ("begin", begin),
+            ("place", places - begin),
+            ("length", end - begin + 1),
+        ):
+            contexts[field][rows, cycles] = values
         contexts["facts"][:, :size, 0] = names
-        contexts["facts"][:, :size, 1] = images
-        np.put_along_axis(contexts["image"], names, images, axis=1)
+        contexts["facts"][:, :size, 1] = take(contexts["image"], names)
         return contexts
 
     def sample_questions(
@@ -121,13 +151,8 @@ class Permutation(Domain):
 
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
-        image = contexts["image"]  # σ^1, then σ^2, σ^4, ... by repeated squaring
-        answers = np.where(take(image, names) == IDK, IDK, names)
-        for bit in range(self.n_bits):
-            answers = np.where(powers >> bit & 1, take(image, answers), answers)
-            if bit + 1 < self.n_bits:
-                image = take(image, image)
-        return answers
+        begin, place, length = (take(contexts[f], names) for f in ("begin", "place", "length"))
+        return take(contexts["cycles"], begin + (place + powers) % length).astype(np.int64)
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         _, powers = self.parse(questions)
@@ -146,7 +171,7 @@ class Permutation(Domain):
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
-        images = take(contexts["image"], names)
+        images = take(contexts["image"], names).astype(np.int64)
         return np.where((powers == 1) | (images == IDK), images, names)
 
     def ask(
