@@ -140,7 +140,7 @@ class Domain(ABC):
         """
 
     def check_depths(self, depths: Sequence[int] | None) -> Sequence[int]:
-        """``depths`` itself, or all of them for None.
+        """``depths`` in order, each once; all of them for None.
 
         Raises:
             ValueError: if there are none, or one lies outside 1..``max_depth``.
@@ -151,7 +151,7 @@ class Domain(ABC):
             raise ValueError(
                 f"depths must be some of 1..{self.max_depth} for {self!r}, got {list(depths)}"
             )
-        return depths
+        return sorted(set(depths))
 
     # ------------------------------------------------------------------- truth
 
