@@ -54,6 +54,9 @@ class ScriptedOverseer:
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """H's approval of ``answers``, ``(B, Q)`` in [0, 1]."""
-        judge = self.domain.judge if self.approval == "strict" else self.domain.judge_graded
-        return judge(contexts, questions, transcript, answers)
+        """H's approval of ``answers``, ``(B, Q)`` in [0, 1]; 0 for ``IDK``.
+
+        Strict approval is 1 or 0; graded approval is 2^-error, see ``Domain.error``.
+        """
+        error = self.domain.error(contexts, questions, transcript, answers)
+        return np.where(error == 0, 1.0, 0.0) if self.approval == "strict" else np.exp2(-error)

@@ -67,7 +67,7 @@ def test_idk_on_the_way_makes_h_say_idk_and_ask_no_more():
     assert not domain.ask(rng, 1, contexts, question, transcript).any()
     assert not domain.ask(rng, 2, contexts, question, transcript).any()
     assert domain.answer(contexts, question, transcript) == IDK
-    assert domain.judge(contexts, question, transcript, np.array([[IDK]])) == 0
+    assert domain.error(contexts, question, transcript, np.array([[IDK]])) == np.inf
 
 
 def test_leading_bits_are_uniform_and_the_rest_random():

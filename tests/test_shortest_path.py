@@ -12,7 +12,7 @@ from ia_gym.amplification import amplify
 from ia_gym.assistants import Oracle
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import ShortestPath
-from ia_gym.tasks.candidates import distinct_in_random_order
+from ia_gym.tasks.candidates import candidates
 from ia_gym.tasks.shortest_path import EDGE, NEIGHBOUR, D, S
 from ia_gym.transcript import IDK, Transcript
 
@@ -138,9 +138,10 @@ def test_random_neighbours_are_drawn_evenly():
 
 def test_candidates_are_shuffled_and_named_once():
     rng = np.random.default_rng(0)
-    cases = np.tile(np.array([[1, 2, 3], [4, 4, 4], [5, 0, 5], [6, 6, 7]]), (3000, 1, 1))
-    shuffled = distinct_in_random_order(rng, cases)
-    for case, wanted in enumerate(([1, 2, 3], [4], [5], [6, 7])):
+    cases = np.tile(np.array([[1, 2, 3], [4, 4, 4], [5, 6, 5], [6, 6, 7], [8, 9, 0]]), (3000, 1, 1))
+    are_edges = np.where(cases[..., :2] == 5, IDK, 1)
+    shuffled = candidates(rng, cases[..., :2], are_edges, cases[..., 2])
+    for case, wanted in enumerate(([1, 2, 3], [4], [5, 6], [6, 7], [8, 9])):
         for row in shuffled[:50, case]:
             assert sorted(row[row != 0]) == wanted
     first = shuffled[:, 0].argmax(axis=1)  # where 3 went

@@ -24,17 +24,27 @@ FAR = np.iinfo(np.int64).max
 """Farther than any vertex."""
 
 
-def distinct_in_random_order(rng: np.random.Generator, candidates: Symbols) -> Symbols:
-    """Three candidates ``(B, Q, 3)``, shuffled, with repeats set to ``IDK``.
+def candidates(
+    rng: np.random.Generator, suggested: Symbols, are_edges: Symbols, drawn: Symbols
+) -> Symbols:
+    """The candidates that H asks about, shuffled, each named once; ``IDK`` in the places left.
 
     The order decides between candidates that turn out to be equally near.
+
+    Args:
+        rng: for the order.
+        suggested: ``(B, Q, 2)``, X's suggestions.
+        are_edges: ``(B, Q, 2)``, ``IDK`` for a suggestion that no edge leads to.
+        drawn: ``(B, Q)``, a neighbour drawn at random.
+
+    Returns:
+        ``(B, Q, 3)``.
     """
-    first, second, third = np.moveaxis(candidates, -1, 0)
-    distinct = np.stack(
-        [first, second * (second != first), third * ((third != first) & (third != second))], axis=-1
-    )
-    order = ORDERS[rng.integers(len(ORDERS), size=first.shape)]
-    shuffled: Symbols = np.take_along_axis(distinct, order, axis=-1)
+    first, second = np.moveaxis(np.where(are_edges != IDK, suggested, IDK), -1, 0)
+    second = second * (second != first)
+    drawn = drawn * ((drawn != first) & (drawn != second))
+    order = ORDERS[rng.integers(len(ORDERS), size=drawn.shape)]
+    shuffled: Symbols = np.take_along_axis(np.stack([first, second, drawn], -1), order, axis=-1)
     return shuffled
 
 
@@ -87,3 +97,19 @@ def excess(candidates: Symbols, distances: Symbols, answers: Symbols) -> NDArray
     distance = np.where(chosen, distances, 0).sum(axis=-1)
     least = np.where(near, distances, FAR).min(axis=-1)
     return np.where(chosen.any(axis=-1), distance - least.astype(np.float64), np.inf)
+
+
+def difference(
+    own: Symbols, given: Symbols, own_distance: Symbols, given_distance: Symbols
+) -> NDArray[np.float64]:
+    """How far ``given`` answers are from H's ``own``, of any shape: steps, or 0 and infinity.
+
+    Args:
+        own: H's answers.
+        given: somebody else's.
+        own_distance: what distance ``own`` stands for; ``FAR`` if for none.
+        given_distance: likewise.
+    """
+    both = (own_distance < FAR) & (given_distance < FAR)
+    exact = np.where((own == given) & (own != IDK), 0.0, np.inf)
+    return np.where(both, np.abs(own_distance - given_distance), exact)

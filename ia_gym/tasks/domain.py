@@ -213,22 +213,16 @@ class Domain(ABC):
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         """H's own answer, ``(B, Q)``, once the rounds of ``widths`` are answered."""
 
-    def judge(
+    def error(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """How good H finds each answer, ``(B, Q)`` in [0, 1]; 0 for ``IDK``.
+        """How far off H finds each answer, ``(B, Q)``: 0 if right, infinite if wrong altogether.
 
-        By default an answer is approved if it equals the combination of the sub-answers.
+        All rounds are answered, those of ``judge_widths`` too. By default an answer is right if it
+        is H's own, the combination of the sub-answers; ``IDK`` is always wrong.
         """
-        agrees = answers == self.answer(contexts, questions, transcript)
-        approval: NDArray[np.float64] = (agrees & (answers != IDK)).astype(np.float64)
-        return approval
-
-    def judge_graded(
-        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
-    ) -> NDArray[np.float64]:
-        """Like :meth:`judge`, with credit for near misses where the domain has any."""
-        return self.judge(contexts, questions, transcript, answers)
+        right = (answers == self.answer(contexts, questions, transcript)) & (answers != IDK)
+        return np.where(right, 0.0, np.inf)
 
     # ----------------------------------------------------------- for the reader
 

@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 from ia_gym.tasks.candidates import (
     FAR,
     MAX_DEGREE,
-    distinct_in_random_order,
+    candidates,
+    difference,
     excess,
     nearest,
     others,
@@ -344,11 +345,10 @@ class ShortestPath(Domain):
         if round == 2:
             return self.question(EDGE, x, steps, (kind == S) & self.is_vertex(steps))
         if round == 3:
-            kept = np.where(transcript.answers[..., ARE_EDGES] != IDK, steps, IDK)
-            candidates = np.concatenate([kept, transcript.answers[..., RANDOM, None]], axis=-1)
+            are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
             step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
             step = step * np.array([1, 0, 0])
-            asked = np.where(kind == S, distinct_in_random_order(rng, candidates), step)
+            asked = np.where(kind == S, candidates(rng, steps, are_edges, drawn), step)
         else:
             go_on = transcript.answers[..., IS_EDGE, None] == IDK
             neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
@@ -359,16 +359,13 @@ class ShortestPath(Domain):
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         kind, _, y = self.parse(questions)
         is_edge = transcript.answers[..., IS_EDGE] != IDK
-        step, onward = (
-            transcript.answers[..., STEPS.start],
-            transcript.answers[..., CANDIDATES.start],
-        )
+        step = transcript.answers[..., STEPS.start]
+        onward = transcript.answers[..., CANDIDATES.start]
         is_distance = (onward > self.max_size) & (onward <= self.inf_symbol)
         farther = np.where(is_distance, np.minimum(onward + 1, self.inf_symbol), IDK)
         distance = np.where(step == self.inf_symbol, self.inf_symbol, farther)
-        # S
-        candidates = transcript.questions[..., CANDIDATES, 1]
-        found, least = nearest(candidates, self.steps_left(transcript.answers[..., CANDIDATES]))
+        asked, said = transcript.questions[..., CANDIDATES, 1], transcript.answers[..., CANDIDATES]
+        found, least = nearest(asked, self.steps_left(said))
         choice = np.where(least == FAR, self.inf_symbol, found)
         return np.where(
             kind == D,
@@ -381,42 +378,20 @@ class ShortestPath(Domain):
         finite = (answers > self.max_size) & (answers < self.inf_symbol)
         return np.where(finite, answers - self.max_size, FAR)
 
-    def judge(
+    def error(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        approval = super().judge(contexts, questions, transcript, answers)
-        return self._judge_steps(questions, transcript, answers, approval, graded=False)
-
-    def judge_graded(
-        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
-    ) -> NDArray[np.float64]:
-        """2^-error for distances, and for steps that are no nearest ones."""
-        own = self.steps_left(self.answer(contexts, questions, transcript))
-        given = self.steps_left(answers)
-        error = np.where((own < FAR) & (given < FAR), np.abs(own - given), np.inf)
-        exact = super().judge(contexts, questions, transcript, answers)
-        approval = np.maximum(np.exp2(-error), exact)
-        return self._judge_steps(questions, transcript, answers, approval, graded=True)
-
-    def _judge_steps(
-        self,
-        questions: Symbols,
-        transcript: Transcript,
-        answers: Symbols,
-        approval: NDArray[np.float64],
-        graded: bool,
-    ) -> NDArray[np.float64]:
-        """``approval``, with that of answers to S questions put in its place."""
+        """Steps too many or too few; for S, by how many steps the answer leads a longer way."""
         kind, _, y = self.parse(questions)
-        asked = transcript.questions[..., ALL, 1]
-        said = transcript.answers[..., ALL]
-        farther = excess(asked, self.steps_left(said), answers)
-        of_step = np.exp2(-farther) if graded else (farther == 0).astype(np.float64)
+        own = self.answer(contexts, questions, transcript)
+        of_distance = difference(own, answers, self.steps_left(own), self.steps_left(answers))
+        asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
+        of_step = excess(asked, self.steps_left(said), answers)
         none_left = np.all((asked == IDK) | (said == self.inf_symbol), axis=-1)
-        of_step[none_left & (answers == self.inf_symbol)] = 1
+        of_step[none_left & (answers == self.inf_symbol)] = 0
         is_edge = transcript.answers[..., IS_EDGE] != IDK
-        of_step = np.where(is_edge, answers == y, of_step)
-        return np.where(kind == S, of_step, approval)
+        of_step = np.where(is_edge, np.where(answers == y, 0, np.inf), of_step)
+        return np.where(kind == S, of_step, of_distance)
 
     # ----------------------------------------------------------- for the reader
 

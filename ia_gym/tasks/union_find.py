@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 from ia_gym.tasks.candidates import (
     FAR,
     MAX_DEGREE,
-    distinct_in_random_order,
+    candidates,
+    difference,
     excess,
     nearest,
     others,
@@ -254,11 +255,10 @@ class UnionFind(Domain):
         if round == 2:
             return self.question(EDGE, x, steps, (kind == P) & self.is_vertex(steps))
         if round == 3:
-            kept = np.where(transcript.answers[..., ARE_EDGES] != IDK, steps, IDK)
-            candidates = np.concatenate([kept, transcript.answers[..., RANDOM, None]], axis=-1)
+            are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
             step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
             step = step * np.array([1, 0, 0])
-            asked = np.where(kind == P, distinct_in_random_order(rng, candidates), step)
+            asked = np.where(kind == P, candidates(rng, steps, are_edges, drawn), step)
         else:
             go_on = transcript.answers[..., OWN_LABEL, None] == IDK
             neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
@@ -273,8 +273,8 @@ class UnionFind(Domain):
         label = np.where(self.is_label(onward), onward, IDK)
         most = self.n_answers - 1
         distance = np.where(onward >= self.zero_symbol, np.minimum(onward + 1, most), IDK)
-        candidates = transcript.questions[..., CANDIDATES, 1]
-        step, _ = nearest(candidates, self.steps_left(transcript.answers[..., CANDIDATES]))
+        asked, said = transcript.questions[..., CANDIDATES, 1], transcript.answers[..., CANDIDATES]
+        step, _ = nearest(asked, self.steps_left(said))
         there = np.choose(kind, [own_label, x, self.zero_symbol], mode="clip")
         onward = np.choose(kind, [label, step, distance], mode="clip")
         return np.where(own_label != IDK, there, onward)
@@ -283,38 +283,18 @@ class UnionFind(Domain):
         """The distances that ``answers`` stand for; ``FAR`` for all else."""
         return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
 
-    def judge(
+    def error(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        approval = super().judge(contexts, questions, transcript, answers)
-        return self._judge_steps(questions, transcript, answers, approval, graded=False)
-
-    def judge_graded(
-        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
-    ) -> NDArray[np.float64]:
-        """2^-error for distances, and for neighbours that are not the nearest."""
-        own = self.steps_left(self.answer(contexts, questions, transcript))
-        given = self.steps_left(answers)
-        error = np.where((own < FAR) & (given < FAR), np.abs(own - given), np.inf)
-        exact = super().judge(contexts, questions, transcript, answers)
-        approval = np.maximum(np.exp2(-error), exact)
-        return self._judge_steps(questions, transcript, answers, approval, graded=True)
-
-    def _judge_steps(
-        self,
-        questions: Symbols,
-        transcript: Transcript,
-        answers: Symbols,
-        approval: NDArray[np.float64],
-        graded: bool,
-    ) -> NDArray[np.float64]:
-        """``approval``, with that of answers to P questions put in its place."""
+        """Steps too many or too few; for P, by how many steps the answer leads a longer way."""
         kind, x, _ = self.parse(questions)
-        asked = transcript.questions[..., ALL, 1]
-        farther = excess(asked, self.steps_left(transcript.answers[..., ALL]), answers)
-        of_step = np.exp2(-farther) if graded else (farther == 0).astype(np.float64)
+        own = self.answer(contexts, questions, transcript)
+        of_value = difference(own, answers, self.steps_left(own), self.steps_left(answers))
+        asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
+        of_step = excess(asked, self.steps_left(said), answers)
         labelled = transcript.answers[..., OWN_LABEL] != IDK
-        return np.where(kind == P, np.where(labelled, answers == x, of_step), approval)
+        of_step = np.where(labelled, np.where(answers == x, 0, np.inf), of_step)
+        return np.where(kind == P, of_step, of_value)
 
     # ----------------------------------------------------------- for the reader
 

@@ -177,14 +177,12 @@ class Wildcard(Domain):
         clipped = np.clip(total, -self.bound, self.bound)
         return np.where(known, self.zero_symbol + clipped, IDK)
 
-    def judge_graded(
+    def error(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """2^-error."""
         own = self.answer(contexts, questions, transcript)
-        approval: NDArray[np.float64] = np.exp2(-np.abs(own - answers).astype(np.float64))
-        approval[(own == IDK) | (answers == IDK)] = 0
-        return approval
+        known = (own != IDK) & (answers != IDK)
+        return np.where(known, np.abs(own - answers), np.inf)
 
     # ----------------------------------------------------------- for the reader
 
