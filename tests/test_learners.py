@@ -13,7 +13,7 @@ from stable_baselines3.common.logger import configure
 from ia_gym.agents import EvaluationCallback, HeldOut, ImitationIA, Supervised
 from ia_gym.agents.schedules import HoldLinear, WarmupLinear
 from ia_gym.optimizers import MuonAdamW
-from ia_gym.tasks import Permutation
+from ia_gym.tasks import DOMAINS
 
 BASE = "IA-Permutation-v0"
 TINY = {"size": 4, "max_power": 8}
@@ -24,15 +24,31 @@ def tiny_env():
     return gym.make(BASE, **TINY)
 
 
-def test_imitation_learns_without_the_truth(monkeypatch):
-    """Permutations of 4 names, k < 8, without a look at the truth."""
-    held_out = HeldOut(BASE, 1024, **TINY)
-    model = ImitationIA(env=tiny_env(), n_contexts=32, seed=0)
+@pytest.mark.parametrize(
+    ("name", "size", "timesteps"),
+    [
+        ("Permutation", 4, 300_000),
+        ("Assignment", 4, 300_000),
+        ("Wildcard", 4, 100_000),
+        ("ShortestPath", 3, 400_000),
+        ("UnionFind", 4, 400_000),
+    ],
+)
+def test_imitation_learns_without_the_truth(name, size, timesteps, monkeypatch):
+    """A tiny case of each domain, deep questions and all kinds, without a look at the truth."""
+    arguments = TINY if name == "Permutation" else {"size": size}
+    env = gym.make(f"IA-{name}-v0", **arguments)
+    held_out = HeldOut(f"IA-{name}-v0", 1024, **arguments)
+    policy_kwargs = {} if name == "Permutation" else {"width": 32, "heads": 2}
+    model = ImitationIA(env=env, n_contexts=32, seed=0, policy_kwargs=policy_kwargs)
     with monkeypatch.context() as patch:
-        patch.setattr(Permutation, "truth", None)
+        patch.setattr(DOMAINS[name], "truth", None)
+        patch.setattr(DOMAINS[name], "correct", None)
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
-        model.learn(300_000)
-    assert held_out.evaluate(model)["eval/accuracy"] >= 0.95
+        model.learn(timesteps)
+    result = held_out.evaluate(model)
+    assert result["eval/accuracy"] >= 0.95
+    assert min(value for tag, value in result.items() if tag.startswith("eval/")) >= 0.75
     assert model.human_interactions == model.num_timesteps
 
 
