@@ -28,7 +28,7 @@ def tiny_env():
     ("name", "size", "timesteps"),
     [
         ("Permutation", 4, 300_000),
-        ("Assignment", 4, 300_000),
+        ("Assignment", 4, 500_000),
         ("Wildcard", 4, 100_000),
         ("ShortestPath", 3, 400_000),
         ("UnionFind", 4, 400_000),
