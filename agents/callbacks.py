@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -93,6 +93,7 @@ class EvaluationCallback(BaseCallback):
         held_out: the questions.
         eval_freq: timesteps from one evaluation to the next.
         on_evaluation: called with each evaluation's row.
+        history: the evaluations of a training that is resumed; its clock goes on too.
         verbose: as in SB3.
 
     Attributes:
@@ -104,17 +105,21 @@ class EvaluationCallback(BaseCallback):
         held_out: HeldOut,
         eval_freq: int,
         on_evaluation: Callable[[dict[str, float]], None] | None = None,
+        history: Sequence[dict[str, float]] = (),
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
         self.held_out = held_out
         self.eval_freq = eval_freq
         self.on_evaluation = on_evaluation
-        self.history: list[dict[str, float]] = []
+        self.history = list(history)
 
     def _on_training_start(self) -> None:
         self.started = time.monotonic()
-        self._evaluate()
+        if self.history:
+            self.started -= 60 * self.history[-1]["time/minutes"]
+        else:
+            self._evaluate()
 
     def _on_step(self) -> bool:
         if self.num_timesteps - self.history[-1]["timesteps"] >= self.eval_freq:

@@ -26,6 +26,9 @@ def compare(
     timesteps: Annotated[
         int | None, typer.Option(help="Questions to train on; default each agent's own number.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the comparison that --log-dir holds.")
+    ] = False,
 ) -> None:
     """Train agents side by side; table, curves and TensorBoard logs.
 
@@ -34,7 +37,7 @@ def compare(
     from ia_gym.agents.comparison import compare as run
 
     try:
-        run(env, agents.split(","), seeds, log_dir, questions, jobs, timesteps)
+        run(env, agents.split(","), seeds, log_dir, questions, jobs, timesteps, resume)
     except ValueError as error:
         typer.echo(f"ia-gym compare: {error}", err=True)
         raise typer.Exit(2) from None

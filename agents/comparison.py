@@ -34,6 +34,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
 from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
+from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.plots import plot_curves
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
@@ -42,6 +43,12 @@ from ia_gym.curriculum import Curriculum
 from ia_gym.tasks.domain import check_range
 
 PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
+CHECKPOINT = "checkpoint.safetensors"
+LEFT_BEHIND = (
+    *("events.out.tfevents", "curve.csv", "result.json", "error.txt", "run.json"),
+    CHECKPOINT,
+)
+"""What a run leaves in its folder, beside the model."""
 EVALUATIONS = 40
 """Evaluations in a run, evenly spaced."""
 
@@ -77,6 +84,9 @@ def train(
 ) -> dict[str, Any]:
     """Train an agent, and write model, curve and result into the run's folder.
 
+    At every evaluation the learners that are taught answers leave a checkpoint there; a run that
+    finds one goes on from it, and ends as if it had never stopped. Agents of SB3 start over.
+
     Args:
         run: what to train.
         on_evaluation: called with each evaluation's row.
@@ -87,23 +97,41 @@ def train(
     settings = run.settings
     cls = CLASSES[settings.algorithm]
     env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
-    model = cls(env=env, seed=run.seed, **{"policy": "MultiInputPolicy", **resolve(settings.model)})
+    checkpoint, curve = run.folder / CHECKPOINT, run.folder / "curve.csv"
+    history: list[dict[str, float]] = []
+    if issubclass(cls, AnswerLearner) and checkpoint.exists():
+        model = cls.load(checkpoint, env=env)
+        rows = pd.read_csv(curve, float_precision="round_trip")
+        rows = rows[rows["timesteps"] <= model.num_timesteps]
+        history = rows.to_dict("records")  # type: ignore[assignment]
+    else:
+        arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
+        model = cls(env=env, seed=run.seed, **arguments)
     model.set_logger(configure(str(run.folder), ["tensorboard"]))
     held_out = HeldOut(run.env_id, run.n_questions, **settings.env_kwargs)
     write_layout(run.folder, held_out)
-    evaluation = EvaluationCallback(
-        held_out, settings.n_timesteps // EVALUATIONS, on_evaluation=on_evaluation
-    )
+
+    def keep(row: dict[str, float]) -> None:
+        """Leave what a resumed run goes on from, and pass the evaluation on."""
+        write_whole(curve, pd.DataFrame(evaluation.history).to_csv(index=False))
+        if isinstance(model, AnswerLearner):
+            model.save(checkpoint)
+        if on_evaluation is not None:
+            on_evaluation(row)
+
+    every = settings.n_timesteps // EVALUATIONS
+    evaluation = EvaluationCallback(held_out, every, on_evaluation=keep, history=history)
     callbacks: list[Any] = [evaluation]
     if settings.amplification is not None:
         callbacks.insert(0, AmplificationCallback(**settings.amplification))
     if settings.curriculum is not None:
         curriculum = Curriculum(held_out.domain, **settings.curriculum)
         callbacks.insert(0, CurriculumCallback(curriculum))
-    model.learn(settings.n_timesteps, callback=callbacks)
+    remaining = settings.n_timesteps - model.num_timesteps
+    model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
     model.save(run.folder / "model")
+    checkpoint.unlink(missing_ok=True)
     env.close()
-    pd.DataFrame(evaluation.history).to_csv(run.folder / "curve.csv", index=False)
     result = {
         "env_id": run.env_id,
         "agent": run.agent,
@@ -123,11 +151,16 @@ def train(
     return result
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` so that the file is whole or not there."""
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` so that the file is whole, or what it was before."""
     aside = path.with_name(path.name + ".part")
-    aside.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    aside.write_text(text, encoding="utf-8")
     os.replace(aside, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as JSON, see :func:`write_whole`."""
+    write_whole(path, json.dumps(content, indent=2, default=str) + "\n")
 
 
 def write_layout(folder: Path, held_out: HeldOut) -> None:
@@ -197,6 +230,7 @@ def compare(
     n_questions: int = 4096,
     jobs: int | None = None,
     n_timesteps: int | None = None,
+    resume: bool = False,
 ) -> pd.DataFrame:
     """Train agents on an environment, ``seeds`` times each, and lay them side by side.
 
@@ -211,6 +245,8 @@ def compare(
         n_questions: held-out questions of the evaluation.
         jobs: runs at a time, one core each; default one a core.
         n_timesteps: questions to train on, instead of each agent's own number.
+        resume: keep the finished runs of an earlier, equal comparison in ``log_dir``, and go on
+            with the others where their last evaluation left them.
 
     Returns:
         The table: one row a finished run, and the reference lines.
@@ -235,9 +271,13 @@ def compare(
         for agent in agents
     ]
     for run in runs:
-        _clear(run.folder)
+        if not resume or not _resumable(run):
+            _clear(run.folder)
+            write_json(run.folder / "run.json", _as_json(run))
+        (run.folder / "error.txt").unlink(missing_ok=True)
     started = time.monotonic()
-    interrupted = _run_all(runs, jobs)
+    left = [run for run in runs if not (run.folder / "result.json").exists()]
+    interrupted = _run_all(left, jobs)
     results = [
         json.loads((run.folder / "result.json").read_text("utf-8"))
         for run in runs
@@ -330,9 +370,21 @@ def _run_all(runs: Sequence[Run], jobs: int) -> bool:
     return False
 
 
+def _resumable(run: Run) -> bool:
+    """Whether the run's folder holds an earlier run with the same settings, finished or not."""
+    path = run.folder / "run.json"
+    return path.exists() and json.loads(path.read_text("utf-8")) == _as_json(run)
+
+
+def _as_json(run: Run) -> dict[str, Any]:
+    """All that decides how a run goes."""
+    whole: dict[str, Any] = json.loads(json.dumps({**asdict(run), "folder": None}))
+    return whole
+
+
 def _clear(folder: Path) -> None:
     """Make ``folder`` empty of an earlier run's files, so that curves of two do not mix."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in folder.iterdir():
-        if file.name.startswith(("events.out.tfevents", "curve.csv", "result.json", "error.txt")):
+        if file.name.startswith(LEFT_BEHIND):
             file.unlink()

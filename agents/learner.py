@@ -34,6 +34,9 @@ from ia_gym.tasks import Contexts, Domain
 from ia_gym.tasks.domain import check_range
 from ia_gym.transcript import IDK, Symbols
 
+COUNTERS = ("human_interactions", "assistant_answers")
+"""What the overseer counts."""
+
 
 class AnswerLearner(BaseAlgorithm):
     """An agent that is taught answers to the questions of a domain, in batches of its own.
@@ -106,6 +109,7 @@ class AnswerLearner(BaseAlgorithm):
         )
         self.policy = cast("AnswerPolicy", policy.to(self.device))
         self.rng = np.random.default_rng(self.seed)
+        self.curriculum: Curriculum | None = None
         if self.env is not None:
             self._read_domain()
 
@@ -187,6 +191,7 @@ class AnswerLearner(BaseAlgorithm):
             bar.init_callback(self)
             callback = self._init_callback([callback, bar])
         callback.on_training_start(locals(), globals())
+        self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
         steps = 0
         while self.num_timesteps < total_timesteps:
             callback.on_rollout_start()
@@ -213,7 +218,10 @@ class AnswerLearner(BaseAlgorithm):
     def save(  # type: ignore[override]
         self, path: str | os.PathLike[str], *_: Any, **__: Any
     ) -> None:
-        """Write one safetensors file: networks, optimizer, and settings as JSON in its header.
+        """Write one safetensors file: all that training needs to go on as if never stopped.
+
+        Networks, optimizer, averages and random states are in it; settings and counters stand in
+        its header, as JSON.
 
         Args:
             path: the file; ".safetensors" is added if it has no suffix.
@@ -226,6 +234,10 @@ class AnswerLearner(BaseAlgorithm):
             for j, state in part["state"].items():
                 for key, value in state.items():
                     tensors[f"optimizer/{i}/{j}/{key}"] = torch.as_tensor(value)
+        tensors["random"] = torch.get_rng_state()
+        if self.curriculum is not None:
+            for key, array in self.curriculum.state_dict().items():
+                tensors[f"curriculum/{key}"] = torch.as_tensor(array)
         facts, question = read_spaces(self.observation_space)
         settings = {
             "learner": type(self).__name__,
@@ -246,6 +258,8 @@ class AnswerLearner(BaseAlgorithm):
                 "seed": self.seed,
             },
             "num_timesteps": self.num_timesteps,
+            "random": self.rng.bit_generator.state,
+            "counters": {name: getattr(self, name) for name in COUNTERS} if self.env else {},
         }
         tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         aside = path.with_name(path.name + ".part")  # a broken-off save leaves the old file whole
@@ -261,6 +275,9 @@ class AnswerLearner(BaseAlgorithm):
         **kwargs: Any,
     ) -> Self:
         """Read what :meth:`save` wrote. Nothing in the file is executed.
+
+        With an ``env``, training goes on as if never stopped: random states are set (torch's too),
+        and ``learn(remaining_timesteps, reset_num_timesteps=False)`` ends with the same numbers.
 
         Args:
             path: the file, with or without ".safetensors".
@@ -308,6 +325,15 @@ class AnswerLearner(BaseAlgorithm):
                 _, i, j, key = name.split("/")
                 optimizer_state["parts"][int(i)]["state"].setdefault(int(j), {})[key] = value
         model.policy.optimizer.load_state_dict(optimizer_state)
+        if env is not None and settings["counters"]:
+            model.rng.bit_generator.state = settings["random"]
+            torch.set_rng_state(tensors["random"])
+            for name in COUNTERS:
+                setattr(model.overseer, name, settings["counters"][name])
+            if model.curriculum is not None:
+                keys = [key for key in tensors if key.startswith("curriculum/")]
+                arrays = {key.removeprefix("curriculum/"): tensors[key].numpy() for key in keys}
+                model.curriculum.load_state_dict(arrays)
         return model
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +59,16 @@ class Curriculum:
     def depths(self) -> range:
         """Depths to ask now."""
         return range(1, self.max_depth + 1)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all that :meth:`record` changes."""
+        level = {"max_depth": np.array(self.max_depth), "size": np.array(self.size)}
+        return {**self.averages.state_dict(), **level}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        self.averages.load_state_dict(state)
+        self.max_depth, self.size = int(state["max_depth"]), int(state["size"])
 
     def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> bool:
         """Count the approvals ``(n,)`` of root questions of the given classes ``(n,)``.

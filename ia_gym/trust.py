@@ -7,6 +7,9 @@ whose sub-questions are of trusted classes, so that truth climbs from the primit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +40,15 @@ class MovingAverages:
             places = (self.counts[cls] + np.arange(len(new))) % window
             self.values[cls, places] = new
             self.counts[cls] += len(new)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all that :meth:`record` changes."""
+        return {"values": self.values.copy(), "counts": self.counts.copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        self.values[:] = state["values"]
+        self.counts[:] = state["counts"]
 
     @property
     def full(self) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from ia_gym.agents import HeldOut
 from ia_gym.agents.cli import app
-from ia_gym.agents.comparison import compare, prepare_folder
+from ia_gym.agents.comparison import compare, prepare_folder, train
 from ia_gym.agents.settings import CLASSES, agent_names, load_settings, resolve
 from ia_gym.agents.table import print_table, short, summary_table
 from ia_gym.tasks import DOMAINS
@@ -169,6 +169,53 @@ def test_a_run_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys):
     assert "ppo" not in table["agent"].tolist()
     assert "colour" in (tmp_path / "ppo_seed0" / "error.txt").read_text()
     assert "ppo_seed0 failed" in capsys.readouterr().out
+
+
+def final_figures(folder):
+    """The last evaluation of a run, but for the time it took."""
+    final = json.loads((folder / "result.json").read_text())["final"]
+    return {tag: value for tag, value in final.items() if not tag.startswith("time/")}
+
+
+def test_a_comparison_goes_on_where_it_was_broken_off(tmp_path, monkeypatch):
+    arguments = {"n_questions": 32, "n_timesteps": 40_960, "jobs": 1}
+    agents = ["supervised", "imitation"]
+    compare(BASE, agents, log_dir=tmp_path / "whole", **arguments)
+
+    def break_off(runs, jobs):
+        """Finish the first run; stop the second after a quarter."""
+        train(runs[0])
+
+        def stop(row):
+            if row["timesteps"] > 10_000:
+                raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            train(runs[1], stop)
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ia_gym.agents.comparison._run_all", break_off)
+        compare(BASE, agents, log_dir=tmp_path / "broken", **arguments)
+    done = tmp_path / "broken" / "supervised_seed0" / "result.json"
+    assert (tmp_path / "broken" / "imitation_seed0" / "checkpoint.safetensors").exists()
+    finished = done.stat().st_mtime_ns
+    table = compare(BASE, agents, log_dir=tmp_path / "broken", resume=True, **arguments)
+    assert {"supervised", "imitation"} < set(table["agent"])
+    assert done.stat().st_mtime_ns == finished
+    for run in ("supervised_seed0", "imitation_seed0"):
+        whole, resumed = (tmp_path / name / run for name in ("whole", "broken"))
+        assert final_figures(whole) == final_figures(resumed)
+        curves = [pd.read_csv(folder / "curve.csv") for folder in (whole, resumed)]
+        timed = [curve.drop(columns="time/minutes") for curve in curves]
+        pd.testing.assert_frame_equal(*timed)
+        assert curves[1]["time/minutes"].is_monotonic_increasing
+        assert not (resumed / "checkpoint.safetensors").exists()
+    # Without --resume, or with other settings, all starts anew.
+    compare(
+        BASE, agents, log_dir=tmp_path / "broken", resume=True, **{**arguments, "n_timesteps": 4096}
+    )
+    assert done.stat().st_mtime_ns != finished
 
 
 @pytest.fixture

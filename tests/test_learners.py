@@ -6,8 +6,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from stable_baselines3.common.callbacks import CheckpointCallback
+from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.logger import configure
 
 from ia_gym.agents import EvaluationCallback, HeldOut, ImitationIA, Supervised
@@ -86,6 +87,37 @@ def test_equal_seeds_train_alike_and_a_saved_model_goes_on_alike(cls, tmp_path):
     loaded.learn(64, reset_num_timesteps=False)
     assert loaded.num_timesteps == 384
     assert cls.load(tmp_path / "model.safetensors").predict(observations)[0].shape == (64,)
+
+
+@pytest.mark.parametrize("cls", [ImitationIA, Supervised])
+@pytest.mark.parametrize("curriculum", [None, {"threshold": 0.01, "window": 8}], ids=str)
+def test_a_run_that_was_broken_off_ends_as_if_it_never_was(cls, curriculum, tmp_path):
+    """Every number is the same: weights, averages, random states, counters, curriculum."""
+    whole = small(cls, curriculum=curriculum).learn(640)
+    broken = small(cls, curriculum=curriculum)
+
+    class BreakOff(BaseCallback):
+        def _on_step(self):
+            if self.num_timesteps == 320:
+                self.model.save(tmp_path / "model")
+            return self.num_timesteps < 416
+
+    broken.learn(640, BreakOff())
+    torch.manual_seed(7)  # whatever happens in between
+    again = cls.load(tmp_path / "model", env=tiny_env())
+    again.learn(320, reset_num_timesteps=False)
+    assert again.num_timesteps == whole.num_timesteps == 640
+    for model in (whole, again):
+        model.save(tmp_path / "end")
+        tensors = load_file(tmp_path / "end.safetensors")
+        with safe_open(tmp_path / "end.safetensors", "pt") as file:
+            settings = file.metadata()
+        if model is whole:
+            expected = tensors, settings
+    assert settings == expected[1]
+    assert set(tensors) == set(expected[0])
+    for key, value in tensors.items():
+        assert torch.equal(value, expected[0][key]), key
 
 
 def test_a_single_question_is_answered():
