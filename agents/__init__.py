@@ -5,6 +5,7 @@ from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, E
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA
+from ia_gym.agents.iterated_amplification import IteratedAmplification
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv, make_sb3_vec_env
 from ia_gym.agents.supervised import Supervised
 
@@ -16,6 +17,7 @@ __all__ = [
     "GymnasiumVecEnv",
     "HeldOut",
     "ImitationIA",
+    "IteratedAmplification",
     "PolicyAssistant",
     "Supervised",
     "make_sb3_vec_env",

@@ -21,6 +21,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import ProgressBarCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from torch import Tensor
 from torch.nn import functional as F
 
 from ia_gym.agents.features import read_spaces
@@ -230,14 +231,10 @@ class AnswerLearner(BaseAlgorithm):
         path = path if path.suffix else path.with_suffix(".safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {f"policy/{key}": value for key, value in self.policy.state_dict().items()}
-        for i, part in enumerate(self.policy.optimizer.state_dict()["parts"]):
-            for j, state in part["state"].items():
-                for key, value in state.items():
-                    tensors[f"optimizer/{i}/{j}/{key}"] = torch.as_tensor(value)
-        tensors["random"] = torch.get_rng_state()
-        if self.curriculum is not None:
-            for key, array in self.curriculum.state_dict().items():
-                tensors[f"curriculum/{key}"] = torch.as_tensor(array)
+        for key, value in self.policy.optimizer.tensors().items():
+            tensors[f"optimizer/{key}"] = value
+        if self.env is not None:
+            tensors |= {f"progress/{key}": value for key, value in self._progress().items()}
         facts, question = read_spaces(self.observation_space)
         settings = {
             "learner": type(self).__name__,
@@ -248,18 +245,9 @@ class AnswerLearner(BaseAlgorithm):
                 "question_length": question.shape[0],
                 "n_answers": int(cast("Discrete", self.action_space).n),
             },
-            "arguments": {
-                "learning_rate": None if callable(self.learning_rate) else self.learning_rate,
-                "n_contexts": self.n_contexts,
-                "n_questions": self.n_questions,
-                "max_grad_norm": self.max_grad_norm,
-                "curriculum": self.curriculum_kwargs,
-                "policy_kwargs": self.policy_kwargs,
-                "seed": self.seed,
-            },
+            "arguments": self._arguments(),
             "num_timesteps": self.num_timesteps,
             "random": self.rng.bit_generator.state,
-            "counters": {name: getattr(self, name) for name in COUNTERS} if self.env else {},
         }
         tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         aside = path.with_name(path.name + ".part")  # a broken-off save leaves the old file whole
@@ -313,34 +301,55 @@ class AnswerLearner(BaseAlgorithm):
             model.set_env(env)
         model._setup_model()
         model.num_timesteps = settings["num_timesteps"]
-        policy_state = {
-            key.removeprefix("policy/"): value
-            for key, value in tensors.items()
-            if key.startswith("policy/")
-        }
-        model.policy.load_state_dict(policy_state)
-        optimizer_state = model.policy.optimizer.state_dict()
-        for name, value in tensors.items():
-            if name.startswith("optimizer/"):
-                _, i, j, key = name.split("/")
-                optimizer_state["parts"][int(i)]["state"].setdefault(int(j), {})[key] = value
-        model.policy.optimizer.load_state_dict(optimizer_state)
-        if env is not None and settings["counters"]:
+        model.policy.load_state_dict(under(tensors, "policy"))
+        model.policy.optimizer.load_tensors(under(tensors, "optimizer"))
+        progress = under(tensors, "progress")
+        if env is not None and progress:
             model.rng.bit_generator.state = settings["random"]
-            torch.set_rng_state(tensors["random"])
-            for name in COUNTERS:
-                setattr(model.overseer, name, settings["counters"][name])
-            if model.curriculum is not None:
-                keys = [key for key in tensors if key.startswith("curriculum/")]
-                arrays = {key.removeprefix("curriculum/"): tensors[key].numpy() for key in keys}
-                model.curriculum.load_state_dict(arrays)
+            model._go_on_from(progress)
         return model
+
+    def _arguments(self) -> dict[str, Any]:
+        """What :meth:`load` builds the learner from, fit for JSON."""
+        return {
+            "learning_rate": None if callable(self.learning_rate) else self.learning_rate,
+            "n_contexts": self.n_contexts,
+            "n_questions": self.n_questions,
+            "max_grad_norm": self.max_grad_norm,
+            "curriculum": self.curriculum_kwargs,
+            "policy_kwargs": self.policy_kwargs,
+            "seed": self.seed,
+        }
+
+    def _progress(self) -> dict[str, Tensor]:
+        """What training has changed beside the policy and ``rng``."""
+        arrays = {f"overseer/{name}": getattr(self.overseer, name) for name in COUNTERS}
+        if self.curriculum is not None:
+            state = self.curriculum.state_dict()
+            arrays |= {f"curriculum/{key}": array for key, array in state.items()}
+        tensors = {key: torch.as_tensor(array) for key, array in arrays.items()}
+        return {"torch": torch.get_rng_state(), **tensors}
+
+    def _go_on_from(self, progress: dict[str, Tensor]) -> None:
+        """Restore what :meth:`_progress` gave."""
+        torch.set_rng_state(progress["torch"])
+        for name in COUNTERS:
+            setattr(self.overseer, name, int(progress[f"overseer/{name}"]))
+        if self.curriculum is not None:
+            state = under(progress, "curriculum")
+            self.curriculum.load_state_dict({key: value.numpy() for key, value in state.items()})
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
         """Use another environment of the same domain and sizes."""
         super().set_env(env, force_reset)
         if hasattr(self, "policy"):
             self._read_domain()
+
+
+def under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors whose keys begin with ``name/``, without that."""
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
 
 
 class QuestionProgressBar(ProgressBarCallback):

@@ -48,7 +48,7 @@ class AnswerPolicy(BasePolicy):
             **sizes,
         )
         self.average = polyak_average(self.network, horizon)
-        self.optimizer = MuonAdamW(self.network.parameters(), lr=lr_schedule(1))
+        self.optimizer: MuonAdamW = MuonAdamW(self.network.parameters(), lr=lr_schedule(1))
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         assert isinstance(observation, dict)

@@ -195,7 +195,6 @@ class Engine:
         self.transcripts.questions[rows[new], self.cursor[rows[new]]] = 0
         self.transcripts.answers[rows[new], self.cursor[rows[new]]] = IDK
         self.prepared[pairs] = new & ~can_earn
-        self.overseer.human_interactions += int(np.count_nonzero(new & can_earn))
         while True:
             rows = rows[~self.prepared[rows, self.cursor[rows]]]
             answers = self.transcripts.answers[rows, self.cursor[rows]]

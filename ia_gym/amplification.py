@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.assistants import Assistant
-from ia_gym.overseers import ScriptedOverseer
+from ia_gym.overseers import Overseer
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import IDK, PENDING, Symbols, Transcript
 
 
 def open_round(
-    overseer: ScriptedOverseer,
+    overseer: Overseer,
     rng: np.random.Generator,
     round: int,
     contexts: Contexts,
@@ -64,7 +64,7 @@ def open_round(
 
 
 def amplify(
-    overseer: ScriptedOverseer,
+    overseer: Overseer,
     assistant: Assistant,
     rng: np.random.Generator,
     contexts: Contexts,
@@ -94,7 +94,6 @@ def amplify(
     n_rounds = len(domain.rounds) if judging else len(domain.widths)
     slots = domain.rounds[n_rounds - 1].stop
     transcript = Transcript.empty(questions.shape[:2], slots, domain.question_length)
-    overseer.human_interactions += int(np.count_nonzero(questions[..., 0]))
     for round in range(n_rounds):
         pending = open_round(overseer, rng, round, contexts, questions, transcript, trusted)
         if pending.any():
@@ -177,7 +176,7 @@ class Batch:
 
 
 def sample_batch(
-    overseer: ScriptedOverseer,
+    overseer: Overseer,
     assistant: Assistant,
     rng: np.random.Generator,
     n_contexts: int,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -57,6 +57,24 @@ class MuonAdamW(torch.optim.Optimizer):
                 group["lr"] = self.param_groups[0]["lr"] * factor
             part.step()
         return loss
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that updates have left behind, a flat dict for a file of tensors."""
+        return {
+            f"{i}/{j}/{key}": torch.as_tensor(value)
+            for i, (part, _) in enumerate(self.parts)
+            for j, state in part.state_dict()["state"].items()
+            for key, value in state.items()
+        }
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore what :meth:`tensors` gave."""
+        states = [part.state_dict() for part, _ in self.parts]
+        for name, value in tensors.items():
+            i, j, key = name.split("/")
+            states[int(i)]["state"].setdefault(int(j), {})[key] = value
+        for (part, _), state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
 
     def state_dict(self) -> dict[str, Any]:
         """The states of both parts, in order, and the learning rate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,33 @@ from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import Symbols, Transcript
 
 ApprovalMode = Literal["strict", "graded"]
+
+
+class Overseer(Protocol):
+    """Who takes questions apart: H, or a model of H.
+
+    Attributes:
+        domain: the domain whose questions are asked.
+        assistant_answers: sub-questions that an assistant answered for it so far.
+    """
+
+    domain: Domain
+    assistant_answers: int
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        """The sub-questions of one round, ``(B, Q, width, Lq)``; see ``Domain.ask``."""
+        ...
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        """Its own answer, the *target*, ``(B, Q)``."""
+        ...
 
 
 class ScriptedOverseer:
@@ -44,7 +71,9 @@ class ScriptedOverseer:
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round, ``(B, Q, width, Lq)``."""
+        """The sub-questions of one round, ``(B, Q, width, Lq)``; the first counts as put to H."""
+        if round == 0:
+            self.human_interactions += int(np.count_nonzero(questions[..., 0]))
         return self.domain.ask(rng, round, contexts, questions, transcript)
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:

@@ -114,7 +114,7 @@ def test_the_table_fits_eighty_columns():
 
 
 def test_settings_are_data():
-    assert agent_names() == ["imitation", "ppo", "ppo_inline", "supervised"]
+    assert agent_names() == ["amplification", "imitation", "ppo", "ppo_inline", "supervised"]
     for agent in agent_names():
         settings = load_settings(agent, "IA-Permutation-N16-v0")
         assert settings == load_settings(agent, BASE)

@@ -11,7 +11,13 @@ from safetensors.torch import load_file, save_file
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.logger import configure
 
-from ia_gym.agents import EvaluationCallback, HeldOut, ImitationIA, Supervised
+from ia_gym.agents import (
+    EvaluationCallback,
+    HeldOut,
+    ImitationIA,
+    IteratedAmplification,
+    Supervised,
+)
 from ia_gym.agents.schedules import HoldLinear, WarmupLinear
 from ia_gym.optimizers import MuonAdamW
 from ia_gym.tasks import DOMAINS
@@ -53,6 +59,23 @@ def test_imitation_learns_without_the_truth(name, size, timesteps, monkeypatch):
     assert model.human_interactions == model.num_timesteps
 
 
+def test_a_model_of_h_is_enough(monkeypatch):
+    """Permutations of 4 names from some hundred questions put to H, and no look at the truth."""
+    sizes = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
+    model = IteratedAmplification(env=tiny_env(), n_contexts=32, seed=0, **sizes)
+    with monkeypatch.context() as patch:
+        patch.setattr(DOMAINS["Permutation"], "truth", None)
+        patch.setattr(DOMAINS["Permutation"], "correct", None)
+        patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
+        model.learn(250_000)
+    assert HeldOut(BASE, 1024, **TINY).evaluate(model)["eval/accuracy"] >= 0.8
+    assert model.error < 0.05
+    assert 100 < model.human_interactions < 1500
+    assert len(model.records["targets"]) == model.human_interactions
+    with pytest.raises(ValueError, match="interaction_rate must be above 0, got 0"):
+        IteratedAmplification(env=tiny_env(), interaction_rate=0)
+
+
 def test_supervised_learns_with_a_curriculum():
     model = Supervised(
         env=tiny_env(), n_contexts=32, seed=0, curriculum={"threshold": 0.8, "window": 500}
@@ -89,7 +112,7 @@ def test_equal_seeds_train_alike_and_a_saved_model_goes_on_alike(cls, tmp_path):
     assert cls.load(tmp_path / "model.safetensors").predict(observations)[0].shape == (64,)
 
 
-@pytest.mark.parametrize("cls", [ImitationIA, Supervised])
+@pytest.mark.parametrize("cls", [ImitationIA, IteratedAmplification, Supervised])
 @pytest.mark.parametrize("curriculum", [None, {"threshold": 0.01, "window": 8}], ids=str)
 def test_a_run_that_was_broken_off_ends_as_if_it_never_was(cls, curriculum, tmp_path):
     """Every number is the same: weights, averages, random states, counters, curriculum."""

@@ -12,13 +12,18 @@ import yaml
 
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA
+from ia_gym.agents.iterated_amplification import IteratedAmplification
 from ia_gym.agents.schedules import HoldLinear
 from ia_gym.agents.supervised import Supervised
 from ia_gym.optimizers import MuonAdamW
 
 CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (sb3.PPO, sb3.A2C, sb3.DQN, ImitationIA, Supervised, FactsExtractor, MuonAdamW)
+    for cls in (
+        *(sb3.PPO, sb3.A2C, sb3.DQN),
+        *(ImitationIA, IteratedAmplification, Supervised),
+        *(FactsExtractor, MuonAdamW),
+    )
 }
 """What a settings file may name."""
 

@@ -176,6 +176,12 @@ class Assignment(Domain):
         primitive: NDArray[np.bool_] = questions[..., 0] > self.kind_symbol + VALUE
         return primitive
 
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        kind, a, b = np.moveaxis(questions, -1, 0)
+        about = (a != IDK) & (a < self.kind_symbol) & (b < self.kind_symbol)
+        formed: NDArray[np.bool_] = (kind >= self.kind_symbol) & about
+        return formed
+
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, a, b = np.moveaxis(questions, -1, 0)
         kind = kind - self.kind_symbol

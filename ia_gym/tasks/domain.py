@@ -183,6 +183,14 @@ class Domain(ABC):
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         """Which questions H answers itself, by looking at the context; shape of the batch."""
 
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        """Which rows of tokens (any in ``0..n_symbols-1``) are questions; shape of the batch.
+
+        Only these are put to anyone by an overseer that has learned to ask.
+        """
+        formed: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol
+        return formed
+
     @abstractmethod
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         """Answers to primitive questions, ``(B, Q)``; arbitrary where a question is not one."""

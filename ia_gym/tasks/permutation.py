@@ -169,6 +169,13 @@ class Permutation(Domain):
         primitive: NDArray[np.bool_] = powers <= 1
         return primitive
 
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        name, bits = questions[..., 1], questions[..., 2:] - self.bit_symbol
+        named = (name != IDK) & (name < self.n_answers)
+        in_bits = np.all((bits == 0) | (bits == 1), axis=-1)
+        formed: NDArray[np.bool_] = (questions[..., 0] == self.kind_symbol) & named & in_bits
+        return formed
+
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         names, powers = self.parse(questions)
         images = take(contexts["image"], names).astype(np.int64)

@@ -317,6 +317,11 @@ class ShortestPath(Domain):
         primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + EDGE
         return primitive
 
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        kind, x, y = self.parse(questions)
+        formed: NDArray[np.bool_] = (kind >= 0) & self.is_vertex(x) & (y <= self.max_size)
+        return formed
+
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, x, y = self.parse(questions)
         is_edge = self.distance(contexts, x, y) == 1

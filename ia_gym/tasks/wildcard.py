@@ -156,6 +156,12 @@ class Wildcard(Domain):
         primitive: NDArray[np.bool_] = self.wildcards[self.parse(questions)] == 0
         return primitive
 
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        tokens = questions[..., 1:] - self.bit_symbol
+        in_pattern = np.all((tokens >= 0) & (tokens <= 2), axis=-1)
+        formed: NDArray[np.bool_] = (questions[..., 0] == self.kind_symbol) & in_pattern
+        return formed
+
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         return self.total(contexts, questions)
 

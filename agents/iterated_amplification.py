@@ -1,0 +1,168 @@
+"""Iterated Amplification whole: H is asked little, and a model of H does the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ia_gym.agents.learner import AnswerLearner, under
+from ia_gym.amplification import Batch, sample_batch
+from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
+from ia_gym.optimizers import MuonAdamW
+from ia_gym.tasks.domain import check_range
+from ia_gym.trust import MovingAverages
+
+FEWER = ((0.1, 1.0), (0.01, 0.1), (-1.0, 0.01))
+"""H' wrong more often than the first number: the share of ``interaction_rate`` that is asked."""
+
+REPLAYS = 10
+"""Steps from one update of H' to the next, once it is rarely wrong."""
+
+
+class IteratedAmplification(AnswerLearner):
+    """The loop of Christiano et al. (2018), its four parts in every step.
+
+    1. H answers a few questions with the help of X's slow copy; what H did is recorded.
+    2. H', the human predictor, learns from the records to do as H did.
+    3. Questions are answered with Amplify^H'(X's slow copy).
+    4. X learns to give these answers.
+
+    H is asked the less the better H' answers what H is asked next: ``interaction_rate`` questions
+    a step, a tenth of it once H' is wrong less than one time in ten, a hundredth below one in a
+    hundred. ``human_interactions`` counts the questions put to H. No truth is involved.
+
+    Args:
+        policy: see :class:`~ia_gym.agents.learner.AnswerLearner`, as for all that follow but these.
+        env: see there.
+        interaction_rate: questions put to H in a step, at first.
+        predictor_batch: recorded interactions in an update of H'.
+        predictor_kwargs: sizes of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
+        **kwargs: see there.
+
+    Attributes:
+        predictor: H'.
+    """
+
+    def __init__(
+        self,
+        policy: Any = "MultiInputPolicy",
+        env: Any = None,
+        interaction_rate: float = 10.0,
+        predictor_batch: int = 64,
+        predictor_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not interaction_rate > 0:
+            raise ValueError(f"interaction_rate must be above 0, got {interaction_rate}")
+        self.interaction_rate = float(interaction_rate)
+        self.predictor_batch = check_range("predictor_batch", predictor_batch, 1, 10**6)
+        self.predictor_kwargs = predictor_kwargs or {}
+        super().__init__(policy, env, **kwargs)
+
+    def _read_domain(self) -> None:
+        super()._read_domain()
+        self.predictor = HumanPredictor(self.domain, **self.predictor_kwargs).to(self.device)
+        self.predictor_optimizer = MuonAdamW(self.predictor.parameters())
+        self.learned = LearnedOverseer(self.domain, self.predictor)
+        self.records: dict[str, NDArray[np.int64]] = {}
+        self.wrong = MovingAverages(1, window=100)
+        self.due = 0.0
+        self.steps = 0
+
+    @property
+    def assistant_answers(self) -> int:
+        """Sub-questions answered by X, for H and for H'."""
+        return self.overseer.assistant_answers + self.learned.assistant_answers
+
+    @property
+    def error(self) -> float:
+        """How often H' was wrong on the last 100 questions put to H; 1 before there are any."""
+        return float(self.wrong.means[0]) if self.wrong.full[0] else 1.0
+
+    def train_step(self) -> None:
+        """Ask H a little, learn to do as H does, and teach X what Amplify^H'(X) answers."""
+        share = next(share for above, share in FEWER if self.error > above)
+        self.due += self.interaction_rate * share
+        if self.due >= 1:
+            self.ask_human(int(self.due))
+            self.due -= int(self.due)
+        if self.records and (self.error > FEWER[1][0] or self.steps % REPLAYS == 0):
+            self.fit_predictor()
+        self.steps += 1
+        sizes = self.n_contexts, self.n_questions
+        at = self.difficulty()
+        batch = sample_batch(self.learned, self.assistant, self.rng, *sizes, **at)
+        self.fit(batch.contexts, batch.questions, batch.targets)
+        self.logger.record("human/error", self.error)
+
+    def ask_human(self, count: int) -> None:
+        """Put ``count`` questions to H, record what H does, and note whether H' would do so."""
+        batch = sample_batch(self.overseer, self.assistant, self.rng, count, 1, **self.difficulty())
+        foretold = self.learned.answer(batch.contexts, batch.questions, batch.transcript)
+        wrong = (foretold != batch.targets).astype(float)
+        self.wrong.record(np.zeros(count, np.int64), wrong[:, 0])
+        for name, new in record(batch).items():
+            self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
+
+    def fit_predictor(self) -> None:
+        """One gradient step of H' on recorded interactions."""
+        n = len(self.records["targets"])
+        chosen = self.rng.integers(n, size=self.predictor_batch)
+        parts = {
+            name: torch.as_tensor(rows[chosen], device=self.device)
+            for name, rows in self.records.items()
+        }
+        loss = self.predictor.loss(**parts)
+        self.predictor_optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), self.max_grad_norm)
+        self.predictor_optimizer.step()
+        self.logger.record("human/loss", loss.item())
+
+    # ------------------------------------------------------------ save and load
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            **super()._arguments(),
+            "interaction_rate": self.interaction_rate,
+            "predictor_batch": self.predictor_batch,
+            "predictor_kwargs": self.predictor_kwargs,
+        }
+
+    def _progress(self) -> dict[str, Tensor]:
+        progress = super()._progress()
+        for key, value in self.predictor.state_dict().items():
+            progress[f"predictor/{key}"] = value
+        for key, value in self.predictor_optimizer.tensors().items():
+            progress[f"predictor_optimizer/{key}"] = value
+        arrays = {**self.records, **self.wrong.state_dict()}
+        numbers = {"due": self.due, "steps": self.steps, "answered": self.learned.assistant_answers}
+        for key, array in {**arrays, **numbers}.items():
+            progress[f"human/{key}"] = torch.as_tensor(array)
+        return progress
+
+    def _go_on_from(self, progress: dict[str, Tensor]) -> None:
+        super()._go_on_from(progress)
+        self.predictor.load_state_dict(under(progress, "predictor"))
+        self.predictor_optimizer.load_tensors(under(progress, "predictor_optimizer"))
+        human = {key: value.numpy() for key, value in under(progress, "human").items()}
+        self.due, self.steps = float(human.pop("due")), int(human.pop("steps"))
+        self.learned.assistant_answers = int(human.pop("answered"))
+        self.wrong.load_state_dict({key: human.pop(key) for key in ("values", "counts")})
+        self.records = human
+
+
+def record(batch: Batch) -> dict[str, NDArray[np.int64]]:
+    """The interactions in a batch, by the names of ``HumanPredictor.loss``'s arguments."""
+    transcript = batch.transcript
+    slots, length = transcript.questions.shape[-2:]
+    return {
+        "questions": batch.questions.reshape(-1, length),
+        "asked": transcript.questions.reshape(-1, slots, length),
+        "answers": transcript.answers.reshape(-1, slots),
+        "targets": batch.targets.ravel(),
+    }

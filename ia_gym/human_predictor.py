@@ -1,0 +1,247 @@
+"""H', the human predictor: a sequence model that learns to ask and answer as H does.
+
+Christiano et al. (2018) put few questions to H, train a model on what H did with them, and let the
+model stand in for H from then on. Here an interaction is a sequence of events: the question, then
+round after round H's sub-questions and the answers to them. From what came before, the model
+predicts the tokens of the next sub-question, and in the end H's answer. Each token is either taken
+from the vocabulary or copied from a place in an earlier event; copying is what lets a script that
+was seen on few names serve for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ia_gym.models import Block, Memory
+from ia_gym.tasks.domain import Contexts, Domain
+from ia_gym.transcript import IDK, Symbols, Transcript
+
+
+class HumanPredictor(nn.Module):
+    """Predicts H's next sub-question, and H's answer.
+
+    Args:
+        domain: whose script is learned; gives vocabulary, slots and rounds.
+        width: the model's width d.
+        heads: attention heads; divides ``width``.
+        layers: blocks.
+
+    Attributes:
+        asked_at: of each slot, the event in which its sub-question stands.
+        answered_at: of each slot, the event in which the answer stands.
+    """
+
+    def __init__(self, domain: Domain, width: int = 64, heads: int = 4, layers: int = 2) -> None:
+        super().__init__()
+        self.length, self.n_symbols = domain.question_length, domain.n_symbols
+        # Events: the question; of each round the sub-questions, then their answers.
+        self.asked_at: list[int] = []
+        self.answered_at: list[int] = []
+        n_events = 1
+        for slots in domain.widths:
+            self.asked_at += range(n_events, n_events + slots)
+            self.answered_at += range(n_events + slots, n_events + 2 * slots)
+            n_events += 2 * slots
+        self.n_events, self.n_places = n_events, n_events * self.length
+        self.embedding = nn.Embedding(domain.n_symbols, width)
+        self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
+        self.event_in = nn.Linear(self.length * width, width, bias=False)
+        self.event_place = nn.Embedding(n_events, width)
+        self.event_place.weight.is_embedding = True  # type: ignore[attr-defined]
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm = nn.RMSNorm(width)
+        # For each token of the event to come: a symbol, or the place to copy one from.
+        self.head = nn.Linear(width, self.length * (self.n_symbols + self.n_places))
+        self.head.weight.is_embedding = True  # type: ignore[attr-defined]
+        self.mask: Tensor
+        self.register_buffer(
+            "mask", torch.ones(n_events, n_events).triu(1) * -1e9, persistent=False
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        return self.embedding.weight.device
+
+    def read(self, tokens: Tensor, memories: list[Memory]) -> tuple[Tensor, list[Memory]]:
+        """Read on from the events that ``memories`` hold.
+
+        Args:
+            tokens: of the events that come next, int64 ``(n, k, Lq)``.
+            memories: a block each; empty at the start.
+
+        Returns:
+            Features ``(n, k, d)`` of these events, and memories that hold them too.
+        """
+        first = memories[0][0].shape[2] if memories else 0
+        events = torch.arange(first, first + tokens.shape[1], device=tokens.device)
+        x = self.event_in(self.embedding(tokens).flatten(-2)) + self.event_place(events)
+        mask = self.mask[events, : first + len(events)][None, None]
+        grown = []
+        for i, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            keys, values = block.remember(block.norm_in(x))
+            if memories:
+                keys = torch.cat([memories[i][0], keys], dim=2)
+                values = torch.cat([memories[i][1], values], dim=2)
+            x = block(x, (keys, values), mask)
+            grown.append((keys, values))
+        return self.norm(x), grown
+
+    def predict(self, features: Tensor, events: Tensor, tokens: Tensor) -> Tensor:
+        """Log-probabilities of the tokens of the events that follow.
+
+        Args:
+            features: ``(n, k, d)`` of some events, as :meth:`read` gives them.
+            events: ``(k,)``, which events these are.
+            tokens: of the first events, int64 ``(n, m, Lq)``; what may be copied.
+
+        Returns:
+            ``(n, k, Lq, n_symbols)``. After the last event, token 0 is H's answer.
+        """
+        n, k, _ = features.shape
+        scores = self.head(features).view(n, k, self.length, self.n_symbols + self.n_places)
+        place = torch.arange(self.n_places, device=tokens.device) // self.length
+        scores = scores.clone()
+        unseen = (place[None] > events[:, None])[None, :, None]
+        scores[..., self.n_symbols :].masked_fill_(unseen, -torch.inf)
+        symbols, copies = scores.softmax(-1).split([self.n_symbols, self.n_places], dim=-1)
+        sources = tokens.flatten(1)[:, None, None]
+        copies = copies[..., : sources.shape[-1]]
+        total: Tensor = symbols.scatter_add(-1, sources.expand_as(copies), copies)
+        return total.clamp_min(1e-9).log()
+
+    def loss(self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor) -> Tensor:
+        """How badly recorded interactions are predicted, in nats a token.
+
+        Args:
+            questions: int64 ``(n, Lq)``.
+            asked: ``(n, S, Lq)``.
+            answers: ``(n, S)``.
+            targets: ``(n,)``, H's answers.
+        """
+        tokens = torch.zeros(
+            len(questions), self.n_events, self.length, dtype=torch.long, device=self.device
+        )
+        tokens[:, 0] = questions
+        tokens[:, self.asked_at] = asked
+        tokens[:, self.answered_at, 0] = answers
+        features, _ = self.read(tokens, [])
+        before = [event - 1 for event in self.asked_at]
+        events = torch.tensor([*before, self.n_events - 1], device=self.device)
+        predicted = self.predict(features[:, events], events, tokens)
+        of_questions = predicted[:, :-1].gather(-1, asked[..., None])
+        of_answers = predicted[:, -1, 0].gather(-1, targets[:, None])
+        return -(of_questions.mean() + of_answers.mean())
+
+
+@dataclass
+class _Reading:
+    """How far H' has come with a batch of questions."""
+
+    transcript: Transcript
+    rounds: int  # whose sub-questions have been read
+    tokens: Tensor
+    features: Tensor
+    memories: list[Memory]
+
+    def read_on(self, predictor: HumanPredictor, tokens: Tensor) -> None:
+        """Read the events ``tokens (n, k, Lq)``."""
+        self.tokens = torch.cat([self.tokens, tokens], dim=1)
+        features, self.memories = predictor.read(tokens, self.memories)
+        self.features = features[:, -1:]
+
+
+class LearnedOverseer:
+    """H' in place of H: asks what H would ask, answers what H would answer, at no cost to H.
+
+    It approves of an answer that equals its own.
+
+    Args:
+        domain: whose questions are asked.
+        predictor: H'.
+
+    Attributes:
+        human_interactions: 0, always: H is not asked.
+        assistant_answers: sub-questions that an assistant answered so far.
+    """
+
+    human_interactions = 0
+
+    def __init__(self, domain: Domain, predictor: HumanPredictor) -> None:
+        self.domain = domain
+        self.predictor = predictor
+        self.assistant_answers = 0
+        self._reading: _Reading | None = None
+
+    @torch.no_grad()
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        """The likeliest sub-questions of one round, ``(B, Q, width, Lq)``, one after another.
+
+        What is no question of the domain's is not asked.
+        """
+        reading = self._read_to(round, questions, transcript)
+        asked = []
+        for _ in range(self.domain.widths[round]):
+            rows = self._next(reading)
+            rows[~self.domain.well_formed(rows)] = 0
+            reading.read_on(self.predictor, torch.as_tensor(rows)[:, None].to(reading.tokens))
+            asked.append(rows)
+        reading.rounds = round + 1
+        result = np.stack(asked, axis=1).reshape(*questions.shape[:2], -1, questions.shape[2])
+        result *= (questions[..., :1] != 0)[..., None]
+        return result
+
+    @torch.no_grad()
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        """The likeliest answer of H's, ``(B, Q)``."""
+        reading = self._read_to(len(self.domain.widths), questions, transcript)
+        answers = self._next(reading)[:, 0].reshape(questions.shape[:2])
+        return np.where(answers < self.domain.n_answers, answers, IDK)
+
+    def judge(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """1 where ``answers (B, Q)`` are the answer H' gives, else 0; 0 for ``IDK``."""
+        own = self.answer(contexts, questions, transcript)
+        return np.where((answers == own) & (answers != IDK), 1.0, 0.0)
+
+    def _next(self, reading: _Reading) -> Symbols:
+        """The likeliest tokens ``(n, Lq)`` of the next event."""
+        event = torch.tensor([reading.tokens.shape[1] - 1], device=reading.tokens.device)
+        predicted = self.predictor.predict(reading.features, event, reading.tokens)
+        tokens: Symbols = predicted[:, 0].argmax(dim=-1).cpu().numpy()
+        return tokens
+
+    def _read_to(self, rounds: int, questions: Symbols, transcript: Transcript) -> _Reading:
+        """Read the question and all of the first rounds; a reading just made goes on."""
+        reading = self._reading
+        if reading is None or reading.transcript is not transcript or reading.rounds > rounds:
+            tokens = torch.as_tensor(questions.reshape(-1, 1, questions.shape[2]))
+            tokens = tokens.to(self.predictor.device)
+            reading = _Reading(transcript, 0, tokens[:, :0], tokens, [])
+            reading.read_on(self.predictor, tokens)
+        n, events = len(reading.tokens), reading.tokens.shape[1]
+        for round in range(rounds):
+            slots = self.domain.rounds[round]
+            if events <= self.predictor.asked_at[slots.start]:
+                asked = transcript.questions[..., slots, :].reshape(n, -1, questions.shape[2])
+                reading.read_on(self.predictor, torch.as_tensor(asked).to(reading.tokens))
+            if events <= self.predictor.answered_at[slots.start]:
+                said = np.zeros((n, slots.stop - slots.start, questions.shape[2]), np.int64)
+                said[..., 0] = transcript.answers[..., slots].reshape(n, -1)
+                reading.read_on(self.predictor, torch.as_tensor(said).to(reading.tokens))
+        self._reading = reading
+        return reading

@@ -1,0 +1,127 @@
+"""H', the model of H: how it reads, what it copies, and that it learns H's scripts."""
+
+import numpy as np
+import pytest
+import torch
+
+from ia_gym.agents.iterated_amplification import record
+from ia_gym.amplification import amplify, sample_batch
+from ia_gym.assistants import KnowNothing, Oracle
+from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
+from ia_gym.optimizers import MuonAdamW
+from ia_gym.overseers import ScriptedOverseer
+from ia_gym.tasks import DOMAINS
+from ia_gym.transcript import IDK
+
+ALL = pytest.mark.parametrize("cls", DOMAINS.values(), ids=DOMAINS)
+SMALL = {"width": 32, "heads": 2}
+
+
+def interactions(domain, count, seed=0, assistant=None):
+    overseer, rng = ScriptedOverseer(domain), np.random.default_rng(seed)
+    batch = sample_batch(overseer, assistant or Oracle(domain), rng, count, 1)
+    return {name: torch.as_tensor(rows) for name, rows in record(batch).items()}
+
+
+def perturbed(domain, **sizes):
+    """A predictor that is not at its start, where the blocks do nothing yet."""
+    predictor = HumanPredictor(domain, **{**SMALL, **sizes})
+    with torch.no_grad():
+        for parameter in predictor.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return predictor
+
+
+@ALL
+def test_reading_bit_by_bit_is_reading_at_once(cls):
+    domain = cls(6)
+    predictor = perturbed(domain)
+    tokens = torch.randint(domain.n_symbols, (5, predictor.n_events, predictor.length))
+    whole, _ = predictor.read(tokens, [])
+    memories, parts = [], []
+    for first, last in ((0, 1), (1, 3), (3, predictor.n_events)):
+        features, memories = predictor.read(tokens[:, first:last], memories)
+        parts.append(features)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-4, rtol=1e-4)
+
+
+def test_predictions_are_probabilities_and_rest_on_the_past_alone():
+    domain = DOMAINS["ShortestPath"](6)
+    predictor = perturbed(domain)
+    tokens = torch.randint(domain.n_symbols, (4, predictor.n_events, predictor.length))
+    later = tokens.clone()
+    later[:, 5:] = torch.randint(domain.n_symbols, later[:, 5:].shape)
+    events = torch.arange(predictor.n_events)
+    one, two = (predictor.predict(predictor.read(t, [])[0], events, t) for t in (tokens, later))
+    torch.testing.assert_close(one.exp().sum(-1), torch.ones(one.shape[:3]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(one[:, :5], two[:, :5])
+    assert not torch.allclose(one[:, 5:], two[:, 5:])
+
+
+@ALL
+def test_what_h_asks_is_well_formed_and_what_is_well_formed_can_be_asked(cls):
+    domain, rng = cls(9, 12), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 40)
+    questions = domain.sample_questions(rng, contexts, 20)
+    assert domain.well_formed(questions).all()
+    transcript = amplify(ScriptedOverseer(domain), Oracle(domain), rng, contexts, questions)
+    asked = transcript.questions[transcript.questions[..., 0] != 0]
+    assert domain.well_formed(asked).all()
+    assert not domain.well_formed(np.zeros(domain.question_length, np.int64))
+    junk = rng.integers(domain.n_symbols, size=(40, 5000, domain.question_length))
+    junk[:, :2500, 0] = rng.integers(domain.kind_symbol, domain.n_symbols, (40, 2500))
+    junk[~domain.well_formed(junk)] = 0
+    for found in (domain.truth(contexts, junk), domain.look_up(rng, contexts, junk)):
+        assert found.min() >= 0
+        assert found.max() < domain.n_symbols
+    depths = domain.depth(contexts, junk)
+    assert depths.min() >= 0
+    assert depths.max() <= domain.max_depth
+
+
+@ALL
+def test_a_model_that_knows_nothing_of_h_does_no_harm(cls):
+    domain, rng = cls(8), np.random.default_rng(0)
+    overseer = LearnedOverseer(domain, perturbed(domain))
+    batch = sample_batch(overseer, Oracle(domain), rng, 20, 10)
+    asked = batch.transcript.questions
+    assert (domain.well_formed(asked) | (asked[..., 0] == 0)).all()
+    assert batch.targets.max() < domain.n_answers
+    assert overseer.human_interactions == 0
+    case = batch.contexts, batch.questions, batch.transcript
+    approval = overseer.judge(*case, batch.targets)
+    np.testing.assert_array_equal(approval, batch.targets != IDK)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "steps"),
+    [
+        ("Permutation", 64, 150),
+        ("Assignment", 64, 250),
+        ("Wildcard", 4, 200),
+        ("ShortestPath", 64, 400),
+        ("UnionFind", 64, 300),
+    ],
+)
+def test_h_is_learned_from_a_thousand_interactions(name, size, steps):
+    """At the paper's size: with the oracle as X, H' leads to right answers, as H does."""
+    domain = DOMAINS[name](size)
+    parts = [interactions(domain, 500, 0), interactions(domain, 500, 1, KnowNothing())]
+    records = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    predictor = HumanPredictor(domain)
+    optimizer = MuonAdamW(predictor.parameters())
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 3e-3 * min(1, step / 30) * (1 - step / steps)
+        chosen = torch.randint(1000, (64,))
+        loss = predictor.loss(**{key: rows[chosen] for key, rows in records.items()})
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    rng = np.random.default_rng(2)
+    overseer = LearnedOverseer(domain, predictor)
+    batch = sample_batch(overseer, Oracle(domain), rng, 50, 10)
+    assert domain.correct(batch.contexts, batch.questions, batch.targets).mean() > 0.98
+    ignorant = sample_batch(overseer, KnowNothing(), rng, 50, 10)
+    by_h = sample_batch(ScriptedOverseer(domain), KnowNothing(), np.random.default_rng(3), 50, 10)
+    idk = [np.mean(one.targets == IDK) for one in (ignorant, by_h)]
+    assert idk[0] == pytest.approx(idk[1], abs=0.1)
