@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, which the colour-blind can tell apart."""
 
+REFERENCES = ("know-nothing", "majority")
+"""Reference lines that are drawn."""
+
 
 def plot_curves(
     curves: Mapping[str, pd.DataFrame],
@@ -45,14 +48,16 @@ def plot_curves(
         axis.set_xlim(left=0)
         axis.set_ylim(0, 102)
         axis.grid(alpha=0.3)
-        for name in ("know-nothing", "majority"):
-            level = 100 * reference_lines[name]["accuracy"]
+        levels = {name: 100 * reference_lines[name]["accuracy"] for name in REFERENCES}
+        for name, level in levels.items():
+            lower = level == min(levels.values())  # its name stands below its line
             axis.axhline(level, color="0.5", linewidth=1, linestyle=":")
             axis.annotate(
                 name,
-                (0.995, level + 1),
+                (0.995, level - 1 if lower else level + 1),
                 xycoords=("axes fraction", "data"),
                 ha="right",
+                va="top" if lower else "bottom",
                 color="0.35",
                 fontsize=9,
             )
