@@ -364,3 +364,16 @@ def test_pictures_are_drawn(cls, size):
     domain.draw(domain.sample_contexts(np.random.default_rng(0), 1)[0], figure.subplots())
     canvas.draw()
     assert np.asarray(canvas.buffer_rgba())[..., :3].min() < 128
+
+
+@ALL
+def test_no_contexts_at_all_and_every_other_context(cls):
+    """Lookups read fields where they lie, whatever the stride."""
+    domain, rng = cls(8), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 10)
+    questions = domain.sample_questions(rng, contexts, 6)
+    truth = domain.truth(contexts, questions)
+    assert domain.truth(contexts[:0], questions[:0]).shape == (0, 6)
+    np.testing.assert_array_equal(domain.truth(contexts[::2], questions[::2]), truth[::2])
+    np.testing.assert_array_equal(domain.truth(contexts[[7]], questions[[7]]), truth[[7]])
+    np.testing.assert_array_equal(domain.truth(contexts[::-1], questions[::-1]), truth[::-1])

@@ -25,7 +25,7 @@ def take(
     """
     count, width = table.shape
     step, item = table.strides
-    if item == table.itemsize and step % item == 0:
+    if count and item == table.itemsize and step >= width * item and step % item == 0:
         # A field of a structured array: read it where it lies, without a copy of all of it.
         flat = as_strided(table, ((count - 1) * (step // item) + width,), (item,), writeable=False)
         width = step // item
