@@ -185,7 +185,7 @@ class Assignment(Domain):
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, a, b = np.moveaxis(questions, -1, 0)
         kind = kind - self.kind_symbol
-        arguments = contexts["arguments"].reshape(len(contexts), -1)
+        arguments = contexts["arguments"].reshape(len(contexts), 2 * self.kind_symbol)
         argument = take(arguments, a + self.kind_symbol * (kind == SECOND))
         applies = (kind == APPLY) & self.is_value(a) & self.is_value(b)
         result = take(contexts["f"], np.where(applies, (self.n_values + 1) * a + b, 0))

@@ -251,7 +251,7 @@ class ShortestPath(Domain):
 
         There is none if x or y is no vertex of the context. ``rows`` are as in ``take``.
         """
-        table = contexts["digits"].reshape(len(contexts), -1)
+        table = contexts["digits"].reshape(len(contexts), (self.max_size + 1) * self.n_words)
         step = self.n_words // self.n_digits  # from digit to digit
         place = x * self.n_words + ((y - 1) >> 6)
         bit = ((y - 1) & 63).astype(np.uint64)
