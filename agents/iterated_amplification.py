@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,16 +11,23 @@ from torch import Tensor
 
 from ia_gym.agents.learner import AnswerLearner, under
 from ia_gym.amplification import Batch, sample_batch
+from ia_gym.assistants import polyak_average
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
 from ia_gym.optimizers import MuonAdamW
 from ia_gym.tasks.domain import check_range
 from ia_gym.trust import MovingAverages
 
-FEWER = ((0.1, 1.0), (0.01, 0.1), (-1.0, 0.01))
-"""H' wrong more often than the first number: the share of ``interaction_rate`` that is asked."""
+FEWER = ((0.1, 1.0), (0.01, 0.3), (-1.0, 0.1))
+"""H' wrong more often than the first number: the share of ``interaction_rate`` that is asked.
 
-REPLAYS = 10
-"""Steps from one update of H' to the next, once it is rarely wrong."""
+The paper falls to a hundredth, over 100 times as many steps. As X learns, H is told things that H'
+has not seen: asked too little by then, H' goes on wrongly, and X with it.
+"""
+CATCH_UP = 4
+"""Updates of H' in a step, as long as it is often wrong."""
+
+PREDICTOR_RATE = 3e-3
+"""Learning rate of H'; it stays, since there is always something new to learn from H."""
 
 
 class IteratedAmplification(AnswerLearner):
@@ -32,7 +39,7 @@ class IteratedAmplification(AnswerLearner):
     4. X learns to give these answers.
 
     H is asked the less the better H' answers what H is asked next: ``interaction_rate`` questions
-    a step, a tenth of it once H' is wrong less than one time in ten, a hundredth below one in a
+    a step, three tenths of it once H' is wrong less than one time in ten, a tenth below one in a
     hundred. ``human_interactions`` counts the questions put to H. No truth is involved.
 
     Args:
@@ -44,7 +51,7 @@ class IteratedAmplification(AnswerLearner):
         **kwargs: see there.
 
     Attributes:
-        predictor: H'.
+        predictor: H' as it is trained; its Polyak average stands in for H.
     """
 
     def __init__(
@@ -66,12 +73,14 @@ class IteratedAmplification(AnswerLearner):
     def _read_domain(self) -> None:
         super()._read_domain()
         self.predictor = HumanPredictor(self.domain, **self.predictor_kwargs).to(self.device)
-        self.predictor_optimizer = MuonAdamW(self.predictor.parameters())
-        self.learned = LearnedOverseer(self.domain, self.predictor)
+        self.predictor_optimizer = MuonAdamW(self.predictor.parameters(), lr=PREDICTOR_RATE)
+        # Its average asks: a slip in one of a dozen sub-questions spoils the answer.
+        self.predictor_average = polyak_average(self.predictor, horizon=30)
+        average = cast("HumanPredictor", self.predictor_average.module)
+        self.learned = LearnedOverseer(self.domain, average)
         self.records: dict[str, NDArray[np.int64]] = {}
         self.wrong = MovingAverages(1, window=100)
         self.due = 0.0
-        self.steps = 0
 
     @property
     def assistant_answers(self) -> int:
@@ -90,9 +99,9 @@ class IteratedAmplification(AnswerLearner):
         if self.due >= 1:
             self.ask_human(int(self.due))
             self.due -= int(self.due)
-        if self.records and (self.error > FEWER[1][0] or self.steps % REPLAYS == 0):
-            self.fit_predictor()
-        self.steps += 1
+        if self.records:
+            for _ in range(CATCH_UP if self.error > FEWER[0][0] else 1):
+                self.fit_predictor()
         sizes = self.n_contexts, self.n_questions
         at = self.difficulty()
         batch = sample_batch(self.learned, self.assistant, self.rng, *sizes, **at)
@@ -121,6 +130,7 @@ class IteratedAmplification(AnswerLearner):
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), self.max_grad_norm)
         self.predictor_optimizer.step()
+        self.predictor_average.update_parameters(self.predictor)
         self.logger.record("human/loss", loss.item())
 
     # ------------------------------------------------------------ save and load
@@ -137,10 +147,12 @@ class IteratedAmplification(AnswerLearner):
         progress = super()._progress()
         for key, value in self.predictor.state_dict().items():
             progress[f"predictor/{key}"] = value
+        for key, value in self.predictor_average.state_dict().items():
+            progress[f"predictor_average/{key}"] = value
         for key, value in self.predictor_optimizer.tensors().items():
             progress[f"predictor_optimizer/{key}"] = value
         arrays = {**self.records, **self.wrong.state_dict()}
-        numbers = {"due": self.due, "steps": self.steps, "answered": self.learned.assistant_answers}
+        numbers = {"due": self.due, "answered": self.learned.assistant_answers}
         for key, array in {**arrays, **numbers}.items():
             progress[f"human/{key}"] = torch.as_tensor(array)
         return progress
@@ -148,9 +160,10 @@ class IteratedAmplification(AnswerLearner):
     def _go_on_from(self, progress: dict[str, Tensor]) -> None:
         super()._go_on_from(progress)
         self.predictor.load_state_dict(under(progress, "predictor"))
+        self.predictor_average.load_state_dict(under(progress, "predictor_average"))
         self.predictor_optimizer.load_tensors(under(progress, "predictor_optimizer"))
         human = {key: value.numpy() for key, value in under(progress, "human").items()}
-        self.due, self.steps = float(human.pop("due")), int(human.pop("steps"))
+        self.due = float(human.pop("due"))
         self.learned.assistant_answers = int(human.pop("answered"))
         self.wrong.load_state_dict({key: human.pop(key) for key in ("values", "counts")})
         self.records = human
