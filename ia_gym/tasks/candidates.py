@@ -95,7 +95,7 @@ def excess(candidates: Symbols, distances: Symbols, answers: Symbols) -> NDArray
     near = distances < FAR
     chosen = (candidates == answers[..., None]) & near & (answers != IDK)[..., None]
     distance = np.where(chosen, distances, 0).sum(axis=-1)
-    least = np.where(near, distances, FAR).min(axis=-1)
+    least = distances.min(axis=-1)
     return np.where(chosen.any(axis=-1), distance - least.astype(np.float64), np.inf)
 
 
