@@ -14,6 +14,7 @@ from ia_gym.agents.evaluation import HeldOut, Predictor
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
 from ia_gym.assistants import polyak_average
 from ia_gym.curriculum import Curriculum
+from ia_gym.tasks.domain import check_range
 
 
 class AmplificationCallback(BaseCallback):
@@ -87,17 +88,24 @@ class EvaluationCallback(BaseCallback):
     """Evaluates the agent on held-out questions as training goes on, and logs the result.
 
     Every agent gets the same tags: those of :meth:`HeldOut.evaluate`, the counters
-    ``overseer/human_interactions`` and ``overseer/assistant_answers``, and ``time/minutes``.
+    ``overseer/human_interactions`` and ``overseer/assistant_answers``, and ``time/minutes``. What
+    a learner measures besides (its method ``measure(held_out)``) stands beside them.
 
     Args:
         held_out: the questions.
         eval_freq: timesteps from one evaluation to the next.
         on_evaluation: called with each evaluation's row.
         history: the evaluations of a training that is resumed; its clock goes on too.
+        target_accuracy: accuracy, in (0, 1], at which to stop; None to go on.
+        patience: evaluations without a better accuracy after which to stop; None to go on.
         verbose: as in SB3.
 
     Attributes:
         history: one dict an evaluation, with ``timesteps`` beside the tags.
+        stopped_by: "target_accuracy", "patience", or None if neither has stopped the training.
+
+    Raises:
+        ValueError: for a target or a patience out of range.
     """
 
     def __init__(
@@ -106,9 +114,18 @@ class EvaluationCallback(BaseCallback):
         eval_freq: int,
         on_evaluation: Callable[[dict[str, float]], None] | None = None,
         history: Sequence[dict[str, float]] = (),
+        target_accuracy: float | None = None,
+        patience: int | None = None,
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
+        if target_accuracy is not None and not 0 < target_accuracy <= 1:
+            raise ValueError(f"target_accuracy must be in (0, 1], got {target_accuracy}")
+        if patience is not None:
+            check_range("patience", patience, 1, 10**6)
+        self.target_accuracy = target_accuracy
+        self.patience = patience
+        self.stopped_by: str | None = None
         self.held_out = held_out
         self.eval_freq = eval_freq
         self.on_evaluation = on_evaluation
@@ -124,7 +141,7 @@ class EvaluationCallback(BaseCallback):
     def _on_step(self) -> bool:
         if self.num_timesteps - self.history[-1]["timesteps"] >= self.eval_freq:
             self._evaluate()
-        return True
+        return self.stopped_by is None
 
     def _on_training_end(self) -> None:
         if self.history[-1]["timesteps"] < self.num_timesteps:
@@ -134,11 +151,19 @@ class EvaluationCallback(BaseCallback):
         row = self.held_out.evaluate(self.model)
         for name in ("human_interactions", "assistant_answers"):
             row[f"overseer/{name}"] = float(self._count(name))
+        if hasattr(self.model, "measure"):
+            row |= self.model.measure(self.held_out)
         row["time/minutes"] = (time.monotonic() - self.started) / 60
         for tag, value in row.items():
             self.logger.record(tag, value)
         self.logger.dump(self.num_timesteps)
         self.history.append({"timesteps": self.num_timesteps, **row})
+        accuracies = [row["eval/accuracy"] for row in self.history]
+        best = int(np.argmax(accuracies))
+        if self.target_accuracy is not None and accuracies[-1] >= self.target_accuracy:
+            self.stopped_by = "target_accuracy"
+        elif self.patience is not None and len(accuracies) - 1 - best >= self.patience:
+            self.stopped_by = "patience"
         if self.on_evaluation is not None:
             self.on_evaluation(self.history[-1])
 

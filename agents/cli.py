@@ -46,6 +46,64 @@ def compare(
 
 
 @app.command()
+def train(
+    agent: Annotated[str, typer.Argument(help="Name of a settings file, such as imitation.")],
+    env: Annotated[str, typer.Option(help="Environment id.")] = "IA-Permutation-v0",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    log_dir: Annotated[
+        str | None, typer.Option(help="Folder of the run; default runs/ENV/AGENT_seedSEED.")
+    ] = None,
+    questions: Annotated[int, typer.Option(help="Held-out questions.")] = 4096,
+    timesteps: Annotated[
+        int | None, typer.Option(help="Questions to train on; default the agent's own number.")
+    ] = None,
+    target_accuracy: Annotated[
+        float | None, typer.Option(help="Stop at this held-out accuracy, in (0, 1].")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many evaluations without a better one.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in --log-dir.")
+    ] = False,
+) -> None:
+    """Train one agent, with checkpoints; Ctrl-C or SIGTERM ends it so that --resume can go on.
+
+    Example: ia-gym train imitation --env IA-Permutation-N64-v0
+    """
+    from ia_gym.agents.training import Interrupted, train_once
+
+    try:
+        result = train_once(
+            agent,
+            env,
+            seed,
+            log_dir,
+            questions,
+            resume,
+            threads,
+            n_timesteps=timesteps,
+            target_accuracy=target_accuracy,
+            patience=patience,
+            device=device,
+        )
+    except ValueError as error:
+        typer.echo(f"ia-gym train: {error}", err=True)
+        raise typer.Exit(2) from None
+    except Interrupted as error:
+        typer.echo(f"ia-gym train: {error}; --resume goes on", err=True)
+        raise typer.Exit(128 + error.signum) from None
+    final = result["final"]
+    typer.echo(
+        f"{agent} on {env}: {final['eval/accuracy']:.1%} of {result['n_questions']} held-out "
+        f"questions after {final['timesteps']} trained on and "
+        f"{final['overseer/human_interactions']:.0f} put to H; stopped by {result['stopped_by']}"
+    )
+
+
+@app.command()
 def bench(
     sizes: Annotated[str, typer.Option(help="Names in a context, with commas between.")] = (
         "8,16,32,64,128,256"

@@ -11,7 +11,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from ia_gym.envs.spaces import FactsBox
-from ia_gym.models import FactsNetwork, Memory
+from ia_gym.models import Encoded, FactsNetwork
 
 
 class FactsExtractor(BaseFeaturesExtractor):
@@ -24,9 +24,7 @@ class FactsExtractor(BaseFeaturesExtractor):
     Args:
         observation_space: of a question environment.
         width: features a question.
-        heads: attention heads; divides ``width``.
-        fact_layers: blocks in which facts attend to one another.
-        question_layers: blocks in which the question attends to the facts.
+        **sizes: see :class:`~ia_gym.models.FactsNetwork`.
 
     Raises:
         ValueError: if the observation space is not that of a question environment.
@@ -36,9 +34,7 @@ class FactsExtractor(BaseFeaturesExtractor):
         self,
         observation_space: spaces.Dict,
         width: int = 64,
-        heads: int = 4,
-        fact_layers: int = 2,
-        question_layers: int = 2,
+        **sizes: Any,
     ) -> None:
         facts, question = read_spaces(observation_space)
         super().__init__(observation_space, width)
@@ -47,9 +43,7 @@ class FactsExtractor(BaseFeaturesExtractor):
             (facts.rows, facts.row_length),
             question.shape[0],
             width,
-            heads,
-            fact_layers,
-            question_layers,
+            **sizes,
         )
         self.cache = EncodingCache(self.network)
 
@@ -57,7 +51,7 @@ class FactsExtractor(BaseFeaturesExtractor):
         """Features ``(n, width)`` of ``facts (n, F·L)`` and ``question (n, Lq)``."""
         facts, questions = observations["facts"].long(), observations["question"].long()
         if not torch.is_grad_enabled() and self.cache.serves(facts):
-            return self.network.read(*self.cache.encode(facts), questions[:, None])[:, 0]
+            return self.network.read(self.cache.encode(facts), questions[:, None])[:, 0]
         return read_pairs(self.network, facts, questions)
 
 
@@ -82,7 +76,7 @@ class EncodingCache:
             return True
         return 2 * len(distinct_rows(facts)[0]) > len(facts)
 
-    def encode(self, facts: Tensor) -> tuple[list[Memory], Tensor]:
+    def encode(self, facts: Tensor) -> Encoded:
         """What ``network.encode`` gives for ``facts (n, F·L)``."""
         # Any update of the network moves this vector too, also one that bypasses autograd.
         stamp = self.network.fact_norm.weight
@@ -93,15 +87,14 @@ class EncodingCache:
             changed = (facts != self.facts).any(dim=1)
         if changed.any():
             contexts = facts[changed].view(-1, *self.network.fact_shape)
-            memories, mask = self.network.encode(contexts)
+            encoded = self.network.encode(contexts)
             if changed.all():
-                self.memories, self.mask = memories, mask
+                self.encoded = encoded
             else:
-                for kept, new in zip(self.memories, memories, strict=True):
-                    kept[0][changed], kept[1][changed] = new
-                self.mask[changed] = mask
+                for kept, new in zip(self.encoded.parts(), encoded.parts(), strict=True):
+                    kept[changed] = new
             self.facts, self.stamp = facts.clone(), stamp.detach().clone()
-        return self.memories, self.mask
+        return self.encoded
 
     def __deepcopy__(self, memo: dict[int, Any]) -> EncodingCache:
         """A copy starts empty, with the copied network."""

@@ -9,12 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.learner import AnswerLearner, under
-from ia_gym.amplification import Batch, sample_batch
+from ia_gym.amplification import amplify, sample_batch
 from ia_gym.assistants import polyak_average
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
 from ia_gym.optimizers import MuonAdamW
+from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks.domain import check_range
+from ia_gym.transcript import Symbols, Transcript
 from ia_gym.trust import MovingAverages
 
 FEWER = ((0.1, 1.0), (0.01, 0.3), (-1.0, 0.1))
@@ -114,17 +117,15 @@ class IteratedAmplification(AnswerLearner):
         foretold = self.learned.answer(batch.contexts, batch.questions, batch.transcript)
         wrong = (foretold != batch.targets).astype(float)
         self.wrong.record(np.zeros(count, np.int64), wrong[:, 0])
-        for name, new in record(batch).items():
+        rows = record(batch.questions, batch.transcript, batch.targets)
+        for name, new in rows.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 
     def fit_predictor(self) -> None:
         """One gradient step of H' on recorded interactions."""
         n = len(self.records["targets"])
         chosen = self.rng.integers(n, size=self.predictor_batch)
-        parts = {
-            name: torch.as_tensor(rows[chosen], device=self.device)
-            for name, rows in self.records.items()
-        }
+        parts = {name: self._tensor(rows[chosen]) for name, rows in self.records.items()}
         loss = self.predictor.loss(**parts)
         self.predictor_optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -132,6 +133,36 @@ class IteratedAmplification(AnswerLearner):
         self.predictor_optimizer.step()
         self.predictor_average.update_parameters(self.predictor)
         self.logger.record("human/loss", loss.item())
+
+    def measure(self, held_out: HeldOut) -> dict[str, float]:
+        """See the base class; besides, how well H' does what H does.
+
+        Returns:
+            ``human/target_accuracy``: how often Amplify^H'(X) is right. On transcripts of H's,
+            ``human/same_questions``: sub-questions that H' would have asked at that place just
+            so (where H picks an order by chance, none can foretell it), and
+            ``human/same_answers``: final answers that H' gives as H does.
+        """
+        contexts, questions = held_out.contexts, held_out.questions
+        rng = np.random.default_rng(held_out.seed)
+        average = self.learned.predictor
+        learned = LearnedOverseer(self.domain, average)
+        transcript = amplify(learned, self.assistant, rng, contexts, questions, judging=False)
+        targets = learned.answer(contexts, questions, transcript)
+        human = ScriptedOverseer(self.domain)
+        transcript = amplify(human, self.assistant, rng, contexts, questions, judging=False)
+        answers = human.answer(contexts, questions, transcript)
+        rows = record(questions, transcript, answers)
+        same = average.agreement(**{name: self._tensor(row) for name, row in rows.items()})
+        return {
+            **super().measure(held_out),
+            "human/target_accuracy": held_out.score(targets)["accuracy"],
+            "human/same_questions": same[0],
+            "human/same_answers": same[1],
+        }
+
+    def _tensor(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.as_tensor(rows, device=self.device)
 
     # ------------------------------------------------------------ save and load
 
@@ -169,13 +200,20 @@ class IteratedAmplification(AnswerLearner):
         self.records = human
 
 
-def record(batch: Batch) -> dict[str, NDArray[np.int64]]:
-    """The interactions in a batch, by the names of ``HumanPredictor.loss``'s arguments."""
-    transcript = batch.transcript
+def record(
+    questions: Symbols, transcript: Transcript, targets: Symbols
+) -> dict[str, NDArray[np.int64]]:
+    """Interactions with H by the names of ``HumanPredictor.loss``'s arguments, one a row.
+
+    Args:
+        questions: ``(B, Q, Lq)``.
+        transcript: ``(B, Q)``.
+        targets: ``(B, Q)``, H's answers.
+    """
     slots, length = transcript.questions.shape[-2:]
     return {
-        "questions": batch.questions.reshape(-1, length),
+        "questions": questions.reshape(-1, length),
         "asked": transcript.questions.reshape(-1, slots, length),
         "answers": transcript.answers.reshape(-1, slots),
-        "targets": batch.targets.ravel(),
+        "targets": targets.ravel(),
     }

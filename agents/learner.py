@@ -23,7 +23,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
+from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import read_spaces
 from ia_gym.agents.policy import AnswerPolicy
 from ia_gym.agents.schedules import WarmupLinear
@@ -37,6 +39,8 @@ from ia_gym.transcript import IDK, Symbols
 
 COUNTERS = ("human_interactions", "assistant_answers")
 """What the overseer counts."""
+COUNT_WORK_EVERY = 50
+"""Training steps from one count of their floating-point work to the next."""
 
 
 class AnswerLearner(BaseAlgorithm):
@@ -62,6 +66,8 @@ class AnswerLearner(BaseAlgorithm):
 
     Attributes:
         overseer: H, with its counters.
+        work: floating-point operations so far, of all networks in training steps; a step's are
+            counted every ``COUNT_WORK_EVERY`` steps, and taken to be the same in between.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MultiInputPolicy": AnswerPolicy}
@@ -111,6 +117,7 @@ class AnswerLearner(BaseAlgorithm):
         self.policy = cast("AnswerPolicy", policy.to(self.device))
         self.rng = np.random.default_rng(self.seed)
         self.curriculum: Curriculum | None = None
+        self.steps, self.work, self.work_of_step = 0, 0.0, 0.0
         if self.env is not None:
             self._read_domain()
 
@@ -193,19 +200,24 @@ class AnswerLearner(BaseAlgorithm):
             callback = self._init_callback([callback, bar])
         callback.on_training_start(locals(), globals())
         self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
-        steps = 0
         while self.num_timesteps < total_timesteps:
             callback.on_rollout_start()
             self._update_learning_rate(self.policy.optimizer)
-            self.train_step()
-            steps += 1
+            if self.steps % COUNT_WORK_EVERY == 0:
+                with FlopCounterMode(display=False) as counter:
+                    self.train_step()
+                self.work_of_step = float(counter.get_total_flops())
+            else:
+                self.train_step()
+            self.work += self.work_of_step
+            self.steps += 1
             self.num_timesteps += self.n_contexts * self.n_questions
             self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
             callback.update_locals(locals())
             if not callback.on_step():
                 break
             callback.on_rollout_end()
-            if steps % log_interval == 0:
+            if self.steps % log_interval == 0:
                 elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-9)
                 done = self.num_timesteps - self._num_timesteps_at_start
                 self.logger.record("time/fps", int(done / elapsed))
@@ -213,6 +225,23 @@ class AnswerLearner(BaseAlgorithm):
                 self.logger.dump(step=self.num_timesteps)
         callback.on_training_end()
         return self
+
+    def measure(self, held_out: HeldOut) -> dict[str, float]:
+        """What evaluations log of a learner beside its answers.
+
+        Args:
+            held_out: questions to measure on; nothing is learned from them.
+
+        Returns:
+            ``eval/network_accuracy`` of the network that is trained (``eval/accuracy`` is its
+            average's), and ``work/teraflop``.
+        """
+        network = NetworkAssistant(self.policy.network, deterministic=True)
+        answers = network.answer(held_out.contexts, held_out.questions)
+        return {
+            "eval/network_accuracy": held_out.score(answers)["accuracy"],
+            "work/teraflop": self.work / 1e12,
+        }
 
     # ------------------------------------------------------------ save and load
 
@@ -324,6 +353,7 @@ class AnswerLearner(BaseAlgorithm):
     def _progress(self) -> dict[str, Tensor]:
         """What training has changed beside the policy and ``rng``."""
         arrays = {f"overseer/{name}": getattr(self.overseer, name) for name in COUNTERS}
+        arrays["work"] = np.array([self.steps, self.work, self.work_of_step])
         if self.curriculum is not None:
             state = self.curriculum.state_dict()
             arrays |= {f"curriculum/{key}": array for key, array in state.items()}
@@ -333,6 +363,8 @@ class AnswerLearner(BaseAlgorithm):
     def _go_on_from(self, progress: dict[str, Tensor]) -> None:
         """Restore what :meth:`_progress` gave."""
         torch.set_rng_state(progress["torch"])
+        steps, self.work, self.work_of_step = progress["work"].tolist()
+        self.steps = int(steps)
         for name in COUNTERS:
             setattr(self.overseer, name, int(progress[f"overseer/{name}"]))
         if self.curriculum is not None:

@@ -23,7 +23,7 @@ class AnswerPolicy(BasePolicy):
         action_space: its ``Discrete`` answers.
         lr_schedule: learning rate by the share of training that remains.
         horizon: updates to average over; 1 for no averaging.
-        **sizes: ``width``, ``heads``, ``fact_layers``, ``question_layers`` of the network.
+        **sizes: of the network, see :class:`~ia_gym.models.FactsNetwork`.
 
     Attributes:
         network: the :class:`~ia_gym.models.AnswerNetwork` that is trained.

@@ -26,6 +26,7 @@ class Curriculum:
         window: answers of each class that are averaged. They are counted anew after a rise.
         start_depth: deepest questions at first, 1..``domain.max_depth``.
         start_size: names in a context at first; default ``domain.size``: depth alone rises.
+        growth: factor by which the size rises, at least by one name.
 
     Attributes:
         max_depth: deepest questions now.
@@ -39,10 +40,14 @@ class Curriculum:
         window: int = 1000,
         start_depth: int = 1,
         start_size: int | None = None,
+        growth: float = 1.0,
     ) -> None:
         if not 0 < threshold < 1:
             raise ValueError(f"threshold must be in (0, 1), got {threshold}")
+        if not growth >= 1:
+            raise ValueError(f"growth must be at least 1, got {growth}")
         self.domain = domain
+        self.growth = growth
         self.threshold = threshold
         self.averages = MovingAverages(domain.n_classes, check_range("window", window, 1, 10**7))
         self.max_depth = check_range("start_depth", start_depth, 1, domain.max_depth)
@@ -86,6 +91,7 @@ class Curriculum:
         if self.max_depth < self.domain.max_depth:
             self.max_depth += 1
         else:
-            self.size += 1
+            larger = max(self.size + 1, int(self.size * self.growth))
+            self.size = min(larger, self.domain.size)
         self.averages.clear()
         return True

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ia_gym.models import Block, Memory
+from ia_gym.blocks import Block, Memory
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import IDK, Symbols, Transcript
 
@@ -116,14 +116,16 @@ class HumanPredictor(nn.Module):
         total: Tensor = symbols.scatter_add(-1, sources.expand_as(copies), copies)
         return total.clamp_min(1e-9).log()
 
-    def loss(self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor) -> Tensor:
-        """How badly recorded interactions are predicted, in nats a token.
+    def predict_all(self, questions: Tensor, asked: Tensor, answers: Tensor) -> Tensor:
+        """Log-probabilities of all that H says in recorded interactions.
 
         Args:
             questions: int64 ``(n, Lq)``.
             asked: ``(n, S, Lq)``.
             answers: ``(n, S)``.
-            targets: ``(n,)``, H's answers.
+
+        Returns:
+            ``(n, S + 1, Lq, n_symbols)``: the sub-questions, and last, at token 0, the answer.
         """
         tokens = torch.zeros(
             len(questions), self.n_events, self.length, dtype=torch.long, device=self.device
@@ -134,10 +136,33 @@ class HumanPredictor(nn.Module):
         features, _ = self.read(tokens, [])
         before = [event - 1 for event in self.asked_at]
         events = torch.tensor([*before, self.n_events - 1], device=self.device)
-        predicted = self.predict(features[:, events], events, tokens)
+        return self.predict(features[:, events], events, tokens)
+
+    def loss(self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor) -> Tensor:
+        """How badly recorded interactions are predicted, in nats a token.
+
+        Args:
+            questions: int64 ``(n, Lq)``.
+            asked: ``(n, S, Lq)``.
+            answers: ``(n, S)``.
+            targets: ``(n,)``, H's answers.
+        """
+        predicted = self.predict_all(questions, asked, answers)
         of_questions = predicted[:, :-1].gather(-1, asked[..., None])
         of_answers = predicted[:, -1, 0].gather(-1, targets[:, None])
         return -(of_questions.mean() + of_answers.mean())
+
+    @torch.no_grad()
+    def agreement(
+        self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor
+    ) -> tuple[float, float]:
+        """Shares of the sub-questions and of the final answers that are foretold exactly.
+
+        Each is foretold from what truly came before it. Arguments as in :meth:`loss`.
+        """
+        likeliest = self.predict_all(questions, asked, answers).argmax(dim=-1)
+        same_questions = (likeliest[:, :-1] == asked).all(dim=-1).float().mean()
+        return float(same_questions), float((likeliest[:, -1, 0] == targets).float().mean())
 
 
 @dataclass

@@ -8,57 +8,30 @@ tokens' embeddings, mapped to the model's width.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-Memory = tuple[Tensor, Tensor]
-"""Keys and values ``(B, heads, F, d / heads)`` of encoded facts, for one block."""
+from ia_gym.blocks import Block, Memory
+from ia_gym.relations import Relation, RelationalBlock
 
+class Encoded(NamedTuple):
+    """Facts as questions find them.
 
-class Block(nn.Module):
-    """Attention and a two-layer perceptron, each behind an RMS norm and around a skip.
-
-    It starts as the identity, and has no biases.
-
-    Args:
-        width: the model's width d.
-        heads: attention heads; divides ``width``.
+    Attributes:
+        facts: int64 ``(B, F, L)``, the tokens.
+        memories: what each question block reads.
+        looks: where the pointers of each relational fact block look, ``(B, pointers, F, F)``.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm_in = nn.RMSNorm(width)
-        self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
-        self.norm_mlp = nn.RMSNorm(width)
-        self.up = nn.Linear(width, 2 * width, bias=False)
-        self.down = nn.Linear(2 * width, width, bias=False)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.down.weight)
+    facts: Tensor
+    memories: list[Memory]
+    looks: list[Tensor]
 
-    def remember(self, facts: Tensor) -> Memory:
-        """Keys and values of ``facts (B, F, d)``."""
-        key, value = self.key_value(facts).chunk(2, dim=-1)
-        return self._split(key), self._split(value)
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
-
-    def forward(self, x: Tensor, memory: Memory | None, mask: Tensor) -> Tensor:
-        """``x (B, T, d)`` attends to ``memory``, or to itself for None.
-
-        ``mask (B, 1, 1, F)`` is added to the attention's scores.
-        """
-        normed = self.norm_in(x)
-        key, value = self.remember(normed) if memory is None else memory
-        query = self._split(self.query(normed))
-        read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        x = x + self.out(read.transpose(1, 2).flatten(-2))
-        out: Tensor = x + self.down(F.gelu(self.up(self.norm_mlp(x))))
-        return out
+    def parts(self) -> list[Tensor]:
+        """All tensors, each with a row a context."""
+        return [self.facts, *(part for memory in self.memories for part in memory), *self.looks]
 
 
 class FactsNetwork(nn.Module):
@@ -72,6 +45,9 @@ class FactsNetwork(nn.Module):
         heads: attention heads; divides ``width``.
         fact_layers: blocks in which facts attend to one another.
         question_layers: blocks in which a question attends to the facts.
+        fact_passes: times the facts go through their blocks, with the same weights.
+        relational: tell attention which tokens are shared, and let pointers hop
+            (:mod:`ia_gym.relations`); False for plain attention.
 
     Raises:
         ValueError: if ``heads`` does not divide ``width``.
@@ -86,18 +62,31 @@ class FactsNetwork(nn.Module):
         heads: int = 4,
         fact_layers: int = 2,
         question_layers: int = 2,
+        fact_passes: int = 1,
+        relational: bool = False,
     ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         self.fact_shape = fact_shape
+        self.fact_passes = fact_passes
+        self.relational = relational
         self.embedding = nn.Embedding(n_symbols, width)
         self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
-        self.fact_in = nn.Linear(fact_shape[1] * width, width, bias=False)
+        row_length = fact_shape[1]
+        self.fact_in = nn.Linear(row_length * width, width, bias=False)
         self.question_in = nn.Linear(question_length * width, width, bias=False)
-        self.fact_blocks = nn.ModuleList(Block(width, heads) for _ in range(fact_layers))
+        self.fact_blocks = nn.ModuleList(
+            RelationalBlock(width, heads, row_length**2, 1) if relational else Block(width, heads)
+            for _ in range(fact_layers)
+        )
         self.fact_norm = nn.RMSNorm(width)
-        self.question_blocks = nn.ModuleList(Block(width, heads) for _ in range(question_layers))
+        self.question_blocks = nn.ModuleList(
+            RelationalBlock(width, heads, question_length * row_length, 2)
+            if relational
+            else Block(width, heads)
+            for _ in range(question_layers)
+        )
         self.norm_out = nn.RMSNorm(width)
 
     @property
@@ -105,32 +94,55 @@ class FactsNetwork(nn.Module):
         """Where the parameters lie."""
         return self.embedding.weight.device
 
-    def encode(self, facts: Tensor) -> tuple[list[Memory], Tensor]:
-        """Encode ``facts`` (int64 ``(B, F, L)``) once, for all questions about them.
-
-        Returns:
-            What each question block reads, and the mask ``(B, 1, 1, F)`` that hides padding.
-        """
-        mask = torch.zeros(facts.shape[:2], device=facts.device)
-        mask = mask.masked_fill(facts[..., 0] == 0, -torch.inf)[:, None, None]
+    def encode(self, facts: Tensor) -> Encoded:
+        """Encode ``facts`` (int64 ``(B, F, L)``) once, for all questions about them."""
         x = self.fact_in(self.embedding(facts).flatten(-2))
-        for block in self.fact_blocks:
-            x = block(x, None, mask)
+        looks: list[Tensor] = []
+        relation = Relation(facts, facts) if self.relational else None
+        mask = hide_padding(facts)
+        for block in list(self.fact_blocks) * self.fact_passes:
+            if relation is not None:
+                before = looks[-1] if looks else None
+                x, look = block.look(x, None, relation, before, looks[-1:])
+                looks.append(look)
+            else:
+                x = block(x, None, mask)
         x = self.fact_norm(x)
-        blocks = [block for block in self.question_blocks if isinstance(block, Block)]
-        return [block.remember(x) for block in blocks], mask
+        return Encoded(facts, [block.remember(x) for block in self.question_blocks], looks)
 
-    def read(self, memories: list[Memory], mask: Tensor, questions: Tensor) -> Tensor:
+    def read(self, encoded: Encoded, questions: Tensor) -> Tensor:
         """Features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``) about encoded facts."""
         x = self.question_in(self.embedding(questions).flatten(-2))
-        for block, memory in zip(self.question_blocks, memories, strict=True):
-            x = block(x, memory, mask)
+        relation = Relation(questions, encoded.facts) if self.relational else None
+        mask = hide_padding(encoded.facts)
+        before, looks = None, encoded.looks
+        for i, (block, memory) in enumerate(
+            zip(self.question_blocks, encoded.memories, strict=True)
+        ):
+            if relation is not None:
+                # One step at a time, or as far as the facts' pointers have come in as many blocks.
+                hops = [looks[min(i, len(looks)) - 1], looks[0]]
+                x, before = block.look(x, memory, relation, before, hops)
+            else:
+                x = block(x, memory, mask)
         out: Tensor = self.norm_out(x)
         return out
 
     def forward(self, facts: Tensor, questions: Tensor) -> Tensor:
         """Features ``(B, Q, d)`` of ``questions (B, Q, Lq)`` about ``facts (B, F, L)``."""
-        return self.read(*self.encode(facts), questions)
+        return self.read(self.encode(without_padding(facts)), questions)
+
+
+def hide_padding(facts: Tensor) -> Tensor:
+    """``(B, 1, 1, F)`` to add to attention's scores: minus infinity for rows of padding."""
+    mask = torch.zeros(facts.shape[:2], device=facts.device)
+    return mask.masked_fill(facts[..., 0] == 0, -torch.inf)[:, None, None]
+
+
+def without_padding(facts: Tensor) -> Tensor:
+    """``facts (B, F, L)`` as far as the last row that any context fills."""
+    used = (facts[..., 0] != 0).any(dim=0)
+    return facts[:, : int(used.nonzero().max()) + 1]
 
 
 class AnswerNetwork(FactsNetwork):
@@ -141,7 +153,7 @@ class AnswerNetwork(FactsNetwork):
         fact_shape: ``(F, L)``.
         question_length: ``Lq``.
         n_answers: answers to choose from.
-        **sizes: ``width``, ``heads``, ``fact_layers``, ``question_layers``.
+        **sizes: ``width`` and all that follow it there.
     """
 
     def __init__(
@@ -150,14 +162,14 @@ class AnswerNetwork(FactsNetwork):
         fact_shape: tuple[int, int],
         question_length: int,
         n_answers: int,
-        **sizes: int,
+        **sizes: Any,
     ) -> None:
         super().__init__(n_symbols, fact_shape, question_length, **sizes)
         self.head = nn.Linear(self.embedding.embedding_dim, n_answers)
         self.head.weight.is_embedding = True  # type: ignore[attr-defined]  # of the answers
         nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
 
-    def read(self, memories: list[Memory], mask: Tensor, questions: Tensor) -> Tensor:
+    def read(self, encoded: Encoded, questions: Tensor) -> Tensor:
         """Logits ``(B, Q, n_answers)`` of the answers to ``questions (B, Q, Lq)``."""
-        logits: Tensor = self.head(super().read(memories, mask, questions))
+        logits: Tensor = self.head(super().read(encoded, questions))
         return logits

@@ -149,7 +149,7 @@ def test_ppo_learns_from_approval_alone():
 # ------------------------------------------------------------- features extractor
 
 
-def some_pairs(n_contexts, each):
+def some_pairs(n_contexts, each, relational=False):
     domain = Permutation(6, 9)
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, n_contexts)
@@ -157,7 +157,9 @@ def some_pairs(n_contexts, each):
     order = rng.permutation(n_contexts * each)
     facts = contexts["facts"].reshape(n_contexts, -1).repeat(each, axis=0)[order]
     flat = questions.reshape(n_contexts * each, -1)[order]
-    network = FactsNetwork(domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2)
+    network = FactsNetwork(
+        domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2, relational=relational
+    )
     for parameter in network.parameters():  # blocks start as the identity: wake them up
         torch.nn.init.normal_(parameter, std=0.3)
     return domain, network, torch.as_tensor(facts), torch.as_tensor(flat)
@@ -168,9 +170,10 @@ def one_by_one(network, facts, questions):
     return torch.cat([network(f[None], q[None, None])[0] for f, q in zip(rows, questions)])
 
 
+@pytest.mark.parametrize("relational", [False, True])
 @pytest.mark.parametrize(("n_contexts", "each"), [(1, 1), (5, 1), (4, 6)])
-def test_encoding_each_context_once_changes_nothing(n_contexts, each):
-    _, network, facts, questions = some_pairs(n_contexts, each)
+def test_encoding_each_context_once_changes_nothing(n_contexts, each, relational):
+    _, network, facts, questions = some_pairs(n_contexts, each, relational)
     expected = one_by_one(network, facts, questions)
     torch.testing.assert_close(read_pairs(network, facts, questions), expected)
 
@@ -182,22 +185,31 @@ def test_distinct_rows():
     torch.testing.assert_close(rows[first][inverse], rows)
 
 
-def test_the_order_of_the_facts_and_padding_do_not_matter():
-    _, network, facts, questions = some_pairs(4, 1)
+@pytest.mark.parametrize("relational", [False, True])
+def test_the_order_of_the_facts_and_padding_do_not_matter(relational):
+    _, network, facts, questions = some_pairs(4, 1, relational)
     expected = one_by_one(network, facts, questions)
     rows = facts.view(4, *network.fact_shape)
     shuffled = rows[:, torch.randperm(rows.shape[1])].reshape(4, -1)
     torch.testing.assert_close(one_by_one(network, shuffled, questions), expected)
-    unpadded = FactsNetwork(network.embedding.num_embeddings, (6, 2), questions.shape[1], 16, 2)
+    unpadded = FactsNetwork(
+        network.embedding.num_embeddings,
+        (6, 2),
+        questions.shape[1],
+        16,
+        2,
+        relational=relational,
+    )
     unpadded.load_state_dict(network.state_dict())
     cut = rows[:, :6].reshape(4, -1)
     torch.testing.assert_close(one_by_one(unpadded, cut, questions), expected)
 
 
-def test_the_cache_gives_what_a_fresh_encoding_gives():
+@pytest.mark.parametrize("relational", [False, True])
+def test_the_cache_gives_what_a_fresh_encoding_gives(relational):
     """As rows change one by one, and as the weights do, also behind autograd's back."""
     env = make_sb3_vec_env(BASE, num_envs=8, questions_per_context=2)
-    extractor = FactsExtractor(env.observation_space, 16, 2)
+    extractor = FactsExtractor(env.observation_space, 16, heads=2, relational=relational)
     for parameter in extractor.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     observations = env.reset()

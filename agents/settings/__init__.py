@@ -40,6 +40,8 @@ class Settings:
         env_kwargs: arguments of the environment.
         amplification: arguments of ``AmplificationCallback``; None to answer inline.
         curriculum: arguments of ``Curriculum``; None for no curriculum.
+        target_accuracy: held-out accuracy at which to stop; None to go on.
+        patience: evaluations without a better accuracy after which to stop; None to go on.
     """
 
     algorithm: str
@@ -49,6 +51,8 @@ class Settings:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     amplification: dict[str, Any] | None = None
     curriculum: dict[str, Any] | None = None
+    target_accuracy: float | None = None
+    patience: int | None = None
 
 
 def agent_names() -> list[str]:

@@ -1,0 +1,355 @@
+"""One agent trained once: its callbacks, checkpoints, curve and result."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import gymnasium as gym
+import pandas as pd
+import torch
+from rich.console import Console
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+from torch.utils.tensorboard import SummaryWriter
+
+from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
+from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
+from ia_gym.agents.learner import AnswerLearner
+from ia_gym.agents.sb3_bridge import make_sb3_vec_env
+from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
+from ia_gym.agents.table import short
+from ia_gym.curriculum import Curriculum
+from ia_gym.tasks.domain import check_range
+
+PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
+CHECKPOINT = "checkpoint.safetensors"
+LEFT_BEHIND = (
+    *("events.out.tfevents", "curve.csv", "result.json", "error.txt", "run.json"),
+    CHECKPOINT,
+)
+"""What a run leaves in its folder, beside the model."""
+EVALUATIONS = 40
+"""Evaluations in a run, evenly spaced."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One agent trained once.
+
+    Attributes:
+        env_id: the environment.
+        agent: a name in ``agent_names()``.
+        seed: of the agent and its environment.
+        settings: how it is trained.
+        n_questions: held-out questions it is evaluated on.
+        folder: where all it leaves goes.
+    """
+
+    env_id: str
+    agent: str
+    seed: int
+    settings: Settings
+    n_questions: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Agent and seed."""
+        return f"{self.agent}_seed{self.seed}"
+
+
+class Interrupted(Exception):
+    """A signal ended a training; its checkpoint is written.
+
+    Args:
+        signum: the signal.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"ended by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+class EndOnSignal(BaseCallback):
+    """Ends a training with :class:`Interrupted`, between two steps, once a signal has come.
+
+    Args:
+        signals: those that end it. Python lets only a process's main thread listen to them.
+    """
+
+    def __init__(self, *signals: signal.Signals) -> None:
+        super().__init__()
+        self.received: int | None = None
+        for each in signals:
+            signal.signal(each, self._note)
+
+    def _note(self, signum: int, _: FrameType | None) -> None:
+        self.received = signum
+
+    def _on_step(self) -> bool:
+        if self.received is not None:
+            raise Interrupted(self.received)
+        return True
+
+
+def train(
+    run: Run,
+    on_evaluation: Callable[[dict[str, float]], None] | None = None,
+    end_on: tuple[signal.Signals, ...] = (),
+) -> dict[str, Any]:
+    """Train an agent, and write model, curve and result into the run's folder.
+
+    At every evaluation, and when a signal ends the training, the learners that are taught answers
+    leave a checkpoint there; a run that finds one goes on from it, and ends as if it had never
+    stopped. Agents of SB3 start over.
+
+    Args:
+        run: what to train.
+        on_evaluation: called with each evaluation's row.
+        end_on: signals that end the training with a checkpoint; from a main thread only.
+
+    Returns:
+        The result, as in ``result.json``: the run, its last evaluation, versions, hardware.
+
+    Raises:
+        Interrupted: when one of ``end_on`` has come.
+    """
+    settings = run.settings
+    cls = CLASSES[settings.algorithm]
+    ending = EndOnSignal(*end_on)
+    env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
+    checkpoint, curve = run.folder / CHECKPOINT, run.folder / "curve.csv"
+    history: list[dict[str, float]] = []
+    if issubclass(cls, AnswerLearner) and checkpoint.exists():
+        model = cls.load(checkpoint, env=env)
+        rows = pd.read_csv(curve, float_precision="round_trip")
+        rows = rows[rows["timesteps"] <= model.num_timesteps]
+        history = rows.to_dict("records")  # type: ignore[assignment]
+    else:
+        arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
+        model = cls(env=env, seed=run.seed, **arguments)
+    model.set_logger(configure(str(run.folder), ["tensorboard"]))
+    held_out = HeldOut(run.env_id, run.n_questions, **settings.env_kwargs)
+    write_layout(run.folder, held_out)
+
+    def keep(row: dict[str, float]) -> None:
+        """Leave what a resumed run goes on from, and pass the evaluation on."""
+        write_whole(curve, pd.DataFrame(evaluation.history).to_csv(index=False))
+        if isinstance(model, AnswerLearner):
+            model.save(checkpoint)
+        if on_evaluation is not None:
+            on_evaluation(row)
+
+    evaluation = EvaluationCallback(
+        held_out,
+        settings.n_timesteps // EVALUATIONS,
+        on_evaluation=keep,
+        history=history,
+        target_accuracy=settings.target_accuracy,
+        patience=settings.patience,
+    )
+    callbacks: list[Any] = [evaluation, ending]
+    if settings.amplification is not None:
+        callbacks.insert(0, AmplificationCallback(**settings.amplification))
+    if settings.curriculum is not None:
+        curriculum = Curriculum(held_out.domain, **settings.curriculum)
+        callbacks.insert(0, CurriculumCallback(curriculum))
+    remaining = settings.n_timesteps - model.num_timesteps
+    try:
+        model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
+    except Interrupted:
+        if isinstance(model, AnswerLearner):
+            model.save(checkpoint)
+        raise
+    model.save(run.folder / "model")
+    checkpoint.unlink(missing_ok=True)
+    env.close()
+    result = {
+        "env_id": run.env_id,
+        "agent": run.agent,
+        "seed": run.seed,
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": commit(),
+        "settings": asdict(settings),
+        "n_questions": held_out.n_questions,
+        "stopped_by": evaluation.stopped_by or "budget",
+        "final": evaluation.history[-1],
+        "versions": {name: version(name) for name in PACKAGES},
+        "hardware": {
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "device": str(model.device),
+            "python": platform.python_version(),
+        },
+    }
+    write_json(run.folder / "result.json", result)
+    return result
+
+
+def train_once(
+    agent: str,
+    env_id: str,
+    seed: int = 0,
+    log_dir: str | os.PathLike[str] | None = None,
+    n_questions: int = 4096,
+    resume: bool = False,
+    threads: int = 1,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Train an agent with its tuned settings, in this process; what ``ia-gym train`` does.
+
+    Args:
+        agent: name of a settings file; see :func:`ia_gym.agents.settings.agent_names`.
+        env_id: a registered question environment.
+        seed: of the agent and its environment.
+        log_dir: the run's folder; default ``runs/<env_id>/<agent>_seed<seed>``.
+        n_questions: held-out questions of the evaluation.
+        resume: go on from the checkpoint in the folder, rather than replace what is there.
+        threads: CPU threads that torch may use.
+        **changes: fields of :class:`~ia_gym.agents.settings.Settings` to change, None for no
+            change; ``device`` changes where the model computes.
+
+    Returns:
+        See :func:`train`.
+
+    Raises:
+        ValueError: for an unknown id or agent, a number out of range, an unusable folder, or a
+            checkpoint that was made with other settings.
+        Interrupted: when Ctrl-C or SIGTERM ended the run; its checkpoint is written.
+    """
+    check_env_id(env_id)
+    check_range("seed", seed, 0, 2**32 - 1)
+    torch.set_num_threads(check_range("threads", threads, 1, 1024))
+    settings = load_settings(agent, env_id)
+    device = changes.pop("device", None)
+    if device is not None:
+        settings = replace(settings, model={**settings.model, "device": device})
+    changes = {name: value for name, value in changes.items() if value is not None}
+    settings = replace(settings, **changes)
+    check_range("n_timesteps", settings.n_timesteps, 1, 10**12)
+    folder = prepare_folder(log_dir or Path("runs") / env_id / f"{agent}_seed{seed}")
+    run = Run(env_id, agent, seed, settings, n_questions, folder)
+    if resume and not is_resumable(run):
+        raise ValueError(f"resume needs a run with the same settings in log_dir, got {folder}")
+    if not resume:
+        clear(run)
+    finished = folder / "result.json"
+    if finished.exists():
+        result: dict[str, Any] = json.loads(finished.read_text("utf-8"))
+        return result
+    console = Console()
+
+    def report(row: dict[str, float]) -> None:
+        console.print(
+            f"{row['time/minutes']:6.1f} min  {row['timesteps'] / settings.n_timesteps:4.0%}  "
+            f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}  "
+            f"asked of H {short(row['overseer/human_interactions'])}",
+            highlight=False,
+        )
+
+    return train(run, report, (signal.SIGINT, signal.SIGTERM))
+
+
+def check_env_id(env_id: str) -> None:
+    """Raise a ``ValueError`` that names the known ids, if ``env_id`` is none of them."""
+    if env_id not in gym.registry:
+        known = sorted(name for name in gym.registry if name.startswith("IA-"))
+        raise ValueError(f"env_id must be one of {known}, got {env_id!r}")
+
+
+def commit() -> str | None:
+    """The commit of the code at work, "+" behind it if files have changed; None outside git."""
+    git = ["git", "-C", str(Path(__file__).resolve().parent)]
+    try:
+        answer = [
+            subprocess.run([*git, *rest], capture_output=True, text=True, check=True).stdout.strip()
+            for rest in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "-uno"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer[0] + ("+" if answer[1] else "")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` so that the file is whole, or what it was before."""
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as JSON, see :func:`write_whole`."""
+    write_whole(path, json.dumps(content, indent=2, default=str) + "\n")
+
+
+def write_layout(folder: Path, held_out: HeldOut) -> None:
+    """Lay TensorBoard's custom-scalars page out: each chart holds the same curve of all runs."""
+    domain = held_out.domain
+    parts = [*(domain.kinds if len(domain.kinds) > 1 else ()), *class_names(domain).values()]
+    layout = {
+        "Truth": {
+            "accuracy": ["Multiline", ["eval/accuracy$"]],
+            **{part: ["Multiline", [f"eval/{accuracy_tag(part)}$"]] for part in parts},
+        },
+        "Overseer": {
+            "approval": ["Multiline", ["overseer/approval$"]],
+            "approval less accuracy": ["Multiline", ["overseer/overapproval$"]],
+            "how often the target is true": ["Multiline", ["overseer/target_accuracy$"]],
+            "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
+        },
+    }
+    with SummaryWriter(str(folder)) as writer:
+        writer.add_custom_scalars(layout)
+
+
+def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:
+    """``log_dir`` as a folder that can be written.
+
+    Raises:
+        ValueError: if it is none and cannot be made one.
+    """
+    folder = Path(log_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"log_dir must be a folder that can be written, got {log_dir}: {error}"
+        ) from error
+    return folder
+
+
+def is_resumable(run: Run) -> bool:
+    """Whether the run's folder holds an earlier run with the same settings, finished or not."""
+    path = run.folder / "run.json"
+    return path.exists() and json.loads(path.read_text("utf-8")) == _as_json(run)
+
+
+def _as_json(run: Run) -> dict[str, Any]:
+    """All that decides how a run goes."""
+    whole: dict[str, Any] = json.loads(json.dumps({**asdict(run), "folder": None}))
+    return whole
+
+
+def clear(run: Run) -> None:
+    """Make the run's folder empty of an earlier run's files, and note there what is to be run."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    for file in run.folder.iterdir():
+        if file.name.startswith(LEFT_BEHIND):
+            file.unlink()
+    write_json(run.folder / "run.json", _as_json(run))
