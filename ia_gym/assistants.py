@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ia_gym.models import AnswerNetwork
+from ia_gym.models import AnswerNetwork, without_padding
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import IDK, Symbols
 
@@ -47,6 +47,8 @@ class KnowNothing:
 class NetworkAssistant:
     """Answers with an :class:`~ia_gym.models.AnswerNetwork`, each context encoded once.
 
+    The encoding of the last batch of contexts is kept for further rounds of questions about it.
+
     Args:
         network: the network; used as it is, without gradients.
         deterministic: take the likeliest answer instead of sampling one.
@@ -55,13 +57,19 @@ class NetworkAssistant:
     def __init__(self, network: AnswerNetwork, deterministic: bool = False) -> None:
         self.network = network
         self.deterministic = deterministic
+        self._contexts: Contexts | None = None
 
     @torch.no_grad()
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`Assistant`."""
-        device = self.network.device
-        facts = torch.as_tensor(contexts["facts"], device=device)
-        logits = self.network(facts, torch.as_tensor(questions, device=device))
+        # Any update of the network moves this vector too.
+        stamp = self.network.fact_norm.weight
+        if self._contexts is not contexts or not self._stamp.equal(stamp):
+            facts = torch.as_tensor(contexts["facts"], device=self.network.device)
+            self._encoded = self.network.encode(without_padding(facts))
+            self._contexts, self._stamp = contexts, stamp.clone()
+        asked = torch.as_tensor(questions, device=self.network.device)
+        logits = self.network.read(self._encoded, asked)
         return choose(logits, self.deterministic).cpu().numpy()
 
 

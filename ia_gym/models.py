@@ -140,9 +140,11 @@ def hide_padding(facts: Tensor) -> Tensor:
 
 
 def without_padding(facts: Tensor) -> Tensor:
-    """``facts (B, F, L)`` as far as the last row that any context fills."""
-    used = (facts[..., 0] != 0).any(dim=0)
-    return facts[:, : int(used.nonzero().max()) + 1]
+    """``facts (B, F, L)`` with the rows of padding last, and no more of them than needed."""
+    padding = facts[..., 0] == 0
+    order = padding.to(torch.uint8).argsort(dim=1, stable=True)
+    longest = int((~padding).sum(dim=1).max())
+    return facts.take_along_dim(order[:, :longest, None], dim=1)
 
 
 class AnswerNetwork(FactsNetwork):
