@@ -233,13 +233,13 @@ class AnswerLearner(BaseAlgorithm):
             held_out: questions to measure on; nothing is learned from them.
 
         Returns:
-            ``eval/network_accuracy`` of the network that is trained (``eval/accuracy`` is its
+            ``network/accuracy`` of the network that is trained (``eval/accuracy`` is its
             average's), and ``work/teraflop``.
         """
         network = NetworkAssistant(self.policy.network, deterministic=True)
         answers = network.answer(held_out.contexts, held_out.questions)
         return {
-            "eval/network_accuracy": held_out.score(answers)["accuracy"],
+            "network/accuracy": held_out.score(answers)["accuracy"],
             "work/teraflop": self.work / 1e12,
         }
 

@@ -18,34 +18,29 @@ MAX_DEGREE = 16
 """A context in which a vertex has more neighbours (one in a hundred million) is drawn again: they
 all must find a place in a transcript."""
 
-ORDERS = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
-
 FAR = np.iinfo(np.int64).max
 """Farther than any vertex."""
 
 
-def candidates(
-    rng: np.random.Generator, suggested: Symbols, are_edges: Symbols, drawn: Symbols
-) -> Symbols:
-    """The candidates that H asks about, shuffled, each named once; ``IDK`` in the places left.
+def candidates(suggested: Symbols, are_edges: Symbols, drawn: Symbols) -> Symbols:
+    """The candidates that H asks about, each named once; ``IDK`` in the places left.
 
-    The order decides between candidates that turn out to be equally near.
+    The first of several that turn out to be equally near is taken. So a tie falls by chance: to the
+    neighbour drawn at random, or between suggestions that X sampled. Each candidate has its place,
+    which is what lets a model of H learn whom to ask about.
 
     Args:
-        rng: for the order.
         suggested: ``(B, Q, 2)``, X's suggestions.
         are_edges: ``(B, Q, 2)``, ``IDK`` for a suggestion that no edge leads to.
         drawn: ``(B, Q)``, a neighbour drawn at random.
 
     Returns:
-        ``(B, Q, 3)``.
+        ``(B, Q, 3)``: the neighbour drawn, then X's suggestions.
     """
     first, second = np.moveaxis(np.where(are_edges != IDK, suggested, IDK), -1, 0)
-    second = second * (second != first)
-    drawn = drawn * ((drawn != first) & (drawn != second))
-    order = ORDERS[rng.integers(len(ORDERS), size=drawn.shape)]
-    shuffled: Symbols = np.take_along_axis(np.stack([first, second, drawn], -1), order, axis=-1)
-    return shuffled
+    first = first * (first != drawn)
+    second = second * ((second != first) & (second != drawn))
+    return np.stack([drawn, first, second], axis=-1)
 
 
 def others(neighbours: Symbols, asked: Symbols) -> Symbols:

@@ -353,7 +353,7 @@ class ShortestPath(Domain):
             are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
             step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
             step = step * np.array([1, 0, 0])
-            asked = np.where(kind == S, candidates(rng, steps, are_edges, drawn), step)
+            asked = np.where(kind == S, candidates(steps, are_edges, drawn), step)
         else:
             go_on = transcript.answers[..., IS_EDGE, None] == IDK
             neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]

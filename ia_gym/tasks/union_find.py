@@ -263,7 +263,7 @@ class UnionFind(Domain):
             are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
             step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
             step = step * np.array([1, 0, 0])
-            asked = np.where(kind == P, candidates(rng, steps, are_edges, drawn), step)
+            asked = np.where(kind == P, candidates(steps, are_edges, drawn), step)
         else:
             go_on = transcript.answers[..., OWN_LABEL, None] == IDK
             neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
