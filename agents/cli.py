@@ -104,6 +104,27 @@ def train(
 
 
 @app.command()
+def report(
+    folder: Annotated[str, typer.Argument(help="Where the finished runs are.")] = "results/N64",
+    readme: Annotated[
+        str | None, typer.Option(help="Markdown file to put the tables into, between its marks.")
+    ] = None,
+) -> None:
+    """Draw accuracy over steps and over questions put to H, and write the tables.
+
+    Example: ia-gym report results/N64 --readme README.md
+    """
+    from ia_gym.agents.report import report as run
+
+    try:
+        for path in run(folder, readme):
+            typer.echo(str(path))
+    except ValueError as error:
+        typer.echo(f"ia-gym report: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
 def bench(
     sizes: Annotated[str, typer.Option(help="Names in a context, with commas between.")] = (
         "8,16,32,64,128,256"

@@ -246,7 +246,7 @@ class AnswerLearner(BaseAlgorithm):
     # ------------------------------------------------------------ save and load
 
     def save(  # type: ignore[override]
-        self, path: str | os.PathLike[str], *_: Any, **__: Any
+        self, path: str | os.PathLike[str], *_: Any, to_go_on: bool = True, **__: Any
     ) -> None:
         """Write one safetensors file: all that training needs to go on as if never stopped.
 
@@ -255,14 +255,17 @@ class AnswerLearner(BaseAlgorithm):
 
         Args:
             path: the file; ".safetensors" is added if it has no suffix.
+            to_go_on: False for the policy alone, in a file a third as large or less: it answers,
+                and can be trained further, but not as if never stopped.
         """
         path = Path(path)
         path = path if path.suffix else path.with_suffix(".safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {f"policy/{key}": value for key, value in self.policy.state_dict().items()}
-        for key, value in self.policy.optimizer.tensors().items():
-            tensors[f"optimizer/{key}"] = value
-        if self.env is not None:
+        if to_go_on:
+            for key, value in self.policy.optimizer.tensors().items():
+                tensors[f"optimizer/{key}"] = value
+        if to_go_on and self.env is not None:
             tensors |= {f"progress/{key}": value for key, value in self._progress().items()}
         facts, question = read_spaces(self.observation_space)
         settings = {

@@ -173,7 +173,10 @@ def train(
         if isinstance(model, AnswerLearner):
             model.save(checkpoint)
         raise
-    model.save(run.folder / "model")
+    if isinstance(model, AnswerLearner):
+        model.save(run.folder / "model", to_go_on=False)
+    else:
+        model.save(run.folder / "model")
     checkpoint.unlink(missing_ok=True)
     env.close()
     result = {

@@ -73,18 +73,25 @@ class FactsNetwork(nn.Module):
         self.relational = relational
         self.embedding = nn.Embedding(n_symbols, width)
         self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
-        row_length = fact_shape[1]
-        self.fact_in = nn.Linear(row_length * width, width, bias=False)
+        length = fact_shape[1]
+        self.fact_in = nn.Linear(length * width, width, bias=False)
         self.question_in = nn.Linear(question_length * width, width, bias=False)
+        last = length - 1
+
+        def block(row_length: int, n_hops: int, links: list[tuple[int, int]]) -> Block:
+            """A block for rows of so many tokens; ``links`` are places of a row and of a fact."""
+            if not relational:
+                return Block(width, heads)
+            pairs = [place * length + of_fact for place, of_fact in links]
+            return RelationalBlock(width, heads, row_length * length, n_hops, pairs)
+
         self.fact_blocks = nn.ModuleList(
-            RelationalBlock(width, heads, row_length**2, 1) if relational else Block(width, heads)
-            for _ in range(fact_layers)
+            block(length, 1, [(last, 0), (0, last)]) for _ in range(fact_layers)
         )
         self.fact_norm = nn.RMSNorm(width)
+        # Token 0 of a question is its kind.
         self.question_blocks = nn.ModuleList(
-            RelationalBlock(width, heads, question_length * row_length, 2)
-            if relational
-            else Block(width, heads)
+            block(question_length, 2, [(1, 0), (question_length - 1, last)])
             for _ in range(question_layers)
         )
         self.norm_out = nn.RMSNorm(width)

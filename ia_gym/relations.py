@@ -5,7 +5,9 @@ has to learn to compare names before it can look anything up, one name at a time
 which tokens are equal, in the way that Shaw et al. (2018) tell it how far apart two words are: by
 a term in the score, and by a term in what is read.
 
-Half of the heads are *pointers*. From the second block on, a pointer may look by itself, stay where
+Half of the heads are *pointers*. A fresh one looks from a fact to the facts that begin where it
+ends, the next one back to those that end where it begins; a question's look at the facts that begin
+with its first name, or end with its last. From the second block on, a pointer may look by itself, stay where
 it looked before, or hop on to where those facts look that it looked at. Facts that hop double the
 length of their reach with each block (pointer jumping, as parallel machines follow lists).
 """
@@ -29,6 +31,8 @@ SMALLEST = 1e-3
 """Shares of attention below it read as this."""
 READY = 2.5
 """How much a fresh pointer leans to hopping."""
+LINK = 6.0
+"""A fresh pointer's score for the tokens it links by: two facts so linked weigh e^6 others."""
 
 
 class Relation:
@@ -55,13 +59,20 @@ class RelationalBlock(Block):
         heads: attention heads; divides ``width``. The first half of them are pointers.
         n_pairs: ``L·M``, pairs of places whose tokens may be equal.
         n_hops: ways to hop that :meth:`look` is given.
+        links: pairs by which fresh pointers look, dealt out to them in turn.
     """
 
-    def __init__(self, width: int, heads: int, n_pairs: int, n_hops: int) -> None:
+    def __init__(
+        self, width: int, heads: int, n_pairs: int, n_hops: int, links: Sequence[int]
+    ) -> None:
         super().__init__(width, heads)
         self.pointers = heads // 2
         self.shared = nn.Parameter(torch.randn(heads, n_pairs) / SHARED)
         self.shared.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
+        with torch.no_grad():
+            self.shared[: self.pointers] = 0
+            for pointer in range(self.pointers):
+                self.shared[pointer, links[pointer % len(links)]] = LINK / SHARED
         self.moves = nn.Linear(width, self.pointers * (2 + n_hops))
         self.moves.weight.is_embedding = True  # type: ignore[attr-defined]
         nn.init.zeros_(self.moves.weight)

@@ -10,8 +10,8 @@ questions      D(x, y): length of a shortest walk of at least one edge from x to
 primitive      edge(x, y)? is 1 or idk; neighbour(x): an out-neighbour of x drawn at random
 H's script     D: an edge → 1; z = S(x, y); z a vertex → 1 + D(z, y); z ``inf`` → ``inf``.
                S: an edge → y; candidates: X's S(x, y) asked twice (kept if an edge leads
-               there) and one neighbour(x); the one with least finite D(·, y), ties at
-               random; none → ``inf``
+               there) and one neighbour(x); the one with least finite D(·, y), in a tie
+               the neighbour before the suggestions; none → ``inf``
 H's judgement  D: is it H's answer? S: H asks D(z, y) of every out-neighbour z of x that it
                has not asked about yet; an answer is right if it is one of the nearest.
                ``inf`` is right if all out-neighbours are ``inf``. An edge leaves only y

@@ -13,7 +13,8 @@ primitive      label(x): what x itself carries, or idk; edge(x, y)? is 1 or idk;
                neighbour(x): a neighbour of x drawn at random
 H's script     x carries a label → V: the label, P: x, D: 0. Else
                V: V(P(x)). D: 1 + D(P(x)). P: candidates: X's P(x) asked twice (kept if an edge
-               leads there) and one neighbour(x); the one with least D, ties at random; none → idk
+               leads there) and one neighbour(x); the one with least D, in a tie the neighbour
+               before the suggestions; none → idk
 H's judgement  V, D: is it H's answer? P: H asks D of every neighbour of x that it has not asked
                about yet; an answer is right if it is the nearest
 depth          distance to the label + 1

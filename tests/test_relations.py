@@ -1,0 +1,92 @@
+"""The relational block: shared tokens, and pointers that hop."""
+
+import numpy as np
+import torch
+from ia_gym.assistants import NetworkAssistant
+from ia_gym.models import AnswerNetwork, FactsNetwork, without_padding
+from ia_gym.relations import Relation, RelationalBlock
+from ia_gym.tasks import Assignment, Permutation
+
+
+def test_a_relation_says_which_tokens_are_shared():
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(0, 4, (2, 3, 2), generator=generator)
+    facts = torch.randint(0, 4, (2, 5, 3), generator=generator)
+    relation = Relation(rows, facts)
+    for b, t, f in np.ndindex(2, 3, 5):
+        expected = [float(rows[b, t, i] == facts[b, f, j]) for i in range(2) for j in range(3)]
+        assert relation.read[b, t, f].tolist() == expected
+        scored = relation.scored[b, :, t * 5 + f]
+        assert scored[:-1].tolist() == expected
+        assert scored[-1] == float(facts[b, f, 0] == 0)
+
+
+def test_pointers_double_their_reach():
+    """Heads that look from (x, σ(x)) to (σ(x), ·), then hop: they point to σ², then to σ⁴."""
+    domain = Permutation(7)
+    contexts = domain.sample_contexts(np.random.default_rng(0), 3)
+    facts = torch.as_tensor(contexts["facts"])
+    x = torch.zeros(*facts.shape[:2], 8)
+    # A fresh block does so: it links by "my second token is its first", and leans to hopping.
+    block = RelationalBlock(8, 2, n_pairs=4, n_hops=1, links=[2])
+    relation = Relation(facts, facts)
+    _, look = block.look(x, None, relation, None, [])
+    steps = 1
+    for _ in range(3):
+        places = look[:, 0].argmax(dim=-1)
+        names = facts[..., 0].gather(1, places)
+        expected = facts[..., 0]
+        for _ in range(steps):
+            after = [dict(context.tolist()) for context in facts]
+            rows = [[d[n] for n in e.tolist()] for d, e in zip(after, expected)]
+            expected = torch.tensor(rows)
+        assert torch.equal(names, expected)
+        _, look = block.look(x, None, relation, look, [look])
+        steps *= 2
+
+
+def test_padding_is_cut_wherever_it_stands():
+    facts = torch.tensor([[[1, 2], [0, 0], [3, 4], [0, 0]], [[0, 0], [0, 0], [5, 6], [0, 0]]])
+    assert without_padding(facts).tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]]]
+
+
+def test_passes_share_their_weights():
+    sizes = {"width": 16, "heads": 2, "relational": True}
+    one = FactsNetwork(9, (4, 2), 3, **sizes)
+    three = FactsNetwork(9, (4, 2), 3, fact_passes=3, **sizes)
+    three.load_state_dict(one.state_dict())
+    for parameter in three.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    facts = torch.randint(1, 9, (2, 4, 2))
+    assert len(three.encode(facts).looks) == 3 * len(one.encode(facts).looks)
+
+
+def test_an_assistant_encodes_contexts_once_until_its_network_moves():
+    domain = Assignment(6)
+    rng = np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 3)
+    questions = domain.sample_questions(rng, contexts, 4)
+    network = AnswerNetwork(
+        domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers, width=16
+    )
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    encoded = []
+    encode = network.encode
+    network.encode = lambda facts: encoded.append(1) or encode(facts)
+    assistant = NetworkAssistant(network, deterministic=True)
+
+    def fresh():
+        logits = network(torch.as_tensor(contexts["facts"]), torch.as_tensor(questions))
+        return logits.argmax(dim=-1).numpy()
+
+    first = assistant.answer(contexts, questions)
+    assistant.answer(contexts, questions[:, :2])
+    assert len(encoded) == 1
+    np.testing.assert_array_equal(first, fresh())
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(-0.7)
+    np.testing.assert_array_equal(assistant.answer(contexts, questions), fresh())
+    contexts = domain.sample_contexts(rng, 3)
+    np.testing.assert_array_equal(assistant.answer(contexts, questions), fresh())
