@@ -63,6 +63,12 @@ def train(
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many evaluations without a better one.")
     ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Names in a context, out of the environment's pool.")
+    ] = None,
+    max_depth: Annotated[
+        int | None, typer.Option(help="Deepest questions to train on; the held-out ones stay.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     resume: Annotated[
@@ -84,10 +90,12 @@ def train(
             questions,
             resume,
             threads,
+            size,
+            max_depth,
+            device,
             n_timesteps=timesteps,
             target_accuracy=target_accuracy,
             patience=patience,
-            device=device,
         )
     except ValueError as error:
         typer.echo(f"ia-gym train: {error}", err=True)
@@ -101,6 +109,31 @@ def train(
         f"questions after {final['timesteps']} trained on and "
         f"{final['overseer/human_interactions']:.0f} put to H; stopped by {result['stopped_by']}"
     )
+
+
+@app.command()
+def study(
+    model: Annotated[str, typer.Argument(help="A network that `ia-gym train` has left.")],
+    env: Annotated[str, typer.Option(help="Environment id.")] = "IA-Permutation-N64-v0",
+    sizes: Annotated[
+        str | None, typer.Option(help="Names in a context, with commas between.")
+    ] = None,
+    levels: Annotated[int, typer.Option(help="How often to amplify.", min=0, max=5)] = 3,
+    questions: Annotated[int, typer.Option(help="Held-out questions.")] = 2048,
+    out: Annotated[str | None, typer.Option(help="JSON file to write.")] = None,
+) -> None:
+    """Ask a trained X, and X amplified once and more, about contexts of several sizes.
+
+    Example: ia-gym study runs/mine/model.safetensors --env IA-Permutation-N64-v0 --sizes 16,32,64
+    """
+    from ia_gym.agents.studies import study as run
+
+    try:
+        chosen = None if sizes is None else [int(size) for size in sizes.split(",")]
+        run(model, env, chosen, levels, questions, out)
+    except (ValueError, FileNotFoundError) as error:
+        typer.echo(f"ia-gym study: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()

@@ -29,6 +29,12 @@ has not seen: asked too little by then, H' goes on wrongly, and X with it.
 CATCH_UP = 4
 """Updates of H' in a step, as long as it is often wrong."""
 
+EVEN = 0.1
+"""Share of the mean surprise that every record counts besides its own, when H' is trained."""
+
+SURPRISE = "surprise"
+"""Beside the records: how badly H' foretold each when it last saw it."""
+
 PREDICTOR_RATE = 3e-3
 """Learning rate of H'; it stays, since there is always something new to learn from H."""
 
@@ -81,7 +87,7 @@ class IteratedAmplification(AnswerLearner):
         self.predictor_average = polyak_average(self.predictor, horizon=30)
         average = cast("HumanPredictor", self.predictor_average.module)
         self.learned = LearnedOverseer(self.domain, average)
-        self.records: dict[str, NDArray[np.int64]] = {}
+        self.records: dict[str, NDArray[Any]] = {}
         self.wrong = MovingAverages(1, window=100)
         self.due = 0.0
 
@@ -92,7 +98,10 @@ class IteratedAmplification(AnswerLearner):
 
     @property
     def error(self) -> float:
-        """How often H' was wrong on the last 100 questions put to H; 1 before there are any."""
+        """How often H' foretold H wrongly of late; 1 until 100 questions have been put to H.
+
+        Wrongly is an interaction in which one sub-question, or the answer, is not H's.
+        """
         return float(self.wrong.means[0]) if self.wrong.full[0] else 1.0
 
     def train_step(self) -> None:
@@ -114,33 +123,45 @@ class IteratedAmplification(AnswerLearner):
     def ask_human(self, count: int) -> None:
         """Put ``count`` questions to H, record what H does, and note whether H' would do so."""
         batch = sample_batch(self.overseer, self.assistant, self.rng, count, 1, **self.difficulty())
-        foretold = self.learned.answer(batch.contexts, batch.questions, batch.transcript)
-        wrong = (foretold != batch.targets).astype(float)
-        self.wrong.record(np.zeros(count, np.int64), wrong[:, 0])
         rows = record(batch.questions, batch.transcript, batch.targets)
+        parts = {name: self._tensor(row) for name, row in rows.items()}
+        questions, answers = self.learned.predictor.foretold(**parts)
+        wrong = ~(questions.all(dim=1) & answers)
+        self.wrong.record(np.zeros(count, np.int64), wrong.cpu().numpy().astype(float))
+        with torch.no_grad():
+            rows[SURPRISE] = self.predictor.loss(**parts).cpu().numpy()
         for name, new in rows.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 
     def fit_predictor(self) -> None:
-        """One gradient step of H' on recorded interactions."""
-        n = len(self.records["targets"])
-        chosen = self.rng.integers(n, size=self.predictor_batch)
-        parts = {name: self._tensor(rows[chosen]) for name, rows in self.records.items()}
-        loss = self.predictor.loss(**parts)
+        """One gradient step of H' on recorded interactions, the more surprising ones above all.
+
+        As X learns, H comes to do what it rarely did before; drawn evenly, these few records would
+        hardly be learned from (prioritized replay, Schaul et al. 2016).
+        """
+        surprise = self.records[SURPRISE]
+        shares = np.cumsum(surprise + EVEN * surprise.mean())
+        chosen = np.searchsorted(shares, self.rng.random(self.predictor_batch) * shares[-1])
+        parts = {
+            name: self._tensor(rows[chosen])
+            for name, rows in self.records.items()
+            if name != SURPRISE
+        }
+        losses = self.predictor.loss(**parts)
         self.predictor_optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), self.max_grad_norm)
         self.predictor_optimizer.step()
         self.predictor_average.update_parameters(self.predictor)
-        self.logger.record("human/loss", loss.item())
+        surprise[chosen] = losses.detach().cpu().numpy()
+        self.logger.record("human/loss", losses.mean().item())
 
     def measure(self, held_out: HeldOut) -> dict[str, float]:
         """See the base class; besides, how well H' does what H does.
 
         Returns:
             ``human/target_accuracy``: how often Amplify^H'(X) is right. On transcripts of H's,
-            ``human/same_questions``: sub-questions that H' would have asked at that place just
-            so (where H picks an order by chance, none can foretell it), and
+            ``human/same_questions``: sub-questions that H' would have asked just so, and
             ``human/same_answers``: final answers that H' gives as H does.
         """
         contexts, questions = held_out.contexts, held_out.questions
@@ -153,12 +174,12 @@ class IteratedAmplification(AnswerLearner):
         transcript = amplify(human, self.assistant, rng, contexts, questions, judging=False)
         answers = human.answer(contexts, questions, transcript)
         rows = record(questions, transcript, answers)
-        same = average.agreement(**{name: self._tensor(row) for name, row in rows.items()})
+        same = average.foretold(**{name: self._tensor(row) for name, row in rows.items()})
         return {
             **super().measure(held_out),
             "human/target_accuracy": held_out.score(targets)["accuracy"],
-            "human/same_questions": same[0],
-            "human/same_answers": same[1],
+            "human/same_questions": float(same[0].float().mean()),
+            "human/same_answers": float(same[1].float().mean()),
         }
 
     def _tensor(self, rows: NDArray[np.int64]) -> Tensor:
@@ -202,7 +223,7 @@ class IteratedAmplification(AnswerLearner):
 
 def record(
     questions: Symbols, transcript: Transcript, targets: Symbols
-) -> dict[str, NDArray[np.int64]]:
+) -> dict[str, NDArray[Any]]:
     """Interactions with H by the names of ``HumanPredictor.loss``'s arguments, one a row.
 
     Args:

@@ -210,6 +210,9 @@ def train_once(
     n_questions: int = 4096,
     resume: bool = False,
     threads: int = 1,
+    size: int | None = None,
+    max_depth: int | None = None,
+    device: str | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
     """Train an agent with its tuned settings, in this process; what ``ia-gym train`` does.
@@ -222,8 +225,11 @@ def train_once(
         n_questions: held-out questions of the evaluation.
         resume: go on from the checkpoint in the folder, rather than replace what is there.
         threads: CPU threads that torch may use.
+        size: names in a context, out of the environment's pool; default the environment's own.
+        max_depth: deepest questions a learner that is taught answers trains on; default all.
+        device: where to compute; default SB3's choice.
         **changes: fields of :class:`~ia_gym.agents.settings.Settings` to change, None for no
-            change; ``device`` changes where the model computes.
+            change.
 
     Returns:
         See :func:`train`.
@@ -237,9 +243,17 @@ def train_once(
     check_range("seed", seed, 0, 2**32 - 1)
     torch.set_num_threads(check_range("threads", threads, 1, 1024))
     settings = load_settings(agent, env_id)
-    device = changes.pop("device", None)
+    model = dict(settings.model)
     if device is not None:
-        settings = replace(settings, model={**settings.model, "device": device})
+        model["device"] = device
+    if max_depth is not None:
+        at_once = {"start_depth": max_depth}
+        model["curriculum"] = {**model.get("curriculum", at_once), "end_depth": max_depth}
+    settings = replace(settings, model=model)
+    if size is not None:
+        pool = gym.spec(env_id).kwargs.get("max_size") or gym.spec(env_id).kwargs["size"]
+        kwargs = {**settings.env_kwargs, "size": size, "max_size": pool}
+        settings = replace(settings, env_kwargs=kwargs)
     changes = {name: value for name, value in changes.items() if value is not None}
     settings = replace(settings, **changes)
     check_range("n_timesteps", settings.n_timesteps, 1, 10**12)

@@ -156,6 +156,31 @@ def check_answers(answers: Symbols, shape: tuple[int, ...], n_answers: int) -> N
         )
 
 
+class AmplifiedAssistant:
+    """Amplify^H(X) in the place of X: an assistant whose answers H puts together.
+
+    Amplified again, it is H on top of H on top of X.
+
+    Args:
+        overseer: H; its counters go up.
+        assistant: X.
+        rng: for H's own choices, and for the lookups that choose at random.
+    """
+
+    def __init__(
+        self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator
+    ) -> None:
+        self.overseer = overseer
+        self.assistant = assistant
+        self.rng = rng
+
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """See :class:`~ia_gym.assistants.Assistant`."""
+        parts = self.overseer, self.assistant, self.rng, contexts, questions
+        transcript = amplify(*parts, judging=False)
+        return self.overseer.answer(contexts, questions, transcript)
+
+
 @dataclass
 class Batch:
     """Root questions with what the amplified overseer made of them; the trainers' food.

@@ -25,6 +25,7 @@ class Curriculum:
         threshold: the worst class's average approval must pass it; in (0, 1).
         window: answers of each class that are averaged. They are counted anew after a rise.
         start_depth: deepest questions at first, 1..``domain.max_depth``.
+        end_depth: deepest questions in the end; default ``domain.max_depth``.
         start_size: names in a context at first; default ``domain.size``: depth alone rises.
         growth: factor by which the size rises, at least by one name.
 
@@ -39,6 +40,7 @@ class Curriculum:
         threshold: float = 0.85,
         window: int = 1000,
         start_depth: int = 1,
+        end_depth: int | None = None,
         start_size: int | None = None,
         growth: float = 1.0,
     ) -> None:
@@ -50,15 +52,18 @@ class Curriculum:
         self.growth = growth
         self.threshold = threshold
         self.averages = MovingAverages(domain.n_classes, check_range("window", window, 1, 10**7))
-        self.max_depth = check_range("start_depth", start_depth, 1, domain.max_depth)
+        self.end_depth = domain.max_depth
+        if end_depth is not None:
+            self.end_depth = check_range("end_depth", end_depth, 1, domain.max_depth)
+        self.max_depth = check_range("start_depth", start_depth, 1, self.end_depth)
         self.size = domain.size
         if start_size is not None:
             self.size = check_range("start_size", start_size, 2, domain.size)
 
     @property
     def finished(self) -> bool:
-        """Whether the domain's own distribution is reached."""
-        return self.max_depth == self.domain.max_depth and self.size == self.domain.size
+        """Whether it rises no more: by default, at the domain's own distribution."""
+        return self.max_depth == self.end_depth and self.size == self.domain.size
 
     @property
     def depths(self) -> range:
@@ -88,7 +93,7 @@ class Curriculum:
         common = (counts > RARE * counts.sum()) & ~self.domain.trivial_classes
         if not np.any(common) or np.min(self.averages.means[common]) <= self.threshold:
             return False
-        if self.max_depth < self.domain.max_depth:
+        if self.max_depth < self.end_depth:
             self.max_depth += 1
         else:
             larger = max(self.size + 1, int(self.size * self.growth))

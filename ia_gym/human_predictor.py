@@ -139,7 +139,7 @@ class HumanPredictor(nn.Module):
         return self.predict(features[:, events], events, tokens)
 
     def loss(self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor) -> Tensor:
-        """How badly recorded interactions are predicted, in nats a token.
+        """How badly each recorded interaction is predicted, ``(n,)``, in nats a token.
 
         Args:
             questions: int64 ``(n, Lq)``.
@@ -150,19 +150,18 @@ class HumanPredictor(nn.Module):
         predicted = self.predict_all(questions, asked, answers)
         of_questions = predicted[:, :-1].gather(-1, asked[..., None])
         of_answers = predicted[:, -1, 0].gather(-1, targets[:, None])
-        return -(of_questions.mean() + of_answers.mean())
+        return -(of_questions.flatten(1).mean(dim=1) + of_answers[:, 0])
 
     @torch.no_grad()
-    def agreement(
+    def foretold(
         self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor
-    ) -> tuple[float, float]:
-        """Shares of the sub-questions and of the final answers that are foretold exactly.
+    ) -> tuple[Tensor, Tensor]:
+        """Which sub-questions ``(n, S)`` and final answers ``(n,)`` of H's are foretold exactly.
 
         Each is foretold from what truly came before it. Arguments as in :meth:`loss`.
         """
         likeliest = self.predict_all(questions, asked, answers).argmax(dim=-1)
-        same_questions = (likeliest[:, :-1] == asked).all(dim=-1).float().mean()
-        return float(same_questions), float((likeliest[:, -1, 0] == targets).float().mean())
+        return (likeliest[:, :-1] == asked).all(dim=-1), likeliest[:, -1, 0] == targets
 
 
 @dataclass

@@ -113,7 +113,7 @@ def test_h_is_learned_from_a_thousand_interactions(name, size, steps):
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 3e-3 * min(1, step / 30) * (1 - step / steps)
         chosen = torch.randint(1000, (64,))
-        loss = predictor.loss(**{key: rows[chosen] for key, rows in records.items()})
+        loss = predictor.loss(**{key: rows[chosen] for key, rows in records.items()}).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

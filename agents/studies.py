@@ -1,0 +1,138 @@
+"""What a trained X can do beyond its training: amplified at test time, and asked of other sizes.
+
+Both questions are those of Christiano et al. (2018): does X with H on top know more than X, and
+does what was learned on small and shallow problems hold on large and deep ones?
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from safetensors import SafetensorError, safe_open
+
+from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.imitation import ImitationIA
+from ia_gym.agents.iterated_amplification import IteratedAmplification
+from ia_gym.agents.learner import AnswerLearner
+from ia_gym.agents.supervised import Supervised
+from ia_gym.agents.table import split_tag
+from ia_gym.agents.training import check_env_id, write_json
+from ia_gym.amplification import AmplifiedAssistant
+from ia_gym.assistants import Assistant, NetworkAssistant
+from ia_gym.overseers import ScriptedOverseer
+
+LEARNERS: dict[str, type[AnswerLearner]] = {
+    cls.__name__: cls for cls in (ImitationIA, IteratedAmplification, Supervised)
+}
+"""Learners that are taught answers, by the name their files bear."""
+
+
+def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
+    """A learner of whichever class wrote the file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a learner's.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"model must name a saved learner, found no file {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            name = json.loads(file.metadata()["ia_gym"])["learner"]
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
+    if name not in LEARNERS:
+        raise ValueError(f"model must hold one of {sorted(LEARNERS)}, got {name}")
+    return LEARNERS[name].load(path)
+
+
+def study(
+    model: str | os.PathLike[str],
+    env_id: str,
+    sizes: Sequence[int] | None = None,
+    levels: int = 3,
+    n_questions: int = 2048,
+    out: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Accuracies of X and of Amplify^H(X), for one or several sizes of contexts.
+
+    Level 0 is X, answering with its best answer; level n is H, the scripted one, with level n - 1
+    as its assistant. X's answers to sub-questions are sampled, as in training.
+
+    Args:
+        model: a file that ``ia-gym train`` has left.
+        env_id: the environment it was trained on.
+        sizes: names in a context, out of the environment's pool; default its own size.
+        levels: the highest level.
+        n_questions: held-out questions a size.
+        out: JSON file to write; None for none.
+
+    Returns:
+        ``env_id``, ``model``, ``n_questions`` and ``scores``: by size and level, what
+        :meth:`~ia_gym.agents.evaluation.HeldOut.score` gives.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        ValueError: for a model, an id or a size that does not fit.
+    """
+    check_env_id(env_id)
+    learner = load_learner(model)
+    spec = gym.spec(env_id).kwargs
+    pool = spec.get("max_size") or spec["size"]
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    for size in sizes or [spec["size"]]:
+        held_out = HeldOut(env_id, n_questions, size=size, max_size=pool)
+        network = learner.policy.slow_network
+        if network.fact_shape != held_out.domain.fact_shape:
+            raise ValueError(f"model must have been trained on {env_id}, got {model}")
+        torch.manual_seed(0)
+        rng = np.random.default_rng(held_out.seed)
+        best = NetworkAssistant(network, deterministic=True)
+        answers = {"0": best.answer(held_out.contexts, held_out.questions)}
+        assistant: Assistant = NetworkAssistant(network)
+        for level in range(1, levels + 1):
+            assistant = AmplifiedAssistant(ScriptedOverseer(held_out.domain), assistant, rng)
+            answers[str(level)] = assistant.answer(held_out.contexts, held_out.questions)
+        scores[str(size)] = {level: held_out.score(given) for level, given in answers.items()}
+    result = {
+        "env_id": env_id,
+        "model": Path(model).name,
+        "n_questions": n_questions,
+        "scores": scores,
+    }
+    if out is not None:
+        write_json(Path(out), result)
+    print_study(result, Console())
+    return result
+
+
+def print_study(result: dict[str, Any], console: Console) -> None:
+    """A table a kind of questions: sizes and levels down, depths across, in per cent."""
+    scores = result["scores"]
+    tags = list(dict.fromkeys(tag for size in scores.values() for s in size.values() for tag in s))
+    for kind in dict.fromkeys(split_tag(tag)[0] for tag in tags):
+        of_kind = [tag for tag in tags if split_tag(tag)[0] == kind]
+        table = Table(
+            title=f"{result['env_id']} {kind}".strip(),
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
+        table.add_column("N, level", no_wrap=True)
+        for tag in of_kind:
+            table.add_column(split_tag(tag)[1] or "all", justify="right")
+        for size, by_level in scores.items():
+            for level, score in by_level.items():
+                cells = (f"{100 * score[tag]:.1f}" if tag in score else "" for tag in of_kind)
+                table.add_row(f"{size}, {level}", *cells)
+        console.print(table)
