@@ -66,7 +66,7 @@ def read_runs(folder: str | os.PathLike[str]) -> list[Finished]:
     runs = [
         Finished(
             json.loads(path.read_text("utf-8")),
-            pd.read_csv(path.with_name("curve.csv"), float_precision="round_trip"),
+            pd.read_csv(path.with_name("curve.csv")),
         )
         for path in Path(folder).rglob("result.json")
     ]

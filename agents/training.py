@@ -134,7 +134,7 @@ def train(
     history: list[dict[str, float]] = []
     if issubclass(cls, AnswerLearner) and checkpoint.exists():
         model = cls.load(checkpoint, env=env)
-        rows = pd.read_csv(curve, float_precision="round_trip")
+        rows = pd.read_csv(curve)
         rows = rows[rows["timesteps"] <= model.num_timesteps]
         history = rows.to_dict("records")  # type: ignore[assignment]
     else:

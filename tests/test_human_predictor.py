@@ -20,7 +20,8 @@ SMALL = {"width": 32, "heads": 2}
 def interactions(domain, count, seed=0, assistant=None):
     overseer, rng = ScriptedOverseer(domain), np.random.default_rng(seed)
     batch = sample_batch(overseer, assistant or Oracle(domain), rng, count, 1)
-    return {name: torch.as_tensor(rows) for name, rows in record(batch).items()}
+    rows = record(batch.questions, batch.transcript, batch.targets)
+    return {name: torch.as_tensor(row) for name, row in rows.items()}
 
 
 def perturbed(domain, **sizes):

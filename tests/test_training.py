@@ -31,7 +31,12 @@ def test_the_budget_ends_a_run(tmp_path):
 
 def test_a_target_ends_a_run(tmp_path):
     result = train_once(
-        "supervised", BASE, log_dir=tmp_path, n_questions=64, target_accuracy=0.05
+        "supervised",
+        BASE,
+        log_dir=tmp_path,
+        n_questions=64,
+        n_timesteps=163_840,
+        target_accuracy=0.05,
     )
     assert result["stopped_by"] == "target_accuracy"
     assert result["final"]["eval/accuracy"] >= 0.05
@@ -41,7 +46,13 @@ def test_a_target_ends_a_run(tmp_path):
 def test_patience_ends_a_run(tmp_path):
     frozen = {"learning_rate": 1e-12}
     result = train_once(
-        "supervised", BASE, log_dir=tmp_path, n_questions=64, patience=3, model=frozen
+        "supervised",
+        BASE,
+        log_dir=tmp_path,
+        n_questions=64,
+        n_timesteps=40_960,
+        patience=3,
+        model=frozen,
     )
     assert result["stopped_by"] == "patience"
     assert len(pd.read_csv(tmp_path / "curve.csv")) == 4
@@ -57,6 +68,8 @@ def test_patience_ends_a_run(tmp_path):
         (["imitation", "--patience", "0"], "patience must be in"),
         (["imitation", "--seed", "-1"], "seed must be in"),
         (["imitation", "--threads", "0"], "threads must be in"),
+        (["imitation", "--size", "9"], "size must be in"),
+        (["imitation", "--max-depth", "9"], "end_depth must be in"),
         (["imitation", "--resume"], "resume needs a run with the same settings"),
     ],
 )
@@ -69,7 +82,7 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(ended_by, tmp_path):
     command = [sys.executable, "-m", "ia_gym.agents.cli", "train", "imitation", "--env", BASE]
-    command += ["--timesteps", "122880", "--questions", "64", "--log-dir"]
+    command += ["--timesteps", "40960", "--questions", "64", "--log-dir"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
     broken = tmp_path / "broken"
     process = subprocess.Popen([*command, str(broken)], stdout=subprocess.PIPE, text=True)
