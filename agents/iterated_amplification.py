@@ -27,7 +27,7 @@ The paper falls to a hundredth, over 100 times as many steps. As X learns, H is 
 has not seen: asked too little by then, H' goes on wrongly, and X with it.
 """
 CATCH_UP = 4
-"""Updates of H' in a step, as long as it is often wrong."""
+"""Updates of H' in a step, as long as it is wrong more than one time in a hundred."""
 
 EVEN = 0.1
 """Share of the mean surprise that every record counts besides its own, when H' is trained."""
@@ -112,7 +112,7 @@ class IteratedAmplification(AnswerLearner):
             self.ask_human(int(self.due))
             self.due -= int(self.due)
         if self.records:
-            for _ in range(CATCH_UP if self.error > FEWER[0][0] else 1):
+            for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
                 self.fit_predictor()
         sizes = self.n_contexts, self.n_questions
         at = self.difficulty()
