@@ -209,5 +209,3 @@ def _run_all(runs: Sequence[Run], jobs: int) -> bool:
         for process in working.values():
             process.join()
     return False
-
-

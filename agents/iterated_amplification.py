@@ -221,9 +221,7 @@ class IteratedAmplification(AnswerLearner):
         self.records = human
 
 
-def record(
-    questions: Symbols, transcript: Transcript, targets: Symbols
-) -> dict[str, NDArray[Any]]:
+def record(questions: Symbols, transcript: Transcript, targets: Symbols) -> dict[str, NDArray[Any]]:
     """Interactions with H by the names of ``HumanPredictor.loss``'s arguments, one a row.
 
     Args:

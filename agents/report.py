@@ -24,7 +24,11 @@ MARKS = ("<!-- report -->", "<!-- /report -->")
 """Between these the table stands in a Markdown file."""
 AXES = {
     "accuracy_by_step": ("timesteps", "questions trained on (millions)", 1e6),
-    "accuracy_by_interaction": ("overseer/human_interactions", "questions put to H (thousands)", 1e3),
+    "accuracy_by_interaction": (
+        "overseer/human_interactions",
+        "questions put to H (thousands)",
+        1e3,
+    ),
 }
 """Figures, each with the column, the name and the unit of its x-axis."""
 
@@ -117,7 +121,7 @@ def main_table(runs: Sequence[Finished]) -> str:
         final = run.curve.iloc[-1]
         kinds = {
             split_tag(tag)[0]: final[f"eval/{tag}"]
-            for tag in (name.removeprefix("eval/") for name in run.curve if "eval/" in name)
+            for tag in accuracies(run.curve)
             if split_tag(tag)[0] and not split_tag(tag)[1]
         }
         twin = shared.get((run.env_id, "supervised"))
@@ -150,15 +154,25 @@ def depth_table(runs: Sequence[Finished]) -> str:
     for run in runs:
         final = run.curve.iloc[-1]
         by_kind: dict[str, dict[str, str]] = {}
-        for name in (name for name in run.curve if name.startswith("eval/accuracy")):
-            kind, depth = split_tag(name.removeprefix("eval/"))
+        for tag in accuracies(run.curve):
+            kind, depth = split_tag(tag)
             if depth:
-                by_kind.setdefault(kind, {})[depth] = percent(final[name])
+                by_kind.setdefault(kind, {})[depth] = percent(final[f"eval/{tag}"])
         for kind, depths in by_kind.items():
             name = re.sub(r"^IA-|-N\d+|-v\d+$", "", run.env_id)
             told = ", ".join(f"{depth}: {value}" for depth, value in depths.items())
             parts.append({"domain": f"{name} {kind}".strip(), "agent": run.agent, "by depth": told})
     return markdown(pd.DataFrame(parts))
+
+
+def accuracies(curve: pd.DataFrame) -> list[str]:
+    """Tags of the accuracies in a curve, without "eval/"."""
+    prefix = "eval/"
+    return [
+        name.removeprefix(prefix)
+        for name in map(str, curve.columns)
+        if name.startswith(f"{prefix}accuracy")
+    ]
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -70,7 +70,7 @@ class Run:
         return f"{self.agent}_seed{self.seed}"
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818  (not an error: like KeyboardInterrupt)
     """A signal ended a training; its checkpoint is written.
 
     Args:

@@ -167,9 +167,7 @@ class AmplifiedAssistant:
         rng: for H's own choices, and for the lookups that choose at random.
     """
 
-    def __init__(
-        self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator) -> None:
         self.overseer = overseer
         self.assistant = assistant
         self.rng = rng

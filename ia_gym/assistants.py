@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ia_gym.models import AnswerNetwork, without_padding
+from ia_gym.models import AnswerNetwork, Encoded, without_padding
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import IDK, Symbols
 
@@ -58,6 +58,8 @@ class NetworkAssistant:
         self.network = network
         self.deterministic = deterministic
         self._contexts: Contexts | None = None
+        self._encoded: Encoded
+        self._stamp: torch.Tensor
 
     @torch.no_grad()
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:

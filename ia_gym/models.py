@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ia_gym.blocks import Block, Memory
 from ia_gym.relations import Relation, RelationalBlock
 
+
 class Encoded(NamedTuple):
     """Facts as questions find them.
 
@@ -50,7 +51,8 @@ class FactsNetwork(nn.Module):
             (:mod:`ia_gym.relations`); False for plain attention.
 
     Raises:
-        ValueError: if ``heads`` does not divide ``width``.
+        ValueError: if ``heads`` does not divide ``width``, or a relational network has no block
+            for its facts or only one head.
     """
 
     def __init__(
@@ -68,6 +70,11 @@ class FactsNetwork(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
+        if relational and (fact_layers < 1 or heads < 2):
+            raise ValueError(
+                "relational needs fact_layers of at least 1 and heads of at least 2, "
+                f"got fact_layers={fact_layers}, heads={heads}"
+            )
         self.fact_shape = fact_shape
         self.fact_passes = fact_passes
         self.relational = relational
@@ -108,14 +115,15 @@ class FactsNetwork(nn.Module):
         relation = Relation(facts, facts) if self.relational else None
         mask = hide_padding(facts)
         for block in list(self.fact_blocks) * self.fact_passes:
-            if relation is not None:
+            if isinstance(block, RelationalBlock) and relation is not None:
                 before = looks[-1] if looks else None
                 x, look = block.look(x, None, relation, before, looks[-1:])
                 looks.append(look)
             else:
                 x = block(x, None, mask)
         x = self.fact_norm(x)
-        return Encoded(facts, [block.remember(x) for block in self.question_blocks], looks)
+        memories = [block.remember(x) for block in self.question_blocks if isinstance(block, Block)]
+        return Encoded(facts, memories, looks)
 
     def read(self, encoded: Encoded, questions: Tensor) -> Tensor:
         """Features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``) about encoded facts."""
@@ -126,7 +134,7 @@ class FactsNetwork(nn.Module):
         for i, (block, memory) in enumerate(
             zip(self.question_blocks, encoded.memories, strict=True)
         ):
-            if relation is not None:
+            if isinstance(block, RelationalBlock) and relation is not None:
                 # One step at a time, or as far as the facts' pointers have come in as many blocks.
                 hops = [looks[min(i, len(looks)) - 1], looks[0]]
                 x, before = block.look(x, memory, relation, before, hops)

@@ -6,10 +6,11 @@ which tokens are equal, in the way that Shaw et al. (2018) tell it how far apart
 a term in the score, and by a term in what is read.
 
 Half of the heads are *pointers*. A fresh one looks from a fact to the facts that begin where it
-ends, the next one back to those that end where it begins; a question's look at the facts that begin
-with its first name, or end with its last. From the second block on, a pointer may look by itself, stay where
-it looked before, or hop on to where those facts look that it looked at. Facts that hop double the
-length of their reach with each block (pointer jumping, as parallel machines follow lists).
+ends, the next one back to those that end where it begins; a question's look at the facts that
+begin with its first name, or end with its last. From the second block on, a pointer may look by
+itself, stay where it looked before, or hop on to where those facts look that it looked at. Facts
+that hop double the length of their reach with each block (pointer jumping, as parallel machines
+follow lists).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from ia_gym.blocks import Block, Memory
 
 SHARED = 20.0
-"""Factor on the scores of shared tokens: Adam's steps are small for numbers that must grow to 10."""
+"""Factor on the scores of shared tokens: Adam's steps are small for numbers that grow to 10."""
 HIDDEN = -1e4
 """Score of a row that is padding."""
 SMALLEST = 1e-3
@@ -44,7 +45,9 @@ class Relation:
     """
 
     def __init__(self, rows: Tensor, facts: Tensor) -> None:
-        shared = rows.transpose(1, 2)[:, :, None, :, None] == facts.transpose(1, 2)[:, None, :, None]
+        shared = (
+            rows.transpose(1, 2)[:, :, None, :, None] == facts.transpose(1, 2)[:, None, :, None]
+        )
         shared = shared.flatten(1, 2).float()
         padding = (facts[..., 0] == 0)[:, None, None].expand(-1, 1, rows.shape[1], -1)
         self.scored = torch.cat([shared, padding.float()], dim=1).flatten(2)
@@ -108,7 +111,9 @@ class RelationalBlock(Block):
         normed = self.norm_in(x)
         key, value = self.remember(normed) if memory is None else memory
         query = self._split(self.query(normed))
-        weights = torch.cat([SHARED * self.shared, self.shared.new_full((self.heads, 1), HIDDEN)], 1)
+        weights = torch.cat(
+            [SHARED * self.shared, self.shared.new_full((self.heads, 1), HIDDEN)], 1
+        )
         scores = torch.bmm(weights.expand(batch, -1, -1), relation.scored)
         scores = torch.baddbmm(
             scores.view(batch * self.heads, rows, -1),

@@ -233,3 +233,9 @@ def test_a_foreign_observation_space_is_refused():
 def test_heads_must_divide_width():
     with pytest.raises(ValueError, match="heads must divide width"):
         FactsNetwork(5, (2, 2), 3, width=10, heads=4)
+
+
+@pytest.mark.parametrize("sizes", [{"fact_layers": 0}, {"heads": 1}])
+def test_pointers_need_heads_and_facts_to_hop_on(sizes):
+    with pytest.raises(ValueError, match="relational needs fact_layers"):
+        FactsNetwork(5, (2, 2), 3, relational=True, **sizes)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from ia_gym.assistants import NetworkAssistant
 from ia_gym.models import AnswerNetwork, FactsNetwork, without_padding
 from ia_gym.relations import Relation, RelationalBlock

@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
+
 from ia_gym.agents.cli import app
 from ia_gym.agents.report import Finished, read_runs, report
 from ia_gym.agents.studies import load_learner, study
@@ -14,7 +16,6 @@ from ia_gym.amplification import AmplifiedAssistant
 from ia_gym.assistants import KnowNothing
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Permutation, Wildcard
-from typer.testing import CliRunner
 
 BASE = "IA-Permutation-v0"
 

@@ -9,9 +9,10 @@ import time
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
+
 from ia_gym.agents.cli import app
 from ia_gym.agents.training import train_once
-from typer.testing import CliRunner
 
 BASE = "IA-Permutation-v0"
 
