@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.learner import AnswerLearner, under
-from ia_gym.amplification import amplify, sample_batch
+from ia_gym.amplification import Batch, amplify, sample_batch
 from ia_gym.assistants import polyak_average
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
 from ia_gym.optimizers import MuonAdamW
@@ -47,7 +47,9 @@ class IteratedAmplification(AnswerLearner):
     3. Questions are answered with Amplify^H'(X's slow copy).
     4. X learns to give these answers.
 
-    H is asked the less the better H' answers what H is asked next: ``interaction_rate`` questions
+    Half of the questions put to H are drawn at random, and tell how good H' is; the other half are
+    those of the step on which H' was least sure of itself (uncertainty sampling, Lewis and Gale
+    1994). H is asked the less the better H' foretells what H does: ``interaction_rate`` questions
     a step, three tenths of it once H' is wrong less than one time in ten, a tenth below one in a
     hundred. ``human_interactions`` counts the questions put to H. No truth is involved.
 
@@ -105,31 +107,46 @@ class IteratedAmplification(AnswerLearner):
         return float(self.wrong.means[0]) if self.wrong.full[0] else 1.0
 
     def train_step(self) -> None:
-        """Ask H a little, learn to do as H does, and teach X what Amplify^H'(X) answers."""
-        share = next(share for above, share in FEWER if self.error > above)
-        self.due += self.interaction_rate * share
-        if self.due >= 1:
-            self.ask_human(int(self.due))
-            self.due -= int(self.due)
-        if self.records:
-            for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
-                self.fit_predictor()
+        """Teach X what Amplify^H'(X) answers, ask H a little, and learn to do as H does."""
         sizes = self.n_contexts, self.n_questions
         at = self.difficulty()
         batch = sample_batch(self.learned, self.assistant, self.rng, *sizes, **at)
         self.fit(batch.contexts, batch.questions, batch.targets)
+        share = next(share for above, share in FEWER if self.error > above)
+        self.due += self.interaction_rate * share
+        pairs = int(self.due) // 2
+        if pairs:
+            self.due -= 2 * pairs
+            at_random = self.rng.integers(batch.targets.size, size=pairs)
+            doubtful = np.argsort(self.learned.confidence, axis=None)[:pairs]
+            self.ask_human(batch, at_random, telling=True)
+            self.ask_human(batch, doubtful, telling=False)
+        if self.records:
+            for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
+                self.fit_predictor()
         self.logger.record("human/error", self.error)
 
-    def ask_human(self, count: int) -> None:
-        """Put ``count`` questions to H, record what H does, and note whether H' would do so."""
-        batch = sample_batch(self.overseer, self.assistant, self.rng, count, 1, **self.difficulty())
-        rows = record(batch.questions, batch.transcript, batch.targets)
-        parts = {name: self._tensor(row) for name, row in rows.items()}
-        questions, answers = self.learned.predictor.foretold(**parts)
-        wrong = ~(questions.all(dim=1) & answers)
-        self.wrong.record(np.zeros(count, np.int64), wrong.cpu().numpy().astype(float))
+    def ask_human(self, batch: Batch, chosen: NDArray[np.int64], telling: bool) -> None:
+        """Put questions to H and record what H does.
+
+        Args:
+            batch: where the questions are from.
+            chosen: their places in it, counted through ``(B, Q)``.
+            telling: note whether H' would have done the same.
+        """
+        context, question = np.unravel_index(chosen, batch.targets.shape)
+        contexts, questions = batch.contexts[context], batch.questions[context, question][:, None]
+        parts = self.overseer, self.assistant, self.rng, contexts, questions
+        transcript = amplify(*parts, judging=False)
+        targets = self.overseer.answer(contexts, questions, transcript)
+        rows = record(questions, transcript, targets)
+        tensors = {name: self._tensor(row) for name, row in rows.items()}
+        if telling:
+            same_questions, same_answer = self.learned.predictor.foretold(**tensors)
+            wrong = ~(same_questions.all(dim=1) & same_answer)
+            self.wrong.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
         with torch.no_grad():
-            rows[SURPRISE] = self.predictor.loss(**parts).cpu().numpy()
+            rows[SURPRISE] = self.predictor.loss(**tensors).cpu().numpy()
         for name, new in rows.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 

@@ -173,6 +173,7 @@ class _Reading:
     tokens: Tensor
     features: Tensor
     memories: list[Memory]
+    confidence: Tensor  # of all that was said so far
 
     def read_on(self, predictor: HumanPredictor, tokens: Tensor) -> None:
         """Read the events ``tokens (n, k, Lq)``."""
@@ -193,6 +194,8 @@ class LearnedOverseer:
     Attributes:
         human_interactions: 0, always: H is not asked.
         assistant_answers: sub-questions that an assistant answered so far.
+        confidence: of each question answered last, ``(B, Q)``: the probability of the least likely
+            token that was said on the way.
     """
 
     human_interactions = 0
@@ -201,6 +204,7 @@ class LearnedOverseer:
         self.domain = domain
         self.predictor = predictor
         self.assistant_answers = 0
+        self.confidence: NDArray[np.float32]
         self._reading: _Reading | None = None
 
     @torch.no_grad()
@@ -233,6 +237,7 @@ class LearnedOverseer:
         """The likeliest answer of H's, ``(B, Q)``."""
         reading = self._read_to(len(self.domain.widths), questions, transcript)
         answers = self._next(reading)[:, 0].reshape(questions.shape[:2])
+        self.confidence = reading.confidence.cpu().numpy().reshape(questions.shape[:2])
         return np.where(answers < self.domain.n_answers, answers, IDK)
 
     def judge(
@@ -246,8 +251,13 @@ class LearnedOverseer:
         """The likeliest tokens ``(n, Lq)`` of the next event."""
         event = torch.tensor([reading.tokens.shape[1] - 1], device=reading.tokens.device)
         predicted = self.predictor.predict(reading.features, event, reading.tokens)
-        tokens: Symbols = predicted[:, 0].argmax(dim=-1).cpu().numpy()
-        return tokens
+        likeliest, tokens = predicted[:, 0].max(dim=-1)
+        if reading.tokens.shape[1] == self.predictor.n_events:  # the answer is one token
+            likeliest = likeliest[:, :1]
+        sure = likeliest.exp().amin(dim=-1)
+        reading.confidence = torch.minimum(reading.confidence, sure)
+        said: Symbols = tokens.cpu().numpy()
+        return said
 
     def _read_to(self, rounds: int, questions: Symbols, transcript: Transcript) -> _Reading:
         """Read the question and all of the first rounds; a reading just made goes on."""
@@ -255,7 +265,8 @@ class LearnedOverseer:
         if reading is None or reading.transcript is not transcript or reading.rounds > rounds:
             tokens = torch.as_tensor(questions.reshape(-1, 1, questions.shape[2]))
             tokens = tokens.to(self.predictor.device)
-            reading = _Reading(transcript, 0, tokens[:, :0], tokens, [])
+            sure = torch.ones(len(tokens), device=tokens.device)
+            reading = _Reading(transcript, 0, tokens[:, :0], tokens, [], sure)
             reading.read_on(self.predictor, tokens)
         n, events = len(reading.tokens), reading.tokens.shape[1]
         for round in range(rounds):
