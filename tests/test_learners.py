@@ -38,7 +38,7 @@ def tiny_env():
         ("Assignment", 4, 500_000),
         ("Wildcard", 4, 100_000),
         ("ShortestPath", 3, 400_000),
-        ("UnionFind", 4, 400_000),
+        ("UnionFind", 4, 500_000),
     ],
 )
 def test_imitation_learns_without_the_truth(name, size, timesteps, monkeypatch):
