@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ia_gym.blocks import Block, Memory
 from ia_gym.tasks.domain import Contexts, Domain
@@ -51,6 +52,9 @@ class HumanPredictor(nn.Module):
         self.embedding = nn.Embedding(domain.n_symbols, width)
         self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
         self.event_in = nn.Linear(self.length * width, width, bias=False)
+        # Whether a token stood at some earlier place: names are many, but sameness is one thing.
+        self.same_in = nn.Linear(self.length * self.n_places, width, bias=False)
+        nn.init.zeros_(self.same_in.weight)
         self.event_place = nn.Embedding(n_events, width)
         self.event_place.weight.is_embedding = True  # type: ignore[attr-defined]
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
@@ -72,16 +76,19 @@ class HumanPredictor(nn.Module):
         """Read on from the events that ``memories`` hold.
 
         Args:
-            tokens: of the events that come next, int64 ``(n, k, Lq)``.
+            tokens: of the first events, int64 ``(n, m, Lq)``: those that ``memories`` hold, then
+                the k that come next.
             memories: a block each; empty at the start.
 
         Returns:
-            Features ``(n, k, d)`` of these events, and memories that hold them too.
+            Features ``(n, k, d)`` of the events that come next, and memories that hold them too.
         """
         first = memories[0][0].shape[2] if memories else 0
-        events = torch.arange(first, first + tokens.shape[1], device=tokens.device)
-        x = self.event_in(self.embedding(tokens).flatten(-2)) + self.event_place(events)
-        mask = self.mask[events, : first + len(events)][None, None]
+        events = torch.arange(first, tokens.shape[1], device=tokens.device)
+        new = tokens[:, first:]
+        x = self.event_in(self.embedding(new).flatten(-2)) + self.event_place(events)
+        x = x + self.same_in(self._same(tokens, events).flatten(-2))
+        mask = self.mask[events, : tokens.shape[1]][None, None]
         grown = []
         for i, block in enumerate(self.blocks):
             assert isinstance(block, Block)
@@ -92,6 +99,14 @@ class HumanPredictor(nn.Module):
             x = block(x, (keys, values), mask)
             grown.append((keys, values))
         return self.norm(x), grown
+
+    def _same(self, tokens: Tensor, events: Tensor) -> Tensor:
+        """``(n, k, Lq, n_places)``: 1 where a token of ``events (k,)`` stood at an earlier place."""
+        new, sources = tokens[:, events, :, None], tokens.flatten(1)
+        place = torch.arange(sources.shape[1], device=tokens.device) // self.length
+        same = (new == sources[:, None, None]) & (new != 0)
+        same = (same & (place < events[:, None])[None, :, None]).float()
+        return F.pad(same, (0, self.n_places - sources.shape[1]))
 
     def predict(self, features: Tensor, events: Tensor, tokens: Tensor) -> Tensor:
         """Log-probabilities of the tokens of the events that follow.
@@ -178,7 +193,7 @@ class _Reading:
     def read_on(self, predictor: HumanPredictor, tokens: Tensor) -> None:
         """Read the events ``tokens (n, k, Lq)``."""
         self.tokens = torch.cat([self.tokens, tokens], dim=1)
-        features, self.memories = predictor.read(tokens, self.memories)
+        features, self.memories = predictor.read(self.tokens, self.memories)
         self.features = features[:, -1:]
 
 
