@@ -97,7 +97,7 @@ def test_a_model_that_knows_nothing_of_h_does_no_harm(cls):
 @pytest.mark.parametrize(
     ("name", "size", "steps"),
     [
-        ("Permutation", 64, 150),
+        ("Permutation", 64, 250),
         ("Assignment", 64, 250),
         ("Wildcard", 4, 200),
         ("ShortestPath", 64, 400),
