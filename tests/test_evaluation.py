@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 
 from ia_gym.agents import HeldOut
 from ia_gym.agents.cli import app
-from ia_gym.agents.comparison import compare, prepare_folder, train
+from ia_gym.agents.comparison import compare
 from ia_gym.agents.settings import CLASSES, agent_names, load_settings, resolve
 from ia_gym.agents.table import print_table, short, summary_table
+from ia_gym.agents.training import prepare_folder, train
 from ia_gym.tasks import DOMAINS
 
 BASE = "IA-Permutation-v0"
@@ -114,11 +115,26 @@ def test_the_table_fits_eighty_columns():
 
 
 def test_settings_are_data():
-    assert agent_names() == ["amplification", "imitation", "ppo", "ppo_inline", "supervised"]
-    for agent in agent_names():
+    assert agent_names() == [
+        "amplification", "imitation", "ppo", "ppo_inline", "supervised", "supervised_plain"
+    ]  # fmt: skip
+    for agent in agent_names()[:-1]:
         settings = load_settings(agent, "IA-Permutation-N16-v0")
         assert settings == load_settings(agent, BASE)
         assert settings.algorithm in CLASSES
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_imitation_and_its_supervised_twin_have_all_else_in_common(name):
+    """Network, batches, curriculum and steps at the paper's size; only imitation asks H."""
+    twins = [load_settings(agent, f"IA-{name}-N64-v0") for agent in ("imitation", "supervised")]
+    models = [{**twin.model, "interaction_rate": None} for twin in twins]
+    assert models[0] == models[1]
+    assert twins[0].n_timesteps == twins[1].n_timesteps
+    assert [twin.algorithm for twin in twins] == ["IteratedAmplification", "Supervised"]
+
+
+def test_settings_name_classes_and_schedules():
     arguments = resolve(load_settings("ppo", BASE).model)
     assert arguments["policy_kwargs"]["features_extractor_class"].__name__ == "FactsExtractor"
     assert arguments["learning_rate"](1 / 6) == pytest.approx(arguments["learning_rate"](1) / 2)
