@@ -101,7 +101,7 @@ class HumanPredictor(nn.Module):
         return self.norm(x), grown
 
     def _same(self, tokens: Tensor, events: Tensor) -> Tensor:
-        """``(n, k, Lq, n_places)``: 1 where a token of ``events (k,)`` stood at an earlier place."""
+        """``(n, k, Lq, n_places)``: 1 where a token of ``events (k,)`` stood earlier."""
         new, sources = tokens[:, events, :, None], tokens.flatten(1)
         place = torch.arange(sources.shape[1], device=tokens.device) // self.length
         same = (new == sources[:, None, None]) & (new != 0)
