@@ -39,6 +39,8 @@ from ia_gym.transcript import IDK, Symbols
 
 COUNTERS = ("human_interactions", "assistant_answers")
 """What the overseer counts."""
+ANSWERS = "answers"
+"""Begins the names of the tensors in a file that holds the answering network alone."""
 COUNT_WORK_EVERY = 50
 """Training steps from one count of their floating-point work to the next."""
 
@@ -255,14 +257,16 @@ class AnswerLearner(BaseAlgorithm):
 
         Args:
             path: the file; ".safetensors" is added if it has no suffix.
-            to_go_on: False for the policy alone, in a file a third as large or less: it answers,
-                and can be trained further, but not as if never stopped.
+            to_go_on: False for the network that answers alone, in a file a fifth as large: it can
+                be trained further, but not as if never stopped.
         """
         path = Path(path)
         path = path if path.suffix else path.with_suffix(".safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {f"policy/{key}": value for key, value in self.policy.state_dict().items()}
+        answers = self.policy.slow_network.state_dict()
+        tensors = {f"{ANSWERS}/{key}": value for key, value in answers.items()}
         if to_go_on:
+            tensors = {f"policy/{key}": value for key, value in self.policy.state_dict().items()}
             for key, value in self.policy.optimizer.tensors().items():
                 tensors[f"optimizer/{key}"] = value
         if to_go_on and self.env is not None:
@@ -333,7 +337,11 @@ class AnswerLearner(BaseAlgorithm):
             model.set_env(env)
         model._setup_model()
         model.num_timesteps = settings["num_timesteps"]
-        model.policy.load_state_dict(under(tensors, "policy"))
+        if answers := under(tensors, ANSWERS):
+            model.policy.network.load_state_dict(answers)
+            model.policy.slow_network.load_state_dict(answers)
+        else:
+            model.policy.load_state_dict(under(tensors, "policy"))
         model.policy.optimizer.load_tensors(under(tensors, "optimizer"))
         progress = under(tensors, "progress")
         if env is not None and progress:

@@ -183,7 +183,7 @@ def train(
         "env_id": run.env_id,
         "agent": run.agent,
         "seed": run.seed,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(),
         "commit": commit(),
         "settings": asdict(settings),
         "n_questions": held_out.n_questions,
@@ -285,6 +285,15 @@ def check_env_id(env_id: str) -> None:
     if env_id not in gym.registry:
         known = sorted(name for name in gym.registry if name.startswith("IA-"))
         raise ValueError(f"env_id must be one of {known}, got {env_id!r}")
+
+
+def command() -> str:
+    """The command at work, without the folder it writes to, which tells nothing."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    if "--log-dir" in words:
+        place = words.index("--log-dir")
+        del words[place : place + 2]
+    return shlex.join(words)
 
 
 def commit() -> str | None:

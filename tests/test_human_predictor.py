@@ -1,10 +1,12 @@
 """H', the model of H: how it reads, what it copies, and that it learns H's scripts."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.logger import configure
 
-from ia_gym.agents.iterated_amplification import record
+from ia_gym.agents.iterated_amplification import IteratedAmplification, record
 from ia_gym.amplification import amplify, sample_batch
 from ia_gym.assistants import KnowNothing, Oracle
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
@@ -126,3 +128,43 @@ def test_h_is_learned_from_a_thousand_interactions(name, size, steps):
     by_h = sample_batch(ScriptedOverseer(domain), KnowNothing(), np.random.default_rng(3), 50, 10)
     idk = [np.mean(one.targets == IDK) for one in (ignorant, by_h)]
     assert idk[0] == pytest.approx(idk[1], abs=0.1)
+
+
+def test_half_of_what_h_is_asked_is_where_its_model_is_least_sure(monkeypatch):
+    model = IteratedAmplification(
+        env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0, interaction_rate=12
+    )
+    model.set_logger(configure(None, []))
+    asked = []
+    monkeypatch.setattr(model, "ask_human", lambda batch, chosen, telling: asked.append(chosen))
+    model.train_step()
+    at_random, doubtful = asked
+    assert len(at_random) == len(doubtful) == 6
+    confidence = model.learned.confidence.ravel()
+    rest = np.delete(confidence, doubtful)
+    assert confidence[doubtful].max() <= rest.min()
+    assert np.all((confidence > 0) & (confidence <= 1))
+
+
+def test_h_is_learned_from_what_surprises_most(monkeypatch):
+    model = IteratedAmplification(
+        env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0
+    )
+    model.set_logger(configure(None, []))
+    for _ in range(5):
+        model.train_step()
+    assert len(model.records["targets"]) == model.human_interactions == 50
+    model.records["surprise"][:] = 0.001
+    model.records["surprise"][7] = 1.0
+    seen = []
+    loss = model.predictor.loss
+
+    def see(**parts):
+        seen.append(parts["questions"].numpy())
+        return loss(**parts)
+
+    monkeypatch.setattr(model.predictor, "loss", see)
+    model.fit_predictor()
+    same = (seen[0] == model.records["questions"][7]).all(axis=1)
+    assert same.mean() > 0.7
+    assert model.records["surprise"][7] != 1.0  # it has been seen again

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from ia_gym.agents import HeldOut, Supervised
 from ia_gym.agents.cli import app
 from ia_gym.agents.training import train_once
 
@@ -28,6 +29,11 @@ def test_the_budget_ends_a_run(tmp_path):
     curve = pd.read_csv(tmp_path / "curve.csv")
     assert curve["work/teraflop"].is_monotonic_increasing
     assert curve["work/teraflop"].iloc[-1] > 0
+    model = Supervised.load(tmp_path / "model")
+    scores = HeldOut(BASE, 64).evaluate(model)
+    assert scores["eval/accuracy"] == result["final"]["eval/accuracy"]
+    weights = sum(parameter.numel() for parameter in model.policy.network.parameters())
+    assert (tmp_path / "model.safetensors").stat().st_size < 4.1 * weights
 
 
 def test_a_target_ends_a_run(tmp_path):
