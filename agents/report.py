@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ia_gym.agents.plots import COLOURS
-from ia_gym.agents.table import split_tag
+from ia_gym.agents.table import short, split_tag
 
 LEVELS = (0.90, 0.95, 0.99)
 """Accuracies whose first passing is told."""
@@ -141,8 +141,8 @@ def main_table(runs: Sequence[Finished]) -> str:
                     for level in LEVELS
                 },
                 "steps to 90 %, against supervised": plain(ratio, 2),
-                "petaflop": f"{final['work/teraflop'] / 1000:.2f}",
-                "asked of X": f"{final['overseer/assistant_answers'] / 1e6:.1f} M",
+                "teraflop": f"{final['work/teraflop']:.0f}",
+                "asked of X": short(final["overseer/assistant_answers"]),
             }
         )
     return markdown(pd.DataFrame(rows))
