@@ -82,6 +82,19 @@ def test_curriculum_raises_depth_then_size():
     assert not curriculum.record(np.ones(10, np.int64), np.ones(10))
 
 
+def test_a_curriculum_may_grow_by_a_factor_and_end_early():
+    domain = Permutation(20, max_power=8)
+    curriculum = Curriculum(
+        domain, threshold=0.8, window=10, start_depth=1, end_depth=1, start_size=8, growth=1.5
+    )
+    sizes = []
+    while not curriculum.finished:
+        curriculum.record(np.ones(10, np.int64), np.ones(10))
+        sizes.append(curriculum.size)
+    assert sizes == [12, 18, 20]
+    assert curriculum.max_depth == 1
+
+
 def test_the_worst_common_class_holds_the_curriculum_and_a_rare_one_does_not():
     domain = Permutation(16)
     curriculum = Curriculum(domain, threshold=0.8, window=100, start_depth=2)
@@ -108,6 +121,9 @@ def test_a_trivial_class_does_not_hold_the_curriculum_up():
         ({"threshold": 1}, "threshold"),
         ({"window": 0}, "window"),
         ({"start_depth": 3}, "start_d"),
+        ({"start_depth": 2, "end_depth": 1}, "start_d"),
+        ({"end_depth": 3}, "end_depth"),
+        ({"growth": 0.5}, "growth"),
         ({"start_size": 9}, "start_size"),
     ],
 )
