@@ -14,7 +14,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -66,8 +65,8 @@ def study(
 ) -> dict[str, Any]:
     """Accuracies of X and of Amplify^H(X), for one or several sizes of contexts.
 
-    Level 0 is X, answering with its best answer; level n is H, the scripted one, with level n - 1
-    as its assistant. X's answers to sub-questions are sampled, as in training.
+    Level 0 is X, always giving its best answer; level n is H, the scripted one, with level n - 1
+    as its assistant.
 
     Args:
         model: a file that ``ia-gym train`` has left.
@@ -95,11 +94,9 @@ def study(
         network = learner.policy.slow_network
         if network.fact_shape != held_out.domain.fact_shape:
             raise ValueError(f"model must have been trained on {env_id}, got {model}")
-        torch.manual_seed(0)
         rng = np.random.default_rng(held_out.seed)
-        best = NetworkAssistant(network, deterministic=True)
-        answers = {"0": best.answer(held_out.contexts, held_out.questions)}
-        assistant: Assistant = NetworkAssistant(network)
+        assistant: Assistant = NetworkAssistant(network, deterministic=True)
+        answers = {"0": assistant.answer(held_out.contexts, held_out.questions)}
         for level in range(1, levels + 1):
             assistant = AmplifiedAssistant(ScriptedOverseer(held_out.domain), assistant, rng)
             answers[str(level)] = assistant.answer(held_out.contexts, held_out.questions)
@@ -133,6 +130,7 @@ def print_study(result: dict[str, Any], console: Console) -> None:
             table.add_column(split_tag(tag)[1] or "all", justify="right")
         for size, by_level in scores.items():
             for level, score in by_level.items():
-                cells = (f"{100 * score[tag]:.1f}" if tag in score else "" for tag in of_kind)
+                # "100", not "100.0": a dozen depths must fit 80 columns.
+                cells = (f"{100 * score[tag]:.3g}" if tag in score else "" for tag in of_kind)
                 table.add_row(f"{size}, {level}", *cells)
         console.print(table)
