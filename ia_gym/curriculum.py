@@ -56,6 +56,9 @@ class Curriculum:
         if end_depth is not None:
             self.end_depth = check_range("end_depth", end_depth, 1, domain.max_depth)
         self.max_depth = check_range("start_depth", start_depth, 1, self.end_depth)
+        # Below each depth that is common a level ends; the rare ones after it are its own.
+        common = (np.unique(domain.goes_with[1:]) - 1) % domain.max_depth + 1
+        self.levels = np.unique([*(common[common > 1] - 1), self.end_depth])
         self.size = domain.size
         if start_size is not None:
             self.size = check_range("start_size", start_size, 2, domain.size)
@@ -94,7 +97,7 @@ class Curriculum:
         if not np.any(common) or np.min(self.averages.means[common]) <= self.threshold:
             return False
         if self.max_depth < self.end_depth:
-            self.max_depth += 1
+            self.max_depth = int(self.levels[self.levels > self.max_depth][0])
         else:
             larger = max(self.size + 1, int(self.size * self.growth))
             self.size = min(larger, self.domain.size)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ia_gym.curriculum import Curriculum
-from ia_gym.tasks import Permutation, ShortestPath
+from ia_gym.tasks import Assignment, Permutation, ShortestPath
 from ia_gym.trust import MovingAverages, TrustGate
 
 CHAIN = np.eye(4, k=-1, dtype=bool)
@@ -68,6 +68,21 @@ def test_a_rare_class_is_trusted_along_with_the_class_it_goes_with():
 def test_bad_threshold_is_refused(threshold):
     with pytest.raises(ValueError, match=r"trust must be None or a number in \[0, 1\)"):
         TrustGate(CHAIN, ALONE, threshold)
+
+
+def test_depths_that_are_rare_rise_together():
+    domain = Assignment(size=64)
+    curriculum = Curriculum(domain, window=1)
+    levels = []
+    while not curriculum.finished:
+        levels.append(curriculum.max_depth)
+        classes = np.arange(1, curriculum.max_depth + 1)
+        assert curriculum.record(classes, np.ones(len(classes)))
+    rng = np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 1000)
+    depths = domain.depth(contexts, domain.sample_questions(rng, contexts, 64))
+    assert levels == list(range(1, levels[-1] + 1))
+    assert 0.01 < np.mean(depths > levels[-1]) < 0.04  # they come all at once, in the end
 
 
 def test_curriculum_raises_depth_then_size():
