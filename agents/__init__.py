@@ -1,16 +1,18 @@
 """Learners with SB3's face, the bridge to SB3's own agents, and what compares them."""
 
+from ia_gym.agents.answer_search import AnswerSearch
 from ia_gym.agents.assistants import PolicyAssistant
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import FactsExtractor
-from ia_gym.agents.imitation import ImitationIA
-from ia_gym.agents.iterated_amplification import IteratedAmplification
+from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.reinforce import Reinforce
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv, make_sb3_vec_env
 from ia_gym.agents.supervised import Supervised
 
 __all__ = [
     "AmplificationCallback",
+    "AnswerSearch",
     "CurriculumCallback",
     "EvaluationCallback",
     "FactsExtractor",
@@ -19,6 +21,7 @@ __all__ = [
     "ImitationIA",
     "IteratedAmplification",
     "PolicyAssistant",
+    "Reinforce",
     "Supervised",
     "make_sb3_vec_env",
 ]

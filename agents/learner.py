@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -153,26 +154,40 @@ class AnswerLearner(BaseAlgorithm):
             return {"size": None, "depths": None}
         return {"size": self.curriculum.size, "depths": self.curriculum.depths}
 
+    def ask_network(self, contexts: Contexts, questions: Symbols) -> Tensor:
+        """Logits ``(B, Q, n_answers)`` of the network that is trained."""
+        facts = torch.as_tensor(contexts["facts"], device=self.device)
+        logits: Tensor = self.policy.network(facts, torch.as_tensor(questions, device=self.device))
+        return logits
+
     def fit(self, contexts: Contexts, questions: Symbols, targets: Symbols) -> None:
         """One gradient step towards the answers ``targets (B, Q)``, and one of the average."""
-        policy = self.policy
-        facts = torch.as_tensor(contexts["facts"], device=self.device)
-        logits = policy.network(facts, torch.as_tensor(questions, device=self.device))
+        logits = self.ask_network(contexts, questions)
         wanted = torch.as_tensor(targets, device=self.device)
-        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+        self.update(F.cross_entropy(logits.flatten(0, 1), wanted.flatten()))
+        agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (targets != IDK)
+        self.follow_curriculum(contexts, questions, agrees.astype(float))
+        self.logger.record("train/agreement", agrees.mean())
+
+    def update(self, loss: Tensor) -> None:
+        """One step of the network down the gradient of ``loss ()``, and one of the average."""
+        policy = self.policy
         policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.network.parameters(), self.max_grad_norm)
         policy.optimizer.step()
         policy.average.update_parameters(policy.network)
-        agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (targets != IDK)
+        self.logger.record("train/loss", loss.item())
+
+    def follow_curriculum(
+        self, contexts: Contexts, questions: Symbols, successes: NDArray[np.float64]
+    ) -> None:
+        """Tell the curriculum how the answers did: ``successes (B, Q)`` in [0, 1]."""
         if self.curriculum is not None:
             classes = self.domain.classes(contexts, questions)
-            self.curriculum.record(classes.ravel(), agrees.ravel().astype(float))
+            self.curriculum.record(classes.ravel(), successes.ravel())
             self.logger.record("curriculum/max_depth", self.curriculum.max_depth)
             self.logger.record("curriculum/size", self.curriculum.size)
-        self.logger.record("train/loss", loss.item())
-        self.logger.record("train/agreement", agrees.mean())
 
     def learn(
         self,

@@ -20,8 +20,7 @@ from rich.table import Table
 from safetensors import SafetensorError, safe_open
 
 from ia_gym.agents.evaluation import HeldOut
-from ia_gym.agents.imitation import ImitationIA
-from ia_gym.agents.iterated_amplification import IteratedAmplification
+from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.supervised import Supervised
 from ia_gym.agents.table import split_tag

@@ -206,6 +206,7 @@ def sample_batch(
     n_questions: int,
     size: int | None = None,
     depths: Sequence[int] | None = None,
+    judging: bool = False,
 ) -> Batch:
     """Draw contexts and questions and answer them with Amplify^H(X).
 
@@ -217,10 +218,11 @@ def sample_batch(
         n_questions: ``Q``, questions a context.
         size: names in a context; default the domain's.
         depths: depths to draw from; default all.
+        judging: also ask what only ``overseer.judge`` needs.
     """
     domain = overseer.domain
     contexts = domain.sample_contexts(rng, n_contexts, size)
     questions = domain.sample_questions(rng, contexts, n_questions, depths)
-    transcript = amplify(overseer, assistant, rng, contexts, questions, judging=False)
+    transcript = amplify(overseer, assistant, rng, contexts, questions, judging=judging)
     targets = overseer.answer(contexts, questions, transcript)
     return Batch(contexts, questions, transcript, targets, domain.depth(contexts, questions))

@@ -6,7 +6,8 @@ import pytest
 import torch
 from stable_baselines3.common.logger import configure
 
-from ia_gym.agents.iterated_amplification import IteratedAmplification, record
+from ia_gym.agents.apprentice import record
+from ia_gym.agents.imitation import IteratedAmplification
 from ia_gym.amplification import amplify, sample_batch
 from ia_gym.assistants import KnowNothing, Oracle
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
@@ -136,11 +137,12 @@ def test_half_of_what_h_is_asked_is_where_its_model_is_least_sure(monkeypatch):
     )
     model.set_logger(configure(None, []))
     asked = []
-    monkeypatch.setattr(model, "ask_human", lambda batch, chosen, telling: asked.append(chosen))
+    apprentice = model.apprentice
+    monkeypatch.setattr(apprentice, "ask_human", lambda *case, **_: asked.append(case[-1]))
     model.train_step()
     at_random, doubtful = asked
     assert len(at_random) == len(doubtful) == 6
-    confidence = model.learned.confidence.ravel()
+    confidence = apprentice.overseer.confidence.ravel()
     rest = np.delete(confidence, doubtful)
     assert confidence[doubtful].max() <= rest.min()
     assert np.all((confidence > 0) & (confidence <= 1))
@@ -153,18 +155,19 @@ def test_h_is_learned_from_what_surprises_most(monkeypatch):
     model.set_logger(configure(None, []))
     for _ in range(5):
         model.train_step()
-    assert len(model.records["targets"]) == model.human_interactions == 50
-    model.records["surprise"][:] = 0.001
-    model.records["surprise"][7] = 1.0
+    apprentice = model.apprentice
+    assert len(apprentice.records["targets"]) == model.human_interactions == 50
+    apprentice.records["surprise"][:] = 0.001
+    apprentice.records["surprise"][7] = 1.0
     seen = []
-    loss = model.predictor.loss
+    loss = apprentice.predictor.loss
 
     def see(**parts):
         seen.append(parts["questions"].numpy())
         return loss(**parts)
 
-    monkeypatch.setattr(model.predictor, "loss", see)
-    model.fit_predictor()
-    same = (seen[0] == model.records["questions"][7]).all(axis=1)
+    monkeypatch.setattr(apprentice.predictor, "loss", see)
+    apprentice.fit()
+    same = (seen[0] == apprentice.records["questions"][7]).all(axis=1)
     assert same.mean() > 0.7
-    assert model.records["surprise"][7] != 1.0  # it has been seen again
+    assert apprentice.records["surprise"][7] != 1.0  # it has been seen again

@@ -69,9 +69,9 @@ def test_a_model_of_h_is_enough(monkeypatch):
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(250_000)
     assert HeldOut(BASE, 1024, **TINY).evaluate(model)["eval/accuracy"] >= 0.8
-    assert model.error < 0.05
+    assert model.apprentice.error < 0.05
     assert 100 < model.human_interactions < 1500
-    assert len(model.records["targets"]) == model.human_interactions
+    assert len(model.apprentice.records["targets"]) == model.human_interactions
     with pytest.raises(ValueError, match="interaction_rate must be above 0, got 0"):
         IteratedAmplification(env=tiny_env(), interaction_rate=0)
 

@@ -10,9 +10,10 @@ from typing import Any
 import stable_baselines3 as sb3
 import yaml
 
+from ia_gym.agents.answer_search import AnswerSearch
 from ia_gym.agents.features import FactsExtractor
-from ia_gym.agents.imitation import ImitationIA
-from ia_gym.agents.iterated_amplification import IteratedAmplification
+from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.reinforce import Reinforce
 from ia_gym.agents.schedules import HoldLinear
 from ia_gym.agents.supervised import Supervised
 from ia_gym.optimizers import MuonAdamW
@@ -22,6 +23,7 @@ CLASSES: dict[str, type] = {
     for cls in (
         *(sb3.PPO, sb3.A2C, sb3.DQN),
         *(ImitationIA, IteratedAmplification, Supervised),
+        *(Reinforce, AnswerSearch),
         *(FactsExtractor, MuonAdamW),
     )
 }

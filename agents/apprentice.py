@@ -1,4 +1,4 @@
-"""Iterated Amplification whole: H is asked little, and a model of H does the rest."""
+"""H' as it is taught: H is asked a little, and a model of H learns to stand in for it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ia_gym.agents.evaluation import HeldOut
-from ia_gym.agents.learner import AnswerLearner, under
-from ia_gym.amplification import Batch, amplify, sample_batch
-from ia_gym.assistants import polyak_average
+from ia_gym.agents.learner import under
+from ia_gym.amplification import Batch, amplify
+from ia_gym.assistants import Assistant, polyak_average
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
 from ia_gym.optimizers import MuonAdamW
 from ia_gym.overseers import ScriptedOverseer
@@ -39,64 +39,61 @@ PREDICTOR_RATE = 3e-3
 """Learning rate of H'; it stays, since there is always something new to learn from H."""
 
 
-class IteratedAmplification(AnswerLearner):
-    """The loop of Christiano et al. (2018), its four parts in every step.
-
-    1. H answers a few questions with the help of X's slow copy; what H did is recorded.
-    2. H', the human predictor, learns from the records to do as H did.
-    3. Questions are answered with Amplify^H'(X's slow copy).
-    4. X learns to give these answers.
+class Apprentice:
+    """H', the human predictor, with the records it learns from.
 
     Half of the questions put to H are drawn at random, and tell how good H' is; the other half are
     those of the step on which H' was least sure of itself (uncertainty sampling, Lewis and Gale
     1994). H is asked the less the better H' foretells what H does: ``interaction_rate`` questions
     a step, three tenths of it once H' is wrong less than one time in ten, a tenth below one in a
-    hundred. ``human_interactions`` counts the questions put to H. No truth is involved.
+    hundred.
 
     Args:
-        policy: see :class:`~ia_gym.agents.learner.AnswerLearner`, as for all that follow but these.
-        env: see there.
+        human: H, whose counter goes up by each question put to it.
+        rng: for what is asked, and for H's own choices.
+        device: of H'.
         interaction_rate: questions put to H in a step, at first.
-        predictor_batch: recorded interactions in an update of H'.
-        predictor_kwargs: sizes of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
-        **kwargs: see there.
+        batch_size: recorded interactions in an update of H'.
+        max_grad_norm: gradients are clipped to this norm.
+        **sizes: of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
 
     Attributes:
-        predictor: H' as it is trained; its Polyak average stands in for H.
+        predictor: H' as it is trained.
+        overseer: its Polyak average in the place of H.
+        records: interactions with H, one a row, by the names of ``HumanPredictor.loss``'s
+            arguments; and ``SURPRISE``.
+
+    Raises:
+        ValueError: for a number out of range.
     """
 
     def __init__(
         self,
-        policy: Any = "MultiInputPolicy",
-        env: Any = None,
+        human: ScriptedOverseer,
+        rng: np.random.Generator,
+        device: torch.device,
         interaction_rate: float = 10.0,
-        predictor_batch: int = 64,
-        predictor_kwargs: dict[str, Any] | None = None,
-        **kwargs: Any,
+        batch_size: int = 64,
+        max_grad_norm: float = 1.0,
+        **sizes: Any,
     ) -> None:
         if not interaction_rate > 0:
             raise ValueError(f"interaction_rate must be above 0, got {interaction_rate}")
+        self.human = human
+        self.rng = rng
         self.interaction_rate = float(interaction_rate)
-        self.predictor_batch = check_range("predictor_batch", predictor_batch, 1, 10**6)
-        self.predictor_kwargs = predictor_kwargs or {}
-        super().__init__(policy, env, **kwargs)
-
-    def _read_domain(self) -> None:
-        super()._read_domain()
-        self.predictor = HumanPredictor(self.domain, **self.predictor_kwargs).to(self.device)
-        self.predictor_optimizer = MuonAdamW(self.predictor.parameters(), lr=PREDICTOR_RATE)
+        self.batch_size = check_range("batch_size", batch_size, 1, 10**6)
+        self.max_grad_norm = max_grad_norm
+        self.predictor = HumanPredictor(human.domain, **sizes).to(device)
+        self.optimizer = MuonAdamW(self.predictor.parameters(), lr=PREDICTOR_RATE)
         # Its average asks: a slip in one of a dozen sub-questions spoils the answer.
-        self.predictor_average = polyak_average(self.predictor, horizon=30)
-        average = cast("HumanPredictor", self.predictor_average.module)
-        self.learned = LearnedOverseer(self.domain, average)
+        self.average = polyak_average(self.predictor, horizon=30)
+        average = cast("HumanPredictor", self.average.module)
+        self.overseer = LearnedOverseer(human.domain, average)
         self.records: dict[str, NDArray[Any]] = {}
         self.wrong = MovingAverages(1, window=100)
         self.due = 0.0
-
-    @property
-    def assistant_answers(self) -> int:
-        """Sub-questions answered by X, for H and for H'."""
-        return self.overseer.assistant_answers + self.learned.assistant_answers
+        self.loss = 0.0
 
     @property
     def error(self) -> float:
@@ -106,43 +103,45 @@ class IteratedAmplification(AnswerLearner):
         """
         return float(self.wrong.means[0]) if self.wrong.full[0] else 1.0
 
-    def train_step(self) -> None:
-        """Teach X what Amplify^H'(X) answers, ask H a little, and learn to do as H does."""
-        sizes = self.n_contexts, self.n_questions
-        at = self.difficulty()
-        batch = sample_batch(self.learned, self.assistant, self.rng, *sizes, **at)
-        self.fit(batch.contexts, batch.questions, batch.targets)
+    def learn(self, batch: Batch, assistant: Assistant) -> None:
+        """Put a few questions of ``batch`` to H, and learn to do as H did.
+
+        Args:
+            batch: questions that H' has answered last.
+            assistant: who answers H's sub-questions.
+        """
         share = next(share for above, share in FEWER if self.error > above)
         self.due += self.interaction_rate * share
         pairs = int(self.due) // 2
         if pairs:
             self.due -= 2 * pairs
             at_random = self.rng.integers(batch.targets.size, size=pairs)
-            doubtful = np.argsort(self.learned.confidence, axis=None)[:pairs]
-            self.ask_human(batch, at_random, telling=True)
-            self.ask_human(batch, doubtful, telling=False)
+            doubtful = np.argsort(self.overseer.confidence, axis=None)[:pairs]
+            self.ask_human(batch, assistant, at_random, telling=True)
+            self.ask_human(batch, assistant, doubtful, telling=False)
         if self.records:
             for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
-                self.fit_predictor()
-        self.logger.record("human/error", self.error)
+                self.fit()
 
-    def ask_human(self, batch: Batch, chosen: NDArray[np.int64], telling: bool) -> None:
+    def ask_human(
+        self, batch: Batch, assistant: Assistant, chosen: NDArray[np.int64], telling: bool
+    ) -> None:
         """Put questions to H and record what H does.
 
         Args:
             batch: where the questions are from.
+            assistant: who answers H's sub-questions.
             chosen: their places in it, counted through ``(B, Q)``.
             telling: note whether H' would have done the same.
         """
         context, question = np.unravel_index(chosen, batch.targets.shape)
         contexts, questions = batch.contexts[context], batch.questions[context, question][:, None]
-        parts = self.overseer, self.assistant, self.rng, contexts, questions
-        transcript = amplify(*parts, judging=False)
-        targets = self.overseer.answer(contexts, questions, transcript)
+        transcript = amplify(self.human, assistant, self.rng, contexts, questions, judging=False)
+        targets = self.human.answer(contexts, questions, transcript)
         rows = record(questions, transcript, targets)
         tensors = {name: self._tensor(row) for name, row in rows.items()}
         if telling:
-            same_questions, same_answer = self.learned.predictor.foretold(**tensors)
+            same_questions, same_answer = self.overseer.predictor.foretold(**tensors)
             wrong = ~(same_questions.all(dim=1) & same_answer)
             self.wrong.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
         with torch.no_grad():
@@ -150,7 +149,7 @@ class IteratedAmplification(AnswerLearner):
         for name, new in rows.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 
-    def fit_predictor(self) -> None:
+    def fit(self) -> None:
         """One gradient step of H' on recorded interactions, the more surprising ones above all.
 
         As X learns, H comes to do what it rarely did before; drawn evenly, these few records would
@@ -158,23 +157,23 @@ class IteratedAmplification(AnswerLearner):
         """
         surprise = self.records[SURPRISE]
         shares = np.cumsum(surprise + EVEN * surprise.mean())
-        chosen = np.searchsorted(shares, self.rng.random(self.predictor_batch) * shares[-1])
+        chosen = np.searchsorted(shares, self.rng.random(self.batch_size) * shares[-1])
         parts = {
             name: self._tensor(rows[chosen])
             for name, rows in self.records.items()
             if name != SURPRISE
         }
         losses = self.predictor.loss(**parts)
-        self.predictor_optimizer.zero_grad()
+        self.optimizer.zero_grad()
         losses.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), self.max_grad_norm)
-        self.predictor_optimizer.step()
-        self.predictor_average.update_parameters(self.predictor)
+        self.optimizer.step()
+        self.average.update_parameters(self.predictor)
         surprise[chosen] = losses.detach().cpu().numpy()
-        self.logger.record("human/loss", losses.mean().item())
+        self.loss = losses.mean().item()
 
-    def measure(self, held_out: HeldOut) -> dict[str, float]:
-        """See the base class; besides, how well H' does what H does.
+    def measure(self, held_out: HeldOut, assistant: Assistant) -> dict[str, float]:
+        """How well H' does what H does.
 
         Returns:
             ``human/target_accuracy``: how often Amplify^H'(X) is right. On transcripts of H's,
@@ -183,57 +182,50 @@ class IteratedAmplification(AnswerLearner):
         """
         contexts, questions = held_out.contexts, held_out.questions
         rng = np.random.default_rng(held_out.seed)
-        average = self.learned.predictor
-        learned = LearnedOverseer(self.domain, average)
-        transcript = amplify(learned, self.assistant, rng, contexts, questions, judging=False)
+        average = self.overseer.predictor
+        learned = LearnedOverseer(held_out.domain, average)
+        transcript = amplify(learned, assistant, rng, contexts, questions, judging=False)
         targets = learned.answer(contexts, questions, transcript)
-        human = ScriptedOverseer(self.domain)
-        transcript = amplify(human, self.assistant, rng, contexts, questions, judging=False)
+        human = ScriptedOverseer(held_out.domain)
+        transcript = amplify(human, assistant, rng, contexts, questions, judging=False)
         answers = human.answer(contexts, questions, transcript)
         rows = record(questions, transcript, answers)
         same = average.foretold(**{name: self._tensor(row) for name, row in rows.items()})
         return {
-            **super().measure(held_out),
             "human/target_accuracy": held_out.score(targets)["accuracy"],
             "human/same_questions": float(same[0].float().mean()),
             "human/same_answers": float(same[1].float().mean()),
         }
 
     def _tensor(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.as_tensor(rows, device=self.device)
+        return torch.as_tensor(rows, device=self.predictor.device)
 
     # ------------------------------------------------------------ save and load
 
-    def _arguments(self) -> dict[str, Any]:
+    def tensors(self) -> dict[str, Tensor]:
+        """All that :meth:`learn` has changed, a flat dict for a file of tensors."""
+        arrays = {**self.records, **self.wrong.state_dict()}
+        numbers = {"due": self.due, "loss": self.loss, "answered": self.overseer.assistant_answers}
+        parts = {
+            "predictor": self.predictor.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.tensors(),
+            "human": {**arrays, **numbers},
+        }
         return {
-            **super()._arguments(),
-            "interaction_rate": self.interaction_rate,
-            "predictor_batch": self.predictor_batch,
-            "predictor_kwargs": self.predictor_kwargs,
+            f"{part}/{key}": torch.as_tensor(value)
+            for part, values in parts.items()
+            for key, value in values.items()
         }
 
-    def _progress(self) -> dict[str, Tensor]:
-        progress = super()._progress()
-        for key, value in self.predictor.state_dict().items():
-            progress[f"predictor/{key}"] = value
-        for key, value in self.predictor_average.state_dict().items():
-            progress[f"predictor_average/{key}"] = value
-        for key, value in self.predictor_optimizer.tensors().items():
-            progress[f"predictor_optimizer/{key}"] = value
-        arrays = {**self.records, **self.wrong.state_dict()}
-        numbers = {"due": self.due, "answered": self.learned.assistant_answers}
-        for key, array in {**arrays, **numbers}.items():
-            progress[f"human/{key}"] = torch.as_tensor(array)
-        return progress
-
-    def _go_on_from(self, progress: dict[str, Tensor]) -> None:
-        super()._go_on_from(progress)
-        self.predictor.load_state_dict(under(progress, "predictor"))
-        self.predictor_average.load_state_dict(under(progress, "predictor_average"))
-        self.predictor_optimizer.load_tensors(under(progress, "predictor_optimizer"))
-        human = {key: value.numpy() for key, value in under(progress, "human").items()}
-        self.due = float(human.pop("due"))
-        self.learned.assistant_answers = int(human.pop("answered"))
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what :meth:`tensors` gave."""
+        self.predictor.load_state_dict(under(tensors, "predictor"))
+        self.average.load_state_dict(under(tensors, "average"))
+        self.optimizer.load_tensors(under(tensors, "optimizer"))
+        human = {key: value.numpy() for key, value in under(tensors, "human").items()}
+        self.due, self.loss = float(human.pop("due")), float(human.pop("loss"))
+        self.overseer.assistant_answers = int(human.pop("answered"))
         self.wrong.load_state_dict({key: human.pop(key) for key in ("values", "counts")})
         self.records = human
 

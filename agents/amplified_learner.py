@@ -1,0 +1,118 @@
+"""What the learners share whose questions Amplify^H(X) takes apart: H, or H' in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ia_gym.agents.apprentice import Apprentice
+from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.learner import AnswerLearner, under
+from ia_gym.amplification import Batch, sample_batch
+from ia_gym.overseers import Overseer
+
+
+class AmplifiedLearner(AnswerLearner):
+    """An agent that learns from what the amplified overseer makes of its questions.
+
+    Either every question is put to H, or a few are, and H', a model of H, does as H would. No truth
+    is involved.
+
+    Args:
+        policy: see :class:`~ia_gym.agents.learner.AnswerLearner`, as for all that follow but these.
+        env: see there.
+        interaction_rate: questions put to H in a step, at first, for H' to learn from (see
+            :class:`~ia_gym.agents.apprentice.Apprentice`); None to put every question to H.
+        predictor_batch: recorded interactions in an update of H'.
+        predictor_kwargs: sizes of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
+        **kwargs: see there.
+
+    Attributes:
+        apprentice: H'; None if every question is put to H.
+    """
+
+    apprentice: Apprentice | None
+
+    def __init__(
+        self,
+        policy: Any = "MultiInputPolicy",
+        env: Any = None,
+        interaction_rate: float | None = None,
+        predictor_batch: int = 64,
+        predictor_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.interaction_rate = interaction_rate
+        self.predictor_batch = predictor_batch
+        self.predictor_kwargs = predictor_kwargs or {}
+        super().__init__(policy, env, **kwargs)
+
+    def _read_domain(self) -> None:
+        super()._read_domain()
+        self.apprentice = None
+        if self.interaction_rate is not None:
+            self.apprentice = Apprentice(
+                self.overseer,
+                self.rng,
+                self.device,
+                self.interaction_rate,
+                self.predictor_batch,
+                self.max_grad_norm,
+                **self.predictor_kwargs,
+            )
+
+    @property
+    def assistant_answers(self) -> int:
+        """Sub-questions answered by X so far, for H and for H'."""
+        of_apprentice = self.apprentice.overseer.assistant_answers if self.apprentice else 0
+        return self.overseer.assistant_answers + of_apprentice
+
+    def amplify(self, judging: bool = False) -> Batch:
+        """Root questions and what Amplify^H(X's slow copy) made of them.
+
+        In the place of H stands H', if there is one; it then learns from H.
+
+        Args:
+            judging: also ask what only the judge of another's answer needs. H' needs none of it:
+                it approves of an answer that equals its own.
+        """
+        overseer: Overseer = self.apprentice.overseer if self.apprentice else self.overseer
+        sizes = self.n_contexts, self.n_questions
+        judging = judging and self.apprentice is None
+        at = self.difficulty()
+        batch = sample_batch(overseer, self.assistant, self.rng, *sizes, **at, judging=judging)
+        if self.apprentice is not None:
+            self.apprentice.learn(batch, self.assistant)
+            self.logger.record("human/error", self.apprentice.error)
+            self.logger.record("human/loss", self.apprentice.loss)
+        return batch
+
+    def measure(self, held_out: HeldOut) -> dict[str, float]:
+        """See the base class; besides, how well H' does what H does."""
+        measured = super().measure(held_out)
+        if self.apprentice is not None:
+            measured |= self.apprentice.measure(held_out, self.assistant)
+        return measured
+
+    # ------------------------------------------------------------ save and load
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            **super()._arguments(),
+            "interaction_rate": self.interaction_rate,
+            "predictor_batch": self.predictor_batch,
+            "predictor_kwargs": self.predictor_kwargs,
+        }
+
+    def _progress(self) -> dict[str, Tensor]:
+        progress = super()._progress()
+        if self.apprentice is not None:
+            tensors = self.apprentice.tensors()
+            progress |= {f"apprentice/{key}": value for key, value in tensors.items()}
+        return progress
+
+    def _go_on_from(self, progress: dict[str, Tensor]) -> None:
+        super()._go_on_from(progress)
+        if self.apprentice is not None:
+            self.apprentice.load_tensors(under(progress, "apprentice"))

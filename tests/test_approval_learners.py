@@ -1,0 +1,82 @@
+"""REINFORCE on approval and answer search: the two updates of the post."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.logger import configure
+
+from ia_gym.agents import AnswerSearch, HeldOut, Reinforce
+from ia_gym.assistants import KnowNothing
+from ia_gym.tasks import DOMAINS
+
+TINY = {"size": 4, "max_power": 8}
+NETWORK = {"relational": True, "heads": 2, "width": 32, "horizon": 20}
+
+
+def learner(cls, **kwargs):
+    env = gym.make("IA-Permutation-v0", **TINY)
+    model = cls(env=env, n_contexts=32, seed=0, policy_kwargs=NETWORK, **kwargs)
+    model.set_logger(configure(None, []))
+    return model
+
+
+@pytest.mark.parametrize("cls", [Reinforce, AnswerSearch])
+@pytest.mark.parametrize("n_samples", [4, None])
+def test_both_updates_come_to_the_answer_that_is_approved_of_most(cls, n_samples, monkeypatch):
+    """With fixed assistants each answer's approval is fixed: the best is found by trying all."""
+    model = learner(cls, n_samples=n_samples)
+    model.assistant = KnowNothing()  # approval is to be had where all sub-questions are looked up
+    with monkeypatch.context() as patch:
+        patch.setattr(DOMAINS["Permutation"], "truth", None)
+        patch.setattr(DOMAINS["Permutation"], "correct", None)
+        patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
+        model.learn(200_000)
+    batch = model.amplify(judging=True)
+    approvals = model.approvals(batch, model.all_answers(batch)).numpy()
+    to_be_had = approvals.max(axis=-1) > 0
+    best = 1 + approvals.argmax(axis=-1)
+    with torch.no_grad():
+        given = model.ask_network(batch.contexts, batch.questions).argmax(dim=-1).numpy()
+    assert 0.3 < to_be_had.mean() < 0.7
+    assert np.mean(given[to_be_had] == best[to_be_had]) > 0.95
+
+
+@pytest.mark.parametrize("cls", [Reinforce, AnswerSearch])
+def test_approval_alone_teaches_what_is_true(cls):
+    """X's own slow copy is the assistant; questions come by depth."""
+    model = learner(cls, n_samples=None, curriculum={"window": 200})
+    model.learn(300_000)
+    result = HeldOut("IA-Permutation-v0", 1024, **TINY).evaluate(model)
+    assert model.curriculum.finished
+    assert result["eval/accuracy"] > 0.85
+    assert model.human_interactions == model.num_timesteps
+
+
+def test_a_model_of_h_judges_in_its_place():
+    sizes = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
+    model = learner(
+        AnswerSearch, n_samples=None, curriculum={"window": 200}, interaction_rate=10, **sizes
+    )
+    model.learn(220_000)
+    assert HeldOut("IA-Permutation-v0", 1024, **TINY).evaluate(model)["eval/accuracy"] > 0.8
+    assert 100 < model.human_interactions < 1500
+
+
+def test_the_policy_gradient_is_that_of_expected_approval():
+    """By samples, and with all answers judged: equal up to noise."""
+    model = learner(Reinforce, n_samples=None, ent_coef=0.0)
+    batch = model.amplify(judging=True)
+    logits = torch.randn(*batch.targets.shape, model.domain.n_answers, requires_grad=True)
+    model.policy_loss(batch, logits).backward()
+    exact, noisy = logits.grad.clone(), []
+    model.n_samples = 8
+    for _ in range(200):
+        logits.grad = None
+        model.policy_loss(batch, logits).backward()
+        noisy.append(logits.grad.clone())
+    mean = torch.stack(noisy).mean(dim=0)
+    assert torch.nn.functional.cosine_similarity(mean.flatten(), exact.flatten(), dim=0) > 0.97
+    assert (mean.norm() / exact.norm()) == pytest.approx(1, abs=0.05)
+    with pytest.raises(ValueError, match=r"n_samples must be in 1\.\.1000, got 0"):
+        Reinforce(env=gym.make("IA-Permutation-v0"), n_samples=0)
