@@ -6,6 +6,7 @@ from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, E
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.mixed import Mixed
 from ia_gym.agents.reinforce import Reinforce
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv, make_sb3_vec_env
 from ia_gym.agents.supervised import Supervised
@@ -20,6 +21,7 @@ __all__ = [
     "HeldOut",
     "ImitationIA",
     "IteratedAmplification",
+    "Mixed",
     "PolicyAssistant",
     "Reinforce",
     "Supervised",

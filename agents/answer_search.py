@@ -22,7 +22,7 @@ class AnswerSearch(ApprovalLearner):
     def train_step(self) -> None:
         """Find the best answer to each question, and train X on it."""
         batch = self.amplify(judging=True)
-        logits = self.ask_network(batch.contexts, batch.questions)
+        logits = self.ask_network(batch.contexts["facts"], batch.questions)
         own = logits.argmax(dim=-1).cpu().numpy()
         if self.n_samples is None:
             others = self.all_answers(batch)

@@ -154,15 +154,20 @@ class AnswerLearner(BaseAlgorithm):
             return {"size": None, "depths": None}
         return {"size": self.curriculum.size, "depths": self.curriculum.depths}
 
-    def ask_network(self, contexts: Contexts, questions: Symbols) -> Tensor:
-        """Logits ``(B, Q, n_answers)`` of the network that is trained."""
-        facts = torch.as_tensor(contexts["facts"], device=self.device)
-        logits: Tensor = self.policy.network(facts, torch.as_tensor(questions, device=self.device))
+    def ask_network(self, facts: Symbols, questions: Symbols) -> Tensor:
+        """Logits ``(B, Q, n_answers)`` of the network that is trained.
+
+        Args:
+            facts: ``(B, F, L)``.
+            questions: ``(B, Q, Lq)``.
+        """
+        rows = (torch.as_tensor(each, device=self.device) for each in (facts, questions))
+        logits: Tensor = self.policy.network(*rows)
         return logits
 
     def fit(self, contexts: Contexts, questions: Symbols, targets: Symbols) -> None:
         """One gradient step towards the answers ``targets (B, Q)``, and one of the average."""
-        logits = self.ask_network(contexts, questions)
+        logits = self.ask_network(contexts["facts"], questions)
         wanted = torch.as_tensor(targets, device=self.device)
         self.update(F.cross_entropy(logits.flatten(0, 1), wanted.flatten()))
         agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (targets != IDK)

@@ -39,7 +39,7 @@ class Reinforce(ApprovalLearner):
     def train_step(self) -> None:
         """Answer questions, let H judge the answers, and make the approved ones likelier."""
         batch = self.amplify(judging=True)
-        loss = self.policy_loss(batch, self.ask_network(batch.contexts, batch.questions))
+        loss = self.policy_loss(batch, self.ask_network(batch.contexts["facts"], batch.questions))
         self.update(loss)
 
     def policy_loss(self, batch: Batch, logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""REINFORCE on approval and answer search: the two updates of the post."""
+"""REINFORCE on approval, answer search, and a mixture with imitation: the updates of the post."""
 
 import gymnasium as gym
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import torch
 from stable_baselines3.common.logger import configure
 
-from ia_gym.agents import AnswerSearch, HeldOut, Reinforce
+from ia_gym.agents import AnswerSearch, HeldOut, Mixed, Reinforce
 from ia_gym.assistants import KnowNothing
 from ia_gym.tasks import DOMAINS
 
@@ -37,7 +37,7 @@ def test_both_updates_come_to_the_answer_that_is_approved_of_most(cls, n_samples
     to_be_had = approvals.max(axis=-1) > 0
     best = 1 + approvals.argmax(axis=-1)
     with torch.no_grad():
-        given = model.ask_network(batch.contexts, batch.questions).argmax(dim=-1).numpy()
+        given = model.ask_network(batch.contexts["facts"], batch.questions).argmax(dim=-1).numpy()
     assert 0.3 < to_be_had.mean() < 0.7
     assert np.mean(given[to_be_had] == best[to_be_had]) > 0.95
 
@@ -80,3 +80,27 @@ def test_the_policy_gradient_is_that_of_expected_approval():
     assert (mean.norm() / exact.norm()) == pytest.approx(1, abs=0.05)
     with pytest.raises(ValueError, match=r"n_samples must be in 1\.\.1000, got 0"):
         Reinforce(env=gym.make("IA-Permutation-v0"), n_samples=0)
+
+
+def test_a_mixed_learner_learns_from_both():
+    model = learner(Mixed, n_samples=4, seed_steps=20, curriculum={"window": 200})
+    model.learn(250_000)
+    assert HeldOut("IA-Permutation-v0", 1024, **TINY).evaluate(model)["eval/accuracy"] > 0.85
+
+
+def test_drift_from_what_was_demonstrated_is_limited():
+    """Rewarded for an answer that nobody demonstrated, X goes there only as far as it may."""
+    drifts = []
+    for max_drift, drift_coef in ((0.0, 0.0), (0.1, 20.0)):
+        model = learner(
+            Mixed, n_samples=None, seed_steps=40, max_drift=max_drift, drift_coef=drift_coef
+        )
+        model.approvals = lambda batch, answers: torch.as_tensor((answers == 1) * 1.0)
+        model.learn(120_000)
+        drifts.append(model.logger.name_to_value["train/drift"])
+    assert drifts[0] > 0.5
+    assert drifts[1] < 0.2
+    with pytest.raises(ValueError, match="max_drift must be None or at least 0, got -1"):
+        Mixed(env=gym.make("IA-Permutation-v0"), max_drift=-1)
+    with pytest.raises(ValueError, match=r"demo_share must be in \(0, 1\], got 0"):
+        Mixed(env=gym.make("IA-Permutation-v0"), demo_share=0)

@@ -12,10 +12,13 @@ from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.logger import configure
 
 from ia_gym.agents import (
+    AnswerSearch,
     EvaluationCallback,
     HeldOut,
     ImitationIA,
     IteratedAmplification,
+    Mixed,
+    Reinforce,
     Supervised,
 )
 from ia_gym.agents.schedules import HoldLinear, WarmupLinear
@@ -90,6 +93,11 @@ def small(cls=ImitationIA, **kwargs):
     return cls(env=tiny_env(), n_contexts=4, n_questions=8, policy_kwargs=SMALL, seed=0, **kwargs)
 
 
+def drifting(**kwargs):
+    """A ``Mixed`` with all its parts in use after a few steps."""
+    return Mixed(seed_steps=2, buffer_steps=3, max_drift=0.01, imitation_weight=(1, 0), **kwargs)
+
+
 @pytest.mark.parametrize("cls", [ImitationIA, Supervised])
 def test_equal_seeds_train_alike_and_a_saved_model_goes_on_alike(cls, tmp_path):
     one, two = small(cls).learn(320), small(cls).learn(320)
@@ -112,7 +120,9 @@ def test_equal_seeds_train_alike_and_a_saved_model_goes_on_alike(cls, tmp_path):
     assert cls.load(tmp_path / "model.safetensors").predict(observations)[0].shape == (64,)
 
 
-@pytest.mark.parametrize("cls", [ImitationIA, IteratedAmplification, Supervised])
+@pytest.mark.parametrize(
+    "cls", [ImitationIA, IteratedAmplification, Supervised, Reinforce, AnswerSearch, drifting]
+)
 @pytest.mark.parametrize("curriculum", [None, {"threshold": 0.01, "window": 8}], ids=str)
 def test_a_run_that_was_broken_off_ends_as_if_it_never_was(cls, curriculum, tmp_path):
     """Every number is the same: weights, averages, random states, counters, curriculum."""
@@ -127,7 +137,7 @@ def test_a_run_that_was_broken_off_ends_as_if_it_never_was(cls, curriculum, tmp_
 
     broken.learn(640, BreakOff())
     torch.manual_seed(7)  # whatever happens in between
-    again = cls.load(tmp_path / "model", env=tiny_env())
+    again = type(whole).load(tmp_path / "model", env=tiny_env())
     again.learn(320, reset_num_timesteps=False)
     assert again.num_timesteps == whole.num_timesteps == 640
     for model in (whole, again):

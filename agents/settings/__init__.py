@@ -13,6 +13,7 @@ import yaml
 from ia_gym.agents.answer_search import AnswerSearch
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.mixed import Mixed
 from ia_gym.agents.reinforce import Reinforce
 from ia_gym.agents.schedules import HoldLinear
 from ia_gym.agents.supervised import Supervised
@@ -23,7 +24,7 @@ CLASSES: dict[str, type] = {
     for cls in (
         *(sb3.PPO, sb3.A2C, sb3.DQN),
         *(ImitationIA, IteratedAmplification, Supervised),
-        *(Reinforce, AnswerSearch),
+        *(Reinforce, AnswerSearch, Mixed),
         *(FactsExtractor, MuonAdamW),
     )
 }
