@@ -92,11 +92,10 @@ def test_drift_from_what_was_demonstrated_is_limited():
     """Rewarded for an answer that nobody demonstrated, X goes there only as far as it may."""
     drifts = []
     for max_drift, drift_coef in ((0.0, 0.0), (0.1, 20.0)):
-        model = learner(
-            Mixed, n_samples=None, seed_steps=40, max_drift=max_drift, drift_coef=drift_coef
-        )
+        weights = {"rl_weight": 10.0, "imitation_weight": (1.0, 0.0), "drift_coef": drift_coef}
+        model = learner(Mixed, n_samples=None, seed_steps=10, max_drift=max_drift, **weights)
         model.approvals = lambda batch, answers: torch.as_tensor((answers == 1) * 1.0)
-        model.learn(120_000)
+        model.learn(80_000)
         drifts.append(model.logger.name_to_value["train/drift"])
     assert drifts[0] > 0.5
     assert drifts[1] < 0.2
