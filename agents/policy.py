@@ -13,6 +13,7 @@ from ia_gym.agents.features import read_pairs, read_spaces
 from ia_gym.assistants import choose, polyak_average
 from ia_gym.models import AnswerNetwork
 from ia_gym.optimizers import MuonAdamW
+from ia_gym.tasks.domain import check_range
 
 
 class AnswerPolicy(BasePolicy):
@@ -23,6 +24,8 @@ class AnswerPolicy(BasePolicy):
         action_space: its ``Discrete`` answers.
         lr_schedule: learning rate by the share of training that remains.
         horizon: updates to average over; 1 for no averaging.
+        answer_passes: times the facts go through their blocks when the slow copy answers; default
+            as in training. The weights are the same in each pass, so that it may think longer.
         **sizes: of the network, see :class:`~ia_gym.models.FactsNetwork`.
 
     Attributes:
@@ -36,6 +39,7 @@ class AnswerPolicy(BasePolicy):
         action_space: spaces.Discrete,
         lr_schedule: Schedule,
         horizon: float = 50,
+        answer_passes: int | None = None,
         **sizes: Any,
     ) -> None:
         super().__init__(observation_space, action_space)
@@ -48,6 +52,8 @@ class AnswerPolicy(BasePolicy):
             **sizes,
         )
         self.average = polyak_average(self.network, horizon)
+        if answer_passes is not None:
+            self.slow_network.fact_passes = check_range("answer_passes", answer_passes, 1, 1000)
         self.optimizer: MuonAdamW = MuonAdamW(self.network.parameters(), lr=lr_schedule(1))
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
