@@ -2,7 +2,12 @@
 
 from ia_gym.agents.answer_search import AnswerSearch
 from ia_gym.agents.assistants import PolicyAssistant
-from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
+from ia_gym.agents.callbacks import (
+    AmplificationCallback,
+    CurriculumCallback,
+    EvaluationCallback,
+    HumanPredictorCallback,
+)
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
@@ -19,6 +24,7 @@ __all__ = [
     "FactsExtractor",
     "GymnasiumVecEnv",
     "HeldOut",
+    "HumanPredictorCallback",
     "ImitationIA",
     "IteratedAmplification",
     "Mixed",

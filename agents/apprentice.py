@@ -119,6 +119,7 @@ class Apprentice:
             doubtful = np.argsort(self.overseer.confidence, axis=None)[:pairs]
             self.ask_human(batch, assistant, at_random, telling=True)
             self.ask_human(batch, assistant, doubtful, telling=False)
+            self.overseer.human_interactions = self.human.human_interactions
         if self.records:
             for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
                 self.fit()
@@ -228,6 +229,7 @@ class Apprentice:
         self.overseer.assistant_answers = int(human.pop("answered"))
         self.wrong.load_state_dict({key: human.pop(key) for key in ("values", "counts")})
         self.records = human
+        self.overseer.human_interactions = len(human.get("targets", ()))
 
 
 def record(questions: Symbols, transcript: Transcript, targets: Symbols) -> dict[str, NDArray[Any]]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
+from ia_gym.agents.apprentice import Apprentice
 from ia_gym.agents.assistants import PolicyAssistant
 from ia_gym.agents.evaluation import HeldOut, Predictor
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
+from ia_gym.amplification import sample_batch
 from ia_gym.assistants import polyak_average
 from ia_gym.curriculum import Curriculum
+from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks.domain import check_range
 
 
@@ -46,6 +49,57 @@ class AmplificationCallback(BaseCallback):
         trusted = self.training_env.get_attr("trusted")[0]
         if trusted is not None:
             self.logger.record("trust/trusted_classes", int(trusted.sum()))
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class HumanPredictorCallback(BaseCallback):
+    """Puts H', a model of H, in H's place as the overseer, and teaches it alongside the agent.
+
+    Before each rollout H' takes questions apart with the agent as its assistant, H is asked a few
+    of them, and H' learns from what H did: see :class:`~ia_gym.agents.apprentice.Apprentice`. The
+    environments then count the questions put to H. H' judges strictly.
+
+    Args:
+        n_contexts: contexts H' takes questions from, before each rollout.
+        n_questions: questions a context.
+        seed: of what is asked.
+        verbose: as in SB3.
+        **kwargs: ``interaction_rate`` (questions put to H before a rollout, at first) and the
+            other arguments of ``Apprentice``.
+
+    Attributes:
+        apprentice: H'.
+    """
+
+    def __init__(
+        self,
+        n_contexts: int = 8,
+        n_questions: int = 16,
+        seed: int | None = None,
+        verbose: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(verbose)
+        self.sizes = n_contexts, n_questions
+        self.seed = seed
+        self.kwargs = kwargs
+
+    def _on_training_start(self) -> None:
+        domain = self.training_env.get_attr("domain")[0]
+        self.rng = np.random.default_rng(self.seed)
+        human = ScriptedOverseer(domain)
+        self.apprentice = Apprentice(human, self.rng, self.model.device, **self.kwargs)
+        self.assistant = PolicyAssistant(cast("Predictor", self.model.policy))
+        self.training_env.env_method("set_overseer", self.apprentice.overseer)
+
+    def _on_rollout_start(self) -> None:
+        overseer = self.apprentice.overseer
+        batch = sample_batch(overseer, self.assistant, self.rng, *self.sizes)
+        self.apprentice.learn(batch, self.assistant)
+        self.logger.record("human/error", self.apprentice.error)
+        self.logger.record("human/loss", self.apprentice.loss)
 
     def _on_step(self) -> bool:
         return True

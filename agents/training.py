@@ -24,6 +24,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from torch.utils.tensorboard import SummaryWriter
 
+from ia_gym.agents.amplified_learner import AmplifiedLearner
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
 from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
 from ia_gym.agents.learner import AnswerLearner
@@ -35,6 +36,8 @@ from ia_gym.tasks.domain import check_range
 
 PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
 CHECKPOINT = "checkpoint.safetensors"
+HUMAN = "human.safetensors"
+"""H', beside the model, if there is one; an environment can take it for its overseer."""
 LEFT_BEHIND = (
     *("events.out.tfevents", "curve.csv", "result.json", "error.txt", "run.json"),
     CHECKPOINT,
@@ -175,6 +178,8 @@ def train(
         raise
     if isinstance(model, AnswerLearner):
         model.save(run.folder / "model", to_go_on=False)
+        if isinstance(model, AmplifiedLearner) and model.apprentice is not None:
+            model.apprentice.overseer.save(run.folder / HUMAN)
     else:
         model.save(run.folder / "model")
     checkpoint.unlink(missing_ok=True)

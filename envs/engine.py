@@ -11,6 +11,7 @@ at once, and only root questions are shown. Inline (no assistant), they come up 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification import amplify, open_round
 from ia_gym.assistants import Assistant, KnowNothing, Oracle
-from ia_gym.overseers import ApprovalMode, ScriptedOverseer
+from ia_gym.human_predictor import LearnedOverseer
+from ia_gym.overseers import ApprovalMode, Overseer, ScriptedOverseer
 from ia_gym.tasks import DOMAINS, Contexts, Domain
 from ia_gym.tasks.domain import check_range
 from ia_gym.transcript import IDK, PENDING, Symbols, Transcript
@@ -69,7 +71,7 @@ class Engine:
         domain: Domain,
         n_envs: int,
         questions_per_context: int,
-        overseer: ScriptedOverseer | None,
+        overseer: Overseer | None,
         assistant: Assistant | None,
         gate: TrustGate | None,
     ) -> None:
@@ -260,6 +262,7 @@ def make_engine(
     domain: str | type[Domain],
     *,
     questions_per_context: int = 16,
+    overseer: str | os.PathLike[str] = "scripted",
     approval: ApprovalMode = "strict",
     reward: RewardMode = "approval",
     assistant: AssistantMode = "inline",
@@ -272,6 +275,8 @@ def make_engine(
         n_envs: environments.
         domain: a name in ``ia_gym.tasks.DOMAINS``, or a subclass of ``Domain``.
         questions_per_context: root questions about a context before the next one is drawn.
+        overseer: "scripted" (H itself), or a file of H' that ``ia-gym train imitation`` has left;
+            it judges strictly.
         approval: "strict" or "graded".
         reward: "approval", or "truth" for evaluation (root questions only, no overseer).
         assistant: "inline" (the agent itself), "oracle" (truth) or "none" (idk to all). Attach
@@ -283,6 +288,7 @@ def make_engine(
     Raises:
         ValueError: for a value that is not allowed; the message names it.
         TypeError: for an argument that neither this nor the domain knows.
+        FileNotFoundError: if ``overseer`` names no file.
     """
     if isinstance(domain, str):
         if domain not in DOMAINS:
@@ -295,14 +301,18 @@ def make_engine(
         if value not in allowed:
             raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
     built = domain(**domain_kwargs)
-    overseer = ScriptedOverseer(built, approval)
+    judge: Overseer = ScriptedOverseer(built, approval)
+    if overseer != "scripted":
+        if approval != "strict":
+            raise ValueError(f'approval must be "strict" with a learned overseer, got {approval!r}')
+        judge = LearnedOverseer.load(overseer, built)
     gate = None if trust is None else TrustGate(built.rests_on, built.goes_with, trust)
     assistants = {"inline": None, "oracle": Oracle(built), "none": KnowNothing()}
     return Engine(
         built,
         n_envs,
         check_range("questions_per_context", questions_per_context, 1, 10_000),
-        overseer if reward == "approval" else None,
+        judge if reward == "approval" else None,
         assistants[assistant],
         gate if reward == "approval" and assistant == "inline" else None,
     )

@@ -19,6 +19,7 @@ from ia_gym.assistants import Assistant
 from ia_gym.envs.engine import Engine, Outcome, make_engine
 from ia_gym.envs.rendering import Scene, draw_scene, scene_text
 from ia_gym.envs.spaces import answer_spaces
+from ia_gym.overseers import Overseer
 from ia_gym.tasks import Domain
 from ia_gym.tasks.domain import check_range
 from ia_gym.transcript import IDK, Symbols
@@ -62,6 +63,27 @@ class QuestionEngineMixin:
                 f"got {assistant!r}"
             )
         self.engine.assistant = assistant
+
+    def set_overseer(self, overseer: Overseer) -> None:
+        """Let another overseer take the questions apart and judge, from the next question on.
+
+        Its own counters count. Questions that were taken apart already are judged by what came of
+        it.
+
+        Raises:
+            ValueError: if it cannot do what overseers do, or is for another domain, or the
+                environment has none since it rewards the truth.
+        """
+        missing = [name for name in ("ask", "answer", "judge") if not hasattr(overseer, name)]
+        if missing:
+            raise ValueError(f"overseer must have methods ask, answer and judge, lacks {missing}")
+        if self.engine.overseer is None:
+            raise ValueError('overseer can only be set in an environment of reward="approval"')
+        if overseer.domain.n_symbols != self.domain.n_symbols:
+            raise ValueError(
+                f"overseer must be for {self.domain!r}, got one for {overseer.domain!r}"
+            )
+        self.engine.overseer = overseer
 
     def set_difficulty(self, max_depth: int | None = None, size: int | None = None) -> None:
         """Ask questions up to ``max_depth`` about contexts of ``size`` names, from now on.
@@ -169,9 +191,9 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
     Args:
         domain: a name in ``ia_gym.tasks.DOMAINS``, or a subclass of ``Domain``.
         render_mode: "ansi" (text), "rgb_array" (a picture), "human" (text, printed).
-        **options: ``questions_per_context``, ``approval``, ``reward``, ``assistant``, ``trust``,
-            and the domain's own arguments (``size``, ``max_size``, ...): see
-            :func:`ia_gym.envs.engine.make_engine`.
+        **options: ``questions_per_context``, ``overseer``, ``approval``, ``reward``,
+            ``assistant``, ``trust``, and the domain's own arguments (``size``, ``max_size``, ...):
+            see :func:`ia_gym.envs.engine.make_engine`.
 
     Raises:
         ValueError: for an argument out of range, or an action outside the space.

@@ -10,11 +10,17 @@ was seen on few names serve for all of them.
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -39,6 +45,7 @@ class HumanPredictor(nn.Module):
 
     def __init__(self, domain: Domain, width: int = 64, heads: int = 4, layers: int = 2) -> None:
         super().__init__()
+        self.sizes = {"width": width, "heads": heads, "layers": layers}
         self.length, self.n_symbols = domain.question_length, domain.n_symbols
         # Events: the question; of each round the sub-questions, then their answers.
         self.asked_at: list[int] = []
@@ -205,19 +212,20 @@ class LearnedOverseer:
     Args:
         domain: whose questions are asked.
         predictor: H'.
+        human_interactions: questions that were put to H for H' to learn from.
 
     Attributes:
-        human_interactions: 0, always: H is not asked.
         assistant_answers: sub-questions that an assistant answered so far.
         confidence: of each question answered last, ``(B, Q)``: the probability of the least likely
             token that was said on the way.
     """
 
-    human_interactions = 0
-
-    def __init__(self, domain: Domain, predictor: HumanPredictor) -> None:
+    def __init__(
+        self, domain: Domain, predictor: HumanPredictor, human_interactions: int = 0
+    ) -> None:
         self.domain = domain
         self.predictor = predictor
+        self.human_interactions = human_interactions
         self.assistant_answers = 0
         self.confidence: NDArray[np.float32]
         self._reading: _Reading | None = None
@@ -233,8 +241,12 @@ class LearnedOverseer:
     ) -> Symbols:
         """The likeliest sub-questions of one round, ``(B, Q, width, Lq)``, one after another.
 
-        What is no question of the domain's is not asked.
+        What is no question of the domain's is not asked, and nothing is in the rounds that only
+        the judge of another's answer needs.
         """
+        if round >= len(self.domain.widths):
+            width = self.domain.judge_widths[round - len(self.domain.widths)]
+            return np.zeros((*questions.shape[:2], width, questions.shape[2]), np.int64)
         reading = self._read_to(round, questions, transcript)
         asked = []
         for _ in range(self.domain.widths[round]):
@@ -261,6 +273,51 @@ class LearnedOverseer:
         """1 where ``answers (B, Q)`` are the answer H' gives, else 0; 0 for ``IDK``."""
         own = self.answer(contexts, questions, transcript)
         return np.where((answers == own) & (answers != IDK), 1.0, 0.0)
+
+    # ------------------------------------------------------------ save and load
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write H' to a safetensors file: its weights, and what it was learned from in the header.
+
+        Args:
+            path: the file.
+        """
+        header = {
+            "made_for": made_for(self.domain),
+            "sizes": self.predictor.sizes,
+            "human_interactions": self.human_interactions,
+        }
+        state = {
+            key: value.cpu().contiguous() for key, value in self.predictor.state_dict().items()
+        }
+        save_file(state, path, {"ia_gym": json.dumps(header)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], domain: Domain) -> Self:
+        """Read what :meth:`save` wrote. Nothing in the file is executed.
+
+        Args:
+            path: the file.
+            domain: whose questions are to be asked.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it holds no H', or one for another domain or size.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"overseer must name a saved H', found no file {path}")
+        try:
+            with safe_open(path, "pt") as file:
+                header: dict[str, Any] = json.loads(file.metadata()["ia_gym"])
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            found = header["made_for"]
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
+        if found != made_for(domain):
+            raise ValueError(f"overseer must be made for {made_for(domain)}; {path} is for {found}")
+        predictor = HumanPredictor(domain, **header["sizes"])
+        predictor.load_state_dict(state)
+        return cls(domain, predictor, header["human_interactions"])
 
     def _next(self, reading: _Reading) -> Symbols:
         """The likeliest tokens ``(n, Lq)`` of the next event."""
@@ -295,3 +352,13 @@ class LearnedOverseer:
                 reading.read_on(self.predictor, torch.as_tensor(said).to(reading.tokens))
         self._reading = reading
         return reading
+
+
+def made_for(domain: Domain) -> dict[str, Any]:
+    """What two domains must have in common for the same H' to serve both."""
+    return {
+        "domain": domain.name,
+        "n_symbols": domain.n_symbols,
+        "question_length": domain.question_length,
+        "widths": list(domain.widths),
+    }

@@ -18,10 +18,12 @@ class Overseer(Protocol):
 
     Attributes:
         domain: the domain whose questions are asked.
+        human_interactions: questions put to H so far, for this overseer to be what it is.
         assistant_answers: sub-questions that an assistant answered for it so far.
     """
 
     domain: Domain
+    human_interactions: int
     assistant_answers: int
 
     def ask(
@@ -37,6 +39,12 @@ class Overseer(Protocol):
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         """Its own answer, the *target*, ``(B, Q)``."""
+        ...
+
+    def judge(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """Its approval of ``answers``, ``(B, Q)`` in [0, 1]; 0 for ``IDK``."""
         ...
 
 

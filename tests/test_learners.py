@@ -21,6 +21,7 @@ from ia_gym.agents import (
     Reinforce,
     Supervised,
 )
+from ia_gym.agents.policy import AnswerPolicy
 from ia_gym.agents.schedules import HoldLinear, WarmupLinear
 from ia_gym.optimizers import MuonAdamW
 from ia_gym.tasks import DOMAINS
@@ -151,6 +152,29 @@ def test_a_run_that_was_broken_off_ends_as_if_it_never_was(cls, curriculum, tmp_
     assert set(tensors) == set(expected[0])
     for key, value in tensors.items():
         assert torch.equal(value, expected[0][key]), key
+
+
+def test_the_slow_copy_may_take_more_passes(tmp_path):
+    sizes = {**SMALL, "relational": True, "fact_layers": 1}
+    model = ImitationIA(
+        env=tiny_env(), n_contexts=4, n_questions=8, seed=0,
+        policy_kwargs={**sizes, "fact_passes": 2, "answer_passes": 4},
+    )  # fmt: skip
+    model.learn(640).save(tmp_path / "model", to_go_on=False)
+    longer = AnswerPolicy(
+        model.observation_space, model.action_space, lambda _: 1e-3, fact_passes=4, **sizes
+    )
+    longer.network.load_state_dict(model.policy.slow_network.state_dict())
+    held_out = HeldOut(BASE, 64, **TINY)
+    facts, questions = (
+        torch.as_tensor(x) for x in (held_out.contexts["facts"], held_out.questions)
+    )
+    for trained in (model, ImitationIA.load(tmp_path / "model")):
+        slow = trained.policy.slow_network(facts, questions)
+        torch.testing.assert_close(slow, longer.network(facts, questions))
+        assert trained.policy.network.fact_passes == 2
+    with pytest.raises(ValueError, match=r"answer_passes must be in 1\.\.1000, got 0"):
+        ImitationIA(env=tiny_env(), policy_kwargs={"answer_passes": 0})
 
 
 def test_a_single_question_is_answered():
