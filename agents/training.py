@@ -278,7 +278,8 @@ def train_once(
         console.print(
             f"{row['time/minutes']:6.1f} min  {row['timesteps'] / settings.n_timesteps:4.0%}  "
             f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}  "
-            f"asked of H {short(row['overseer/human_interactions'])}",
+            f"asked of H {short(row['overseer/human_interactions'])}"
+            + ("  COLLAPSED: approved of, and wrong" if row["overseer/collapsed"] else ""),
             highlight=False,
         )
 

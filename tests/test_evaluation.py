@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
@@ -70,6 +71,36 @@ def test_one_who_knows_and_one_who_is_consistently_wrong():
     assert share <= wrong["overseer/target_accuracy"] < share + 0.15
     gap = wrong["overseer/approval"] - wrong["eval/accuracy"]
     assert wrong["overseer/overapproval"] == pytest.approx(gap)
+    by_depth = [wrong[f"overseer/overapproval_depth_{depth}"] for depth in (1, 2)]
+    assert gap == pytest.approx(share * by_depth[0] + (1 - share) * by_depth[1])
+
+
+class Stays:
+    """Says σ^k(x) = x to everything, which two sub-answers of its own confirm for even k."""
+
+    def __init__(self, domain, sure):
+        self.domain, self.sure = domain, sure
+
+    def predict(self, observation, *, deterministic):
+        names, _ = self.domain.parse(observation["question"])
+        if deterministic or self.sure:
+            return names, None
+        np.random.rand()  # noqa: NPY002  (as SB3's DQN does)
+        return torch.randint(1, self.domain.n_answers, names.shape).numpy(), None
+
+
+def test_a_collapse_is_told_from_doubt_and_from_truth():
+    held_out = HeldOut(BASE, 512)
+    states = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    sure, unsure = (held_out.evaluate(Stays(held_out.domain, sure)) for sure in (True, False))
+    np.testing.assert_equal(np.random.get_state(), states[0])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), states[1])
+    assert sure["overseer/overapproval"] > 0.1
+    assert sure["eval/certainty"] == 1
+    assert sure["overseer/collapsed"] == 1
+    assert unsure["eval/certainty"] < 0.5
+    assert unsure["overseer/collapsed"] == 0
+    assert held_out.evaluate(Knows(held_out))["overseer/collapsed"] == 0
 
 
 def test_reference_lines():
