@@ -70,6 +70,7 @@ def test_a_source_folder_without_its_other_parts_says_so(tmp_path):
         ["examples/plain_sb3.py", "--timesteps", "64", "--no-trust", "--log-dir", "{tmp}"],
         ["examples/compare.py", "--help"],
         ["examples/own_domain.py", "--timesteps", "2048"],
+        ["examples/cleanrl_style.py", "4096"],
         ["-m", "ia_gym.agents.cli", "--help"],
     ],
     ids=lambda command: command[0],
