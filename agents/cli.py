@@ -120,6 +120,9 @@ def study(
     ] = None,
     levels: Annotated[int, typer.Option(help="How often to amplify.", min=0, max=5)] = 3,
     questions: Annotated[int, typer.Option(help="Held-out questions.")] = 2048,
+    passes: Annotated[
+        int | None, typer.Option(help="Times that facts go through X's blocks; default its own.")
+    ] = None,
     out: Annotated[str | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
     """Ask a trained X, and X amplified once and more, about contexts of several sizes.
@@ -130,7 +133,7 @@ def study(
 
     try:
         chosen = None if sizes is None else [int(size) for size in sizes.split(",")]
-        run(model, env, chosen, levels, questions, out)
+        run(model, env, chosen, levels, questions, passes, out)
     except (ValueError, FileNotFoundError) as error:
         typer.echo(f"ia-gym study: {error}", err=True)
         raise typer.Exit(2) from None

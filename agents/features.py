@@ -101,10 +101,12 @@ class EncodingCache:
         return EncodingCache(copy.deepcopy(self.network, memo))
 
 
-def read_pairs(network: FactsNetwork, facts: Tensor, questions: Tensor) -> Tensor:
+def read_pairs(
+    network: FactsNetwork, facts: Tensor, questions: Tensor, passes: int | None = None
+) -> Tensor:
     """What ``network`` makes of ``questions (n, Lq)``, each about its row of ``facts (n, F·L)``.
 
-    Each distinct context is encoded once. Shape ``(n, ...)``.
+    Each distinct context is encoded once, in ``passes``. Shape ``(n, ...)``.
     """
     first, inverse = distinct_rows(facts)
     contexts = facts[first].view(-1, *network.fact_shape)
@@ -116,7 +118,7 @@ def read_pairs(network: FactsNetwork, facts: Tensor, questions: Tensor) -> Tenso
     rank[order] = torch.arange(len(order), device=order.device) - starts[inverse[order]]
     grid = questions.new_zeros(len(first), int(counts.max()), questions.shape[1])
     grid[inverse, rank] = questions
-    out: Tensor = network(contexts, grid)
+    out: Tensor = network(contexts, grid, passes)
     return out[inverse, rank]
 
 

@@ -24,8 +24,8 @@ class AnswerPolicy(BasePolicy):
         action_space: its ``Discrete`` answers.
         lr_schedule: learning rate by the share of training that remains.
         horizon: updates to average over; 1 for no averaging.
-        answer_passes: times the facts go through their blocks when the slow copy answers; default
-            as in training. The weights are the same in each pass, so that it may think longer.
+        answer_passes: times the facts go through their blocks when the policy predicts; default as
+            in training. The weights are the same in each pass, so that it may think longer.
         **sizes: of the network, see :class:`~ia_gym.models.FactsNetwork`.
 
     Attributes:
@@ -52,14 +52,15 @@ class AnswerPolicy(BasePolicy):
             **sizes,
         )
         self.average = polyak_average(self.network, horizon)
-        if answer_passes is not None:
-            self.slow_network.fact_passes = check_range("answer_passes", answer_passes, 1, 1000)
+        passes = self.network.fact_passes if answer_passes is None else answer_passes
+        self.answer_passes = check_range("answer_passes", passes, 1, 1000)
         self.optimizer: MuonAdamW = MuonAdamW(self.network.parameters(), lr=lr_schedule(1))
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         assert isinstance(observation, dict)
         facts, questions = observation["facts"].long(), observation["question"].long()
-        return choose(read_pairs(self.slow_network, facts, questions), deterministic)
+        logits = read_pairs(self.slow_network, facts, questions, self.answer_passes)
+        return choose(logits, deterministic)
 
     @property
     def slow_network(self) -> AnswerNetwork:

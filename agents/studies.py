@@ -28,6 +28,7 @@ from ia_gym.agents.training import check_env_id, write_json
 from ia_gym.amplification import AmplifiedAssistant
 from ia_gym.assistants import Assistant, NetworkAssistant
 from ia_gym.overseers import ScriptedOverseer
+from ia_gym.tasks.domain import check_range
 
 LEARNERS: dict[str, type[AnswerLearner]] = {
     cls.__name__: cls for cls in (ImitationIA, IteratedAmplification, Supervised)
@@ -60,6 +61,7 @@ def study(
     sizes: Sequence[int] | None = None,
     levels: int = 3,
     n_questions: int = 2048,
+    passes: int | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Accuracies of X and of Amplify^H(X), for one or several sizes of contexts.
@@ -73,10 +75,12 @@ def study(
         sizes: names in a context, out of the environment's pool; default its own size.
         levels: the highest level.
         n_questions: held-out questions a size.
+        passes: times the facts go through X's blocks; default as in its evaluations. Only a network
+            whose passes share weights (``fact_passes``) is made for more.
         out: JSON file to write; None for none.
 
     Returns:
-        ``env_id``, ``model``, ``n_questions`` and ``scores``: by size and level, what
+        ``env_id``, ``model``, ``n_questions``, ``passes`` and ``scores``: by size and level, what
         :meth:`~ia_gym.agents.evaluation.HeldOut.score` gives.
 
     Raises:
@@ -84,6 +88,8 @@ def study(
         ValueError: for a model, an id or a size that does not fit.
     """
     check_env_id(env_id)
+    if passes is not None:
+        check_range("passes", passes, 1, 1000)
     learner = load_learner(model)
     spec = gym.spec(env_id).kwargs
     pool = spec.get("max_size") or spec["size"]
@@ -94,7 +100,8 @@ def study(
         if network.fact_shape != held_out.domain.fact_shape:
             raise ValueError(f"model must have been trained on {env_id}, got {model}")
         rng = np.random.default_rng(held_out.seed)
-        assistant: Assistant = NetworkAssistant(network, deterministic=True)
+        thinking = learner.policy.answer_passes if passes is None else passes
+        assistant: Assistant = NetworkAssistant(network, deterministic=True, passes=thinking)
         answers = {"0": assistant.answer(held_out.contexts, held_out.questions)}
         for level in range(1, levels + 1):
             assistant = AmplifiedAssistant(ScriptedOverseer(held_out.domain), assistant, rng)
@@ -104,6 +111,7 @@ def study(
         "env_id": env_id,
         "model": Path(model).name,
         "n_questions": n_questions,
+        "passes": passes,
         "scores": scores,
     }
     if out is not None:

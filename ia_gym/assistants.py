@@ -52,11 +52,15 @@ class NetworkAssistant:
     Args:
         network: the network; used as it is, without gradients.
         deterministic: take the likeliest answer instead of sampling one.
+        passes: times the facts go through their blocks; default the network's own number.
     """
 
-    def __init__(self, network: AnswerNetwork, deterministic: bool = False) -> None:
+    def __init__(
+        self, network: AnswerNetwork, deterministic: bool = False, passes: int | None = None
+    ) -> None:
         self.network = network
         self.deterministic = deterministic
+        self.passes = passes
         self._contexts: Contexts | None = None
         self._encoded: Encoded
         self._stamp: torch.Tensor
@@ -68,7 +72,7 @@ class NetworkAssistant:
         stamp = self.network.fact_norm.weight
         if self._contexts is not contexts or not self._stamp.equal(stamp):
             facts = torch.as_tensor(contexts["facts"], device=self.network.device)
-            self._encoded = self.network.encode(without_padding(facts))
+            self._encoded = self.network.encode(without_padding(facts), self.passes)
             self._contexts, self._stamp = contexts, stamp.clone()
         asked = torch.as_tensor(questions, device=self.network.device)
         logits = self.network.read(self._encoded, asked)

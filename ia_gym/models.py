@@ -108,13 +108,18 @@ class FactsNetwork(nn.Module):
         """Where the parameters lie."""
         return self.embedding.weight.device
 
-    def encode(self, facts: Tensor) -> Encoded:
-        """Encode ``facts`` (int64 ``(B, F, L)``) once, for all questions about them."""
+    def encode(self, facts: Tensor, passes: int | None = None) -> Encoded:
+        """Encode ``facts`` (int64 ``(B, F, L)``) once, for all questions about them.
+
+        Args:
+            facts: the tokens.
+            passes: times they go through their blocks; default ``fact_passes``.
+        """
         x = self.fact_in(self.embedding(facts).flatten(-2))
         looks: list[Tensor] = []
         relation = Relation(facts, facts) if self.relational else None
         mask = hide_padding(facts)
-        for block in list(self.fact_blocks) * self.fact_passes:
+        for block in list(self.fact_blocks) * (passes or self.fact_passes):
             if isinstance(block, RelationalBlock) and relation is not None:
                 before = looks[-1] if looks else None
                 x, look = block.look(x, None, relation, before, looks[-1:])
@@ -143,9 +148,9 @@ class FactsNetwork(nn.Module):
         out: Tensor = self.norm_out(x)
         return out
 
-    def forward(self, facts: Tensor, questions: Tensor) -> Tensor:
+    def forward(self, facts: Tensor, questions: Tensor, passes: int | None = None) -> Tensor:
         """Features ``(B, Q, d)`` of ``questions (B, Q, Lq)`` about ``facts (B, F, L)``."""
-        return self.read(self.encode(without_padding(facts)), questions)
+        return self.read(self.encode(without_padding(facts), passes), questions)
 
 
 def hide_padding(facts: Tensor) -> Tensor:
