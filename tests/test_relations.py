@@ -74,7 +74,7 @@ def test_an_assistant_encodes_contexts_once_until_its_network_moves():
         torch.nn.init.normal_(parameter, std=0.3)
     encoded = []
     encode = network.encode
-    network.encode = lambda facts: encoded.append(1) or encode(facts)
+    network.encode = lambda *arguments: encoded.append(1) or encode(*arguments)
     assistant = NetworkAssistant(network, deterministic=True)
 
     def fresh():
