@@ -86,12 +86,15 @@ class Curriculum:
     def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> bool:
         """Count the approvals ``(n,)`` of root questions of the given classes ``(n,)``.
 
+        Deeper questions than are to be asked now, left over from before, do not count.
+
         Returns:
             Whether the difficulty rose.
         """
         if self.finished:
             return False
-        self.averages.record(classes, approvals)
+        asked = (classes - 1) % self.domain.max_depth < self.max_depth
+        self.averages.record(classes[asked], approvals[asked])
         counts = self.averages.counts
         common = (counts > RARE * counts.sum()) & ~self.domain.trivial_classes
         if not np.any(common) or np.min(self.averages.means[common]) <= self.threshold:

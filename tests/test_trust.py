@@ -85,6 +85,13 @@ def test_depths_that_are_rare_rise_together():
     assert 0.01 < np.mean(depths > levels[-1]) < 0.04  # they come all at once, in the end
 
 
+def test_questions_drawn_before_the_curriculum_do_not_hold_it_up():
+    curriculum = Curriculum(Permutation(8), threshold=0.8, window=10)
+    assert not curriculum.record(np.full(1000, 2), np.zeros(1000))
+    assert curriculum.record(np.full(10, 1), np.ones(10))
+    assert curriculum.max_depth == 2
+
+
 def test_curriculum_raises_depth_then_size():
     domain = Permutation(10, max_power=8)
     curriculum = Curriculum(domain, threshold=0.8, window=10, start_size=9)
