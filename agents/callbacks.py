@@ -41,7 +41,8 @@ class AmplificationCallback(BaseCallback):
     def _on_training_start(self) -> None:
         self.average = polyak_average(self.model.policy, self.horizon)
         policy = cast("Predictor", self.average.module)
-        assistant = PolicyAssistant(policy, self.deterministic)
+        domain = self.training_env.get_attr("domain")[0]
+        assistant = PolicyAssistant(policy, self.deterministic, domain)
         self.training_env.env_method("set_assistant", assistant)
 
     def _on_rollout_start(self) -> None:
@@ -91,7 +92,7 @@ class HumanPredictorCallback(BaseCallback):
         self.rng = np.random.default_rng(self.seed)
         human = ScriptedOverseer(domain)
         self.apprentice = Apprentice(human, self.rng, self.model.device, **self.kwargs)
-        self.assistant = PolicyAssistant(cast("Predictor", self.model.policy))
+        self.assistant = PolicyAssistant(cast("Predictor", self.model.policy), domain=domain)
         self.training_env.env_method("set_overseer", self.apprentice.overseer)
 
     def _on_rollout_start(self) -> None:
@@ -112,13 +113,16 @@ class CurriculumCallback(BaseCallback):
     included.
 
     Args:
-        curriculum: the curriculum, shared by all environments.
         verbose: as in SB3.
+        **kwargs: of :class:`~ia_gym.curriculum.Curriculum`, but the domain.
+
+    Attributes:
+        curriculum: the curriculum, shared by all environments.
     """
 
-    def __init__(self, curriculum: Curriculum, verbose: int = 0) -> None:
+    def __init__(self, verbose: int = 0, **kwargs: Any) -> None:
         super().__init__(verbose)
-        self.curriculum = curriculum
+        self.kwargs = kwargs
 
     def _follow(self) -> None:
         curriculum = self.curriculum
@@ -127,6 +131,7 @@ class CurriculumCallback(BaseCallback):
         self.logger.record("curriculum/size", curriculum.size)
 
     def _on_training_start(self) -> None:
+        self.curriculum = Curriculum(self.training_env.get_attr("domain")[0], **self.kwargs)
         self._follow()
 
     def _on_step(self) -> bool:

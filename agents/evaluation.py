@@ -120,13 +120,15 @@ class HeldOut:
             ``overseer/collapsed``: 1 if the model has settled on answers that it approves of as
             its own assistant though they are wrong, else 0.
         """
-        flat, _ = model.predict(self.observations, deterministic=True)
-        answers = np.asarray(flat).reshape(self.truths.shape)
+        best = PolicyAssistant(model, deterministic=True, domain=self.domain)
+        answers = best.answer(self.contexts, self.questions)
         with undisturbed():
-            sampled, _ = model.predict(self.observations, deterministic=False)
-        certainty = float(np.mean(np.asarray(sampled) == np.asarray(flat)))
+            # The policy alone: SB3's DQN explores by one random answer to the whole batch.
+            policy = getattr(model, "policy", model)
+            sampling = PolicyAssistant(policy, domain=self.domain)
+            certainty = float(np.mean(sampling.answer(self.contexts, self.questions) == answers))
         overseer = ScriptedOverseer(self.domain)
-        transcript = self._amplify(overseer, PolicyAssistant(model, deterministic=True))
+        transcript = self._amplify(overseer, best)
         approvals = overseer.judge(self.contexts, self.questions, transcript, answers)
         targets = overseer.answer(self.contexts, self.questions, transcript)
         scores, approved = self.score(answers), self._by_part(approvals)

@@ -31,7 +31,6 @@ from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
 from ia_gym.agents.table import short
-from ia_gym.curriculum import Curriculum
 from ia_gym.tasks.domain import check_range
 
 PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
@@ -167,8 +166,7 @@ def train(
     if settings.amplification is not None:
         callbacks.insert(0, AmplificationCallback(**settings.amplification))
     if settings.curriculum is not None:
-        curriculum = Curriculum(held_out.domain, **settings.curriculum)
-        callbacks.insert(0, CurriculumCallback(curriculum))
+        callbacks.insert(0, CurriculumCallback(**settings.curriculum))
     remaining = settings.n_timesteps - model.num_timesteps
     try:
         model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)

@@ -18,7 +18,6 @@ from ia_gym.agents import (
     make_sb3_vec_env,
 )
 from ia_gym.agents.features import distinct_rows, read_pairs
-from ia_gym.curriculum import Curriculum
 from ia_gym.models import FactsNetwork
 from ia_gym.optimizers import MuonAdamW
 from ia_gym.tasks import Permutation
@@ -115,9 +114,8 @@ def test_any_same_step_vector_env_is_bridged_and_others_refused():
 def test_sb3_agents_train_with_a_slow_copy_of_themselves(algorithm, arguments):
     vec = make_sb3_vec_env(BASE, num_envs=4, trust=None)
     model = algorithm("MultiInputPolicy", vec, policy_kwargs=SMALL, seed=0, **arguments)
-    curriculum = Curriculum(vec.get_attr("domain")[0])
     callback = AmplificationCallback(horizon=2)
-    model.learn(64, callback=CallbackList([callback, CurriculumCallback(curriculum)]))
+    model.learn(64, callback=CallbackList([callback, CurriculumCallback()]))
     engine = vec.venv.unwrapped.engine
     assert isinstance(engine.assistant, PolicyAssistant)
     assert engine.max_depth == 1

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 from ia_gym.agents import HeldOut
 from ia_gym.agents.cli import app
 from ia_gym.agents.comparison import compare
-from ia_gym.agents.settings import CLASSES, agent_names, load_settings, resolve
+from ia_gym.agents.settings import CLASSES, agent_names, load_settings, merge, resolve
 from ia_gym.agents.table import print_table, short, summary_table
 from ia_gym.agents.training import prepare_folder, train
 from ia_gym.tasks import DOMAINS
@@ -146,13 +147,23 @@ def test_the_table_fits_eighty_columns():
 
 
 def test_settings_are_data():
-    assert agent_names() == [
-        "amplification", "imitation", "ppo", "ppo_inline", "supervised", "supervised_plain"
-    ]  # fmt: skip
-    for agent in agent_names()[:-1]:
-        settings = load_settings(agent, "IA-Permutation-N16-v0")
+    for agent in agent_names():
+        settings = load_settings(agent, "IA-Permutation-N32-v0")
         assert settings == load_settings(agent, BASE)
         assert settings.algorithm in CLASSES
+        resolve(settings.model)
+    for agent in ("imitation", "supervised", "search", "reinforce", "mixed", "ppo", "dqn"):
+        assert {load_settings(agent, f"IA-{name}-v0").n_envs for name in DOMAINS} <= {1, 64}
+
+
+def test_settings_say_what_differs():
+    ppo, inline = load_settings("ppo", BASE), load_settings("ppo-inline", BASE)
+    assert ppo.amplification == {"horizon": 4}
+    assert replace(ppo, amplification=None) == inline
+    masked = load_settings("maskableppo", BASE)  # like another file
+    assert replace(ppo, algorithm="MaskablePPO") == masked
+    whole = {"a": {"b": 1, "c": 2}, "d": {"e": 3}}
+    assert merge(whole, {"a": {"b": 4}, "d": None}) == {"a": {"b": 4, "c": 2}, "d": None}
 
 
 @pytest.mark.parametrize("name", DOMAINS)

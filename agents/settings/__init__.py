@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any
 
 import stable_baselines3 as sb3
@@ -29,6 +30,10 @@ CLASSES: dict[str, type] = {
     )
 }
 """What a settings file may name."""
+if find_spec("sb3_contrib"):
+    import sb3_contrib
+
+    CLASSES |= {cls.__name__: cls for cls in (sb3_contrib.MaskablePPO, sb3_contrib.QRDQN)}
 
 
 @dataclass(frozen=True)
@@ -59,16 +64,20 @@ class Settings:
 
 
 def agent_names() -> list[str]:
-    """Agents that have a settings file."""
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in files(__name__).iterdir()
-        if entry.name.endswith(".yaml")
-    )
+    """Agents that have a settings file, and their variants (``file-variant``)."""
+    names = []
+    for entry in files(__name__).iterdir():
+        if entry.name.endswith(".yaml"):
+            name = entry.name.removesuffix(".yaml")
+            names += [name, *(f"{name}-{variant}" for variant in _read(name).get("variants", ()))]
+    return sorted(names)
 
 
 def load_settings(agent: str, env_id: str) -> Settings:
     """The tuned settings of ``agent`` for ``env_id``.
+
+    A file holds, by environment id, what differs from its ``default``; with ``like`` it holds what
+    differs from another agent; its ``variants`` hold what differs from itself.
 
     Args:
         agent: one of :func:`agent_names`.
@@ -76,15 +85,41 @@ def load_settings(agent: str, env_id: str) -> Settings:
             own, take that of the domain's base id.
 
     Raises:
-        ValueError: for an unknown agent, or an environment without settings.
+        ValueError: for an unknown agent, an environment without settings, or an agent of
+            sb3-contrib where that is not installed.
     """
     if agent not in agent_names():
         raise ValueError(f"agent must be one of {agent_names()}, got {agent!r}")
-    entries = yaml.safe_load(files(__name__).joinpath(f"{agent}.yaml").read_text("utf-8"))
-    base = re.sub(r"-N\d+-", "-", env_id)
-    if env_id not in entries and base not in entries:
-        raise ValueError(f"env_id must be one of {sorted(entries)} for {agent}, got {env_id!r}")
-    return Settings(**entries.get(env_id, entries.get(base)))
+    name, _, variant = agent.partition("-")
+    entries = _read(name)
+    known = sorted(key for key in entries if key.startswith("IA-"))
+    here = next((key for key in (env_id, re.sub(r"-N\d+-", "-", env_id)) if key in entries), None)
+    if here is None:
+        raise ValueError(f"env_id must be one of {known} for {agent}, got {env_id!r}")
+    parts = [entries.get("default"), entries[here], entries.get("variants", {}).get(variant)]
+    whole = asdict(load_settings(entries["like"], env_id)) if "like" in entries else {}
+    for part in parts:
+        whole = merge(whole, part or {})
+    if whole["algorithm"] not in CLASSES:
+        raise ValueError(f"{agent} needs sb3-contrib: pip install ia-gym[contrib]")
+    return Settings(**whole)
+
+
+def _read(name: str) -> dict[str, Any]:
+    """What a settings file holds."""
+    content: dict[str, Any] = yaml.safe_load(
+        files(__name__).joinpath(f"{name}.yaml").read_text("utf-8")
+    )
+    return content
+
+
+def merge(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """``whole`` with what ``part`` holds in its place; dicts within dicts are merged likewise."""
+    merged = dict(whole)
+    for key, value in part.items():
+        both = isinstance(value, dict) and isinstance(whole.get(key), dict)
+        merged[key] = merge(whole[key], value) if both else value
+    return merged
 
 
 def resolve(value: Any) -> Any:
