@@ -30,6 +30,7 @@ setup(
         "pyyaml>=6.0",
         "rich>=13.0",
         "safetensors>=0.4",
+        "scipy>=1.14",
         "stable-baselines3>=2.7",
         "tensorboard>=2.15",
         "torch>=2.9",
@@ -37,6 +38,7 @@ setup(
         "typer>=0.12",
     ],
     extras_require={
+        "contrib": ["sb3-contrib>=2.7"],
         "dev": [
             "hypothesis>=6.0",
             "mypy>=1.10",
@@ -44,7 +46,6 @@ setup(
             "pytest>=8.0",
             "pytest-xdist>=3.0",
             "ruff>=0.6",
-            "scipy>=1.11",
             "types-PyYAML>=6.0",
             "types-networkx>=3.5",
         ],

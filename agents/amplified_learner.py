@@ -26,6 +26,8 @@ class AmplifiedLearner(AnswerLearner):
             :class:`~ia_gym.agents.apprentice.Apprentice`); None to put every question to H.
         predictor_batch: recorded interactions in an update of H'.
         predictor_kwargs: sizes of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
+        deterministic_assistant: take the slow copy's best answers to H's sub-questions, instead of
+            sampling them.
         **kwargs: see there.
 
     Attributes:
@@ -41,15 +43,18 @@ class AmplifiedLearner(AnswerLearner):
         interaction_rate: float | None = None,
         predictor_batch: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
+        deterministic_assistant: bool = False,
         **kwargs: Any,
     ) -> None:
         self.interaction_rate = interaction_rate
         self.predictor_batch = predictor_batch
         self.predictor_kwargs = predictor_kwargs or {}
+        self.deterministic_assistant = deterministic_assistant
         super().__init__(policy, env, **kwargs)
 
     def _read_domain(self) -> None:
         super()._read_domain()
+        self.assistant.deterministic = self.deterministic_assistant
         self.apprentice = None
         if self.interaction_rate is not None:
             self.apprentice = Apprentice(
@@ -103,6 +108,7 @@ class AmplifiedLearner(AnswerLearner):
             "interaction_rate": self.interaction_rate,
             "predictor_batch": self.predictor_batch,
             "predictor_kwargs": self.predictor_kwargs,
+            "deterministic_assistant": self.deterministic_assistant,
         }
 
     def _progress(self) -> dict[str, Tensor]:

@@ -41,7 +41,7 @@ class PolicyAssistant:
             observation = {"facts": facts[asked[0]], "question": questions[asked]}
             masks: dict[str, Any] = {}
             if self.domain is not None:
-                masks["action_masks"] = self.domain.answer_mask(questions)[asked]
+                masks["action_masks"] = self.domain.answer_mask(questions[asked])
             answers[asked], _ = self.policy.predict(
                 observation, deterministic=self.deterministic, **masks
             )

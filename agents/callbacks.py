@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.apprentice import Apprentice
@@ -28,31 +32,64 @@ class AmplificationCallback(BaseCallback):
     ``trust/trusted_classes``.
 
     Args:
-        horizon: rollouts to average over; 1 for a snapshot of the latest policy.
+        horizon: renewals to average over; 1 for a snapshot of the latest policy.
+        period: rollouts from one renewal to the next.
         deterministic: take the copy's best answers instead of sampling them.
+        path: a file (safetensors) that keeps the copy beside a saved model. If it is there,
+            training goes on with the copy in it; when training ends, the copy is written to it.
         verbose: as in SB3.
+
+    Raises:
+        ValueError: for a number out of range, or a file that holds another policy's copy.
     """
 
-    def __init__(self, horizon: float = 4, deterministic: bool = False, verbose: int = 0) -> None:
+    def __init__(
+        self,
+        horizon: float = 4,
+        period: int = 1,
+        deterministic: bool = False,
+        path: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(verbose)
         self.horizon = horizon
+        self.period = check_range("period", period, 1, 10**9)
         self.deterministic = deterministic
+        self.path = None if path is None else Path(path)
 
     def _on_training_start(self) -> None:
-        self.average = polyak_average(self.model.policy, self.horizon)
-        policy = cast("Predictor", self.average.module)
+        policy = self.model.policy
+        # As SB3 loads a policy; one that has been trained holds tensors that cannot be copied.
+        fresh = type(policy)(**policy._get_constructor_parameters()).to(self.model.device)
+        fresh.load_state_dict(policy.state_dict())
+        self.average = polyak_average(fresh, self.horizon)
+        self.rollouts = 0
+        if self.path is not None and self.path.exists():
+            try:
+                load_model(self.average, self.path)
+            except (SafetensorError, RuntimeError) as error:
+                raise ValueError(
+                    f"path must hold the copy of such a policy: {self.path}: {error}"
+                ) from error
         domain = self.training_env.get_attr("domain")[0]
-        assistant = PolicyAssistant(policy, self.deterministic, domain)
+        copy = cast("Predictor", self.average.module)
+        assistant = PolicyAssistant(copy, self.deterministic, domain)
         self.training_env.env_method("set_assistant", assistant)
 
     def _on_rollout_start(self) -> None:
-        self.average.update_parameters(self.model.policy)
+        if self.rollouts % self.period == 0:
+            self.average.update_parameters(self.model.policy)
+        self.rollouts += 1
         trusted = self.training_env.get_attr("trusted")[0]
         if trusted is not None:
             self.logger.record("trust/trusted_classes", int(trusted.sum()))
 
     def _on_step(self) -> bool:
         return True
+
+    def _on_training_end(self) -> None:
+        if self.path is not None:
+            save_model(self.average, str(self.path))
 
 
 class HumanPredictorCallback(BaseCallback):

@@ -28,9 +28,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.finished import by_agent, read_runs, summary
 from ia_gym.agents.plots import plot_curves
 from ia_gym.agents.settings import load_settings
-from ia_gym.agents.table import print_table, summary_table
+from ia_gym.agents.table import print_agents, print_table, summary_table
 from ia_gym.agents.training import (
     Interrupted,
     Run,
@@ -125,6 +126,8 @@ def compare(
         if (run.folder / "result.json").exists()
     ]
     lines = held_out.reference_lines()
+    groups = by_agent(read_runs(folder)) if results else []
+    groups = [group for group in groups if group.agent in agents]
     table = summary_table(results, lines)
     table.to_csv(folder / "table.csv", index=False)
     write_json(
@@ -135,11 +138,14 @@ def compare(
             "wall_minutes": (time.monotonic() - started) / 60,
             "unfinished": [run.name for run in runs if not (run.folder / "result.json").exists()],
             "results": results,
+            "agents": [summary(group) for group in groups],
             "reference_lines": lines,
         },
     )
     console = Console()
     print_table(table, env_id, held_out.n_questions, console)
+    if seeds > 1:
+        print_agents([summary(group) for group in groups], console)
     if results:
         curves = {
             f"{result['agent']}_seed{result['seed']}": pd.read_csv(

@@ -1,168 +1,170 @@
-"""A report on finished runs: the paper's figure, one panel a domain, and the table beside it."""
+"""A report on finished runs: figures as in the paper, one panel a domain, and tables."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.finished import Seeds, by_agent, interquartile_mean, read_runs
 from ia_gym.agents.plots import COLOURS
 from ia_gym.agents.table import short, split_tag
 
 LEVELS = (0.90, 0.95, 0.99)
 """Accuracies whose first passing is told."""
-MARKS = ("<!-- report -->", "<!-- /report -->")
-"""Between these the table stands in a Markdown file."""
-AXES = {
-    "accuracy_by_step": ("timesteps", "questions trained on (millions)", 1e6),
+END = "<!-- /report -->"
+"""Between ``<!-- report FOLDER -->`` and this the tables stand in a Markdown file."""
+STEPS = ("timesteps", "questions trained on (millions)", 1e6)
+TRUTH = ("eval/accuracy", "held-out questions answered truly (%)")
+FIGURES = {
+    "accuracy_by_step": (STEPS, TRUTH),
     "accuracy_by_interaction": (
-        "overseer/human_interactions",
-        "questions put to H (thousands)",
-        1e3,
+        ("overseer/human_interactions", "questions put to H (thousands)", 1e3),
+        TRUTH,
+    ),
+    "accuracy_by_minute": (("time/minutes", "minutes", 1.0), TRUTH),
+    "overapproval_by_step": (
+        STEPS,
+        ("overseer/overapproval", "approved of by the overseer, less true (%)"),
     ),
 }
-"""Figures, each with the column, the name and the unit of its x-axis."""
+"""Figures, each with its x-axis (column, name, unit) and its y-axis (column, name)."""
+REFERENCES = ("random", "majority", "know-nothing", "oracle")
+"""Reference lines in the table."""
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished run, as its files tell it.
-
-    Attributes:
-        result: what ``result.json`` holds.
-        curve: what ``curve.csv`` holds, one row an evaluation.
-    """
-
-    result: Mapping[str, Any]
-    curve: pd.DataFrame
-
-    @property
-    def env_id(self) -> str:
-        """The environment."""
-        return str(self.result["env_id"])
-
-    @property
-    def agent(self) -> str:
-        """The agent."""
-        return str(self.result["agent"])
-
-    def first(self, level: float, column: str) -> float:
-        """``column`` at the first evaluation of at least this accuracy; NaN if there is none."""
-        passed = self.curve[self.curve["eval/accuracy"] >= level]
-        return float(passed[column].iloc[0]) if len(passed) else float("nan")
-
-
-def read_runs(folder: str | os.PathLike[str]) -> list[Finished]:
-    """All finished runs anywhere under ``folder``, by environment and agent.
-
-    Raises:
-        ValueError: if there are none.
-    """
-    runs = [
-        Finished(
-            json.loads(path.read_text("utf-8")),
-            pd.read_csv(path.with_name("curve.csv")),
-        )
-        for path in Path(folder).rglob("result.json")
-    ]
-    if not runs:
-        raise ValueError(f"folder must hold finished runs (result.json, curve.csv), got {folder}")
-    return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))
-
-
-def plot(runs: Sequence[Finished], column: str, label: str, unit: float, path: Path) -> None:
-    """Accuracy over ``column``, one panel an environment, one curve a run.
+def plot(
+    groups: Sequence[Seeds], x: tuple[str, str, float], y: tuple[str, str], path: Path
+) -> None:
+    """One panel an environment, one curve an agent: the median of its seeds, and their range.
 
     Args:
-        runs: what to draw.
-        column: of the curves; what the x-axis shows.
-        label: of the x-axis.
-        unit: what ``column`` is divided by.
+        groups: what to draw.
+        x: column of the curves, name of the axis, and what the column is divided by.
+        y: column of the curves, and name of the axis; drawn in per cent.
         path: the PNG to write.
     """
-    env_ids = list(dict.fromkeys(run.env_id for run in runs))
-    agents = list(dict.fromkeys(run.agent for run in runs))
-    figure = Figure(figsize=(2.9 * len(env_ids) + 0.4, 3.6), dpi=120, layout="constrained")
+    env_ids = list(dict.fromkeys(group.env_id for group in groups))
+    agents = list(dict.fromkeys(group.agent for group in groups))
+    figure = Figure(figsize=(2.9 * len(env_ids) + 0.4, 3.9), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(env_ids), sharey=True, squeeze=False)[0]
     for panel, env_id in zip(panels, env_ids, strict=True):
-        for run in (run for run in runs if run.env_id == env_id):
-            x = run.curve[column] / unit
-            if x.max() > 0:
-                colour = COLOURS[agents.index(run.agent)]
-                panel.plot(x, 100 * run.curve["eval/accuracy"], color=colour, label=run.agent)
+        for group in (group for group in groups if group.env_id == env_id):
+            place = agents.index(group.agent)
+            colour = COLOURS[place % len(COLOURS)]
+            style = "-" if place < len(COLOURS) else "--"
+            grid, curves = common_grid(group, x, y[0])
+            if grid.max() > 0:
+                middle = np.median(curves, axis=0)
+                panel.plot(grid, middle, color=colour, linestyle=style, label=group.agent)
+                panel.fill_between(
+                    grid, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.15, lw=0
+                )
         panel.set_title(re.sub(r"^IA-|-v\d+$", "", env_id), fontsize=10)
         panel.set_xlim(left=0)
-        panel.set_ylim(0, 102)
+        if y == TRUTH:
+            panel.set_ylim(0, 102)
         panel.grid(alpha=0.3)
-    panels[0].set_ylabel("held-out questions answered truly (%)")
-    figure.supxlabel(label, fontsize=10)
+    panels[0].set_ylabel(y[1])
+    figure.supxlabel(x[1], fontsize=10)
     lines = {line.get_label(): line for panel in panels for line in panel.get_lines()}
+    columns = min(len(agents), 3 * len(env_ids))
     figure.legend(
-        lines.values(), [str(name) for name in lines], loc="outside upper center", ncols=len(agents)
+        lines.values(), [str(name) for name in lines], loc="outside upper center", ncols=columns
     )
     figure.savefig(path)
 
 
-def main_table(runs: Sequence[Finished]) -> str:
-    """One row a run, as Markdown: how far it came, and at what cost."""
-    shared = {(run.env_id, run.agent): run for run in runs}
+def common_grid(
+    group: Seeds, x: tuple[str, str, float], column: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The seeds' curves, in per cent, at the same 200 places: ``(200,)`` and ``(seeds, 200)``."""
+    grid = np.linspace(0, min(run.curve[x[0]].max() for run in group.runs), 200)
+    curves = [np.interp(grid, run.curve[x[0]], 100 * run.curve[column]) for run in group.runs]
+    return grid / x[2], np.stack(curves)
+
+
+def main_table(groups: Sequence[Seeds]) -> str:
+    """One row an agent, as Markdown: how far it came, and at what cost.
+
+    All figures but the interval are medians of the seeds.
+    """
+    shared = {(group.env_id, group.agent): group for group in groups}
     rows = []
-    for run in runs:
-        final = run.curve.iloc[-1]
+    for i, group in enumerate(groups):
+        curve, domain = group.runs[0].curve, domain_name(group.env_id)
+        several = len(group.runs) > 1
+        mean, low, high = interquartile_mean(group.last("eval/accuracy"))
         kinds = {
-            split_tag(tag)[0]: final[f"eval/{tag}"]
-            for tag in accuracies(run.curve)
+            split_tag(tag)[0]: group.median(f"eval/{tag}")
+            for tag in accuracies(curve)
             if split_tag(tag)[0] and not split_tag(tag)[1]
         }
-        twin = shared.get((run.env_id, "supervised"))
+        twin = shared.get((group.env_id, "supervised"))
         ratio = float("nan")
-        if twin is not None and twin is not run:
-            ratio = run.first(0.9, "timesteps") / twin.first(0.9, "timesteps")
+        if twin is not None and twin is not group:
+            ratio = group.first(0.9, "timesteps") / twin.first(0.9, "timesteps")
         rows.append(
             {
-                "domain": re.sub(r"^IA-|-N\d+|-v\d+$", "", run.env_id),
-                "agent": run.agent,
-                "X, %": percent(final["eval/accuracy"]),
+                "domain": domain,
+                "agent": group.agent,
+                "seeds": str(len(group.runs)) if several else "",
+                "X, %": percent(group.median("eval/accuracy")),
+                "IQM [95 % interval]": (
+                    f"{percent(mean)} [{percent(low)}, {percent(high)}]" if several else ""
+                ),
                 "by kind": ", ".join(f"{kind} {percent(value)}" for kind, value in kinds.items()),
-                "put to H": f"{final['overseer/human_interactions']:,.0f}",
-                "minutes": f"{final['time/minutes']:.0f}",
+                "approval less truth, %": plain(100 * group.median("overseer/overapproval"), 1),
+                "put to H": f"{group.median('overseer/human_interactions'):,.0f}",
+                "minutes": plain(group.median("time/minutes"), 1),
                 **{
-                    f"min to {percent(level, 0)} %": plain(run.first(level, "time/minutes"), 0)
+                    f"min to {percent(level, 0)} %": plain(group.first(level, "time/minutes"), 1)
                     for level in LEVELS
                 },
+                "questions to 95 %": known(group.first(0.95, "timesteps"), short),
                 "steps to 90 %, against supervised": plain(ratio, 2),
-                "teraflop": f"{final['work/teraflop']:.0f}",
-                "asked of X": short(final["overseer/assistant_answers"]),
+                "teraflop": known(group.median("work/teraflop"), lambda work: f"{work:.0f}"),
+                "asked of X": short(group.median("overseer/assistant_answers")),
             }
         )
-    return markdown(pd.DataFrame(rows))
+        last = i + 1 == len(groups) or groups[i + 1].env_id != group.env_id
+        if last and several:
+            lines = HeldOut(group.env_id).reference_lines()
+            rows += [
+                {"domain": domain, "agent": f"*{name}*", "X, %": percent(lines[name]["accuracy"])}
+                for name in REFERENCES
+            ]
+    return markdown(pd.DataFrame(rows).fillna(""))
 
 
-def depth_table(runs: Sequence[Finished]) -> str:
+def depth_table(groups: Sequence[Seeds]) -> str:
     """Last accuracies by kind and depth, one row an environment, agent and kind, as Markdown."""
     parts = []
-    for run in runs:
-        final = run.curve.iloc[-1]
+    for group in groups:
         by_kind: dict[str, dict[str, str]] = {}
-        for tag in accuracies(run.curve):
+        for tag in accuracies(group.runs[0].curve):
             kind, depth = split_tag(tag)
             if depth:
-                by_kind.setdefault(kind, {})[depth] = percent(final[f"eval/{tag}"])
+                by_kind.setdefault(kind, {})[depth] = percent(group.median(f"eval/{tag}"))
         for kind, depths in by_kind.items():
-            name = re.sub(r"^IA-|-N\d+|-v\d+$", "", run.env_id)
             told = ", ".join(f"{depth}: {value}" for depth, value in depths.items())
-            parts.append({"domain": f"{name} {kind}".strip(), "agent": run.agent, "by depth": told})
+            domain = f"{domain_name(group.env_id)} {kind}".strip()
+            parts.append({"domain": domain, "agent": group.agent, "by depth": told})
     return markdown(pd.DataFrame(parts))
+
+
+def domain_name(env_id: str) -> str:
+    """The domain's name in an environment's id."""
+    return re.sub(r"^IA-|-N\d+|-v\d+$", "", env_id)
 
 
 def accuracies(curve: pd.DataFrame) -> list[str]:
@@ -180,14 +182,19 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}"
 
 
+def known(number: float, write: Callable[[float], str]) -> str:
+    """A number, written; a dash for NaN."""
+    return "–" if np.isnan(number) else write(number)
+
+
 def plain(number: float, digits: int) -> str:
-    """A number; a dash for NaN."""
-    return "–" if np.isnan(number) else f"{number:.{digits}f}"
+    """A number with so many digits; a dash for NaN."""
+    return known(number, lambda value: f"{value:.{digits}f}")
 
 
 def markdown(table: pd.DataFrame) -> str:
     """A Markdown table; columns that are empty throughout are left out."""
-    table = table.loc[:, (table != "").any()]
+    table = table.loc[:, (~table.isin(["", "–"])).any()]
     lines = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -199,8 +206,8 @@ def report(
 
     Args:
         folder: where the runs are, each in a folder of its own.
-        readme: a Markdown file, in which what stands between the marks ``<!-- report -->`` and
-            ``<!-- /report -->`` is replaced by the tables; None for none.
+        readme: a Markdown file, in which what stands between the marks ``<!-- report FOLDER -->``
+            and ``<!-- /report -->`` is replaced by the tables; None for none.
 
     Returns:
         The files written.
@@ -208,21 +215,22 @@ def report(
     Raises:
         ValueError: if there are no finished runs, or the marks are missing.
     """
-    runs = read_runs(folder)
+    groups = by_agent(read_runs(folder))
     written = []
-    for name, (column, label, unit) in AXES.items():
+    for name, (x, y) in FIGURES.items():
         path = Path(folder) / f"{name}.png"
-        plot(runs, column, label, unit, path)
+        plot(groups, x, y, path)
         written.append(path)
-    text = f"{main_table(runs)}\n\n{depth_table(runs)}\n"
+    text = f"{main_table(groups)}\n\n{depth_table(groups)}\n"
     written.append(Path(folder) / "report.md")
     written[-1].write_text(text, encoding="utf-8")
     if readme is not None:
         path = Path(readme)
-        before, mark, rest = path.read_text("utf-8").partition(MARKS[0])
-        _, end, after = rest.partition(MARKS[1])
+        begin = f"<!-- report {Path(folder).as_posix()} -->"
+        before, mark, rest = path.read_text("utf-8").partition(begin)
+        _, end, after = rest.partition(END)
         if not mark or not end:
-            raise ValueError(f"readme must hold the marks {MARKS[0]} and {MARKS[1]}, got {readme}")
+            raise ValueError(f"readme must hold the marks {begin} and {END}, got {readme}")
         path.write_text(f"{before}{mark}\n{text}{end}{after}", encoding="utf-8")
         written.append(path)
     return written

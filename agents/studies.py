@@ -20,20 +20,14 @@ from rich.table import Table
 from safetensors import SafetensorError, safe_open
 
 from ia_gym.agents.evaluation import HeldOut
-from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
 from ia_gym.agents.learner import AnswerLearner
-from ia_gym.agents.supervised import Supervised
+from ia_gym.agents.settings import CLASSES
 from ia_gym.agents.table import split_tag
 from ia_gym.agents.training import check_env_id, write_json
 from ia_gym.amplification import AmplifiedAssistant
 from ia_gym.assistants import Assistant, NetworkAssistant
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks.domain import check_range
-
-LEARNERS: dict[str, type[AnswerLearner]] = {
-    cls.__name__: cls for cls in (ImitationIA, IteratedAmplification, Supervised)
-}
-"""Learners that are taught answers, by the name their files bear."""
 
 
 def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
@@ -50,9 +44,10 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
             name = json.loads(file.metadata()["ia_gym"])["learner"]
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
-    if name not in LEARNERS:
-        raise ValueError(f"model must hold one of {sorted(LEARNERS)}, got {name}")
-    return LEARNERS[name].load(path)
+    learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, AnswerLearner)}
+    if name not in learners:
+        raise ValueError(f"model must hold one of {sorted(learners)}, got {name}")
+    return learners[name].load(path)
 
 
 def study(

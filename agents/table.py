@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -109,3 +110,27 @@ def print_table(table: pd.DataFrame, env_id: str, n_questions: int, console: Con
             f"{row['minutes']:.1f}",
         )
     console.print(overseer)
+
+
+def print_agents(summaries: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """What the seeds of each agent come to, see :func:`ia_gym.agents.finished.summary`."""
+    table = Table(
+        title="agents over their seeds, %, and medians of what 95 % took",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("agent, seeds", no_wrap=True)
+    for heading in ("median", "IQM [95 % interval]", "questions", "asked of H", "minutes"):
+        table.add_column(heading, justify="right")
+    for one in summaries:
+        mean, low, high = (f"{100 * one[key]:.1f}" for key in ("interquartile_mean", "low", "high"))
+        costs = [one[f"{name}_to_95"] for name in ("questions", "human_interactions", "minutes")]
+        table.add_row(
+            f"{one['agent']} {one['seeds']}",
+            f"{100 * one['median']:.1f}",
+            f"{mean} [{low}, {high}]",
+            *("–" if np.isnan(cost) else short(cost) for cost in costs[:2]),
+            "–" if np.isnan(costs[2]) else f"{costs[2]:.1f}",
+        )
+    console.print(table)

@@ -37,9 +37,11 @@ PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
 CHECKPOINT = "checkpoint.safetensors"
 HUMAN = "human.safetensors"
 """H', beside the model, if there is one; an environment can take it for its overseer."""
+ASSISTANT = "assistant.safetensors"
+"""The slow copy of an agent of SB3's, beside the model."""
 LEFT_BEHIND = (
     *("events.out.tfevents", "curve.csv", "result.json", "error.txt", "run.json"),
-    CHECKPOINT,
+    *(CHECKPOINT, ASSISTANT),
 )
 """What a run leaves in its folder, beside the model."""
 EVALUATIONS = 40
@@ -164,7 +166,9 @@ def train(
     )
     callbacks: list[Any] = [evaluation, ending]
     if settings.amplification is not None:
-        callbacks.insert(0, AmplificationCallback(**settings.amplification))
+        (run.folder / ASSISTANT).unlink(missing_ok=True)  # SB3's agents start over
+        path = run.folder / ASSISTANT
+        callbacks.insert(0, AmplificationCallback(path=path, **settings.amplification))
     if settings.curriculum is not None:
         callbacks.insert(0, CurriculumCallback(**settings.curriculum))
     remaining = settings.n_timesteps - model.num_timesteps

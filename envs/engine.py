@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.amplification import amplify, open_round
+from ia_gym.amplification import AuditedAssistant, amplify, open_round
 from ia_gym.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.human_predictor import LearnedOverseer
 from ia_gym.overseers import ApprovalMode, Overseer, ScriptedOverseer
@@ -39,12 +39,16 @@ class Outcome:
     """What came of the answers of some environments; arrays of shape ``(rows,)``.
 
     Attributes:
-        rewards: approval of a root answer (or whether it is correct); 0 for a sub-answer.
+        rewards: approval of a root answer, less the price of a wrong one (or, without an overseer,
+            whether it is correct); 0 for a sub-answer.
+        approvals: H's approval of a root answer; 0 for a sub-question, for a question that could
+            not earn any, and without an overseer.
         targets: H's own answer to a root question; ``IDK`` for a sub-question, for a question
             that could not earn approval, and without an overseer.
     """
 
     rewards: NDArray[np.float64]
+    approvals: NDArray[np.float64]
     targets: Symbols
 
 
@@ -58,6 +62,8 @@ class Engine:
         overseer: judges the answers; None to reward the truth (for evaluation).
         assistant: answers the sub-questions; None to put them to the agent, inline.
         gate: the trust gate; None to let every question earn approval.
+        wrong_price: what an answer costs that H does not approve of; idk costs nothing.
+        audit: share of an attached assistant's answers that H takes apart once more.
 
     Attributes:
         contexts: ``(n,)``, of which ``contexts["facts"]`` is observed.
@@ -74,6 +80,8 @@ class Engine:
         overseer: Overseer | None,
         assistant: Assistant | None,
         gate: TrustGate | None,
+        wrong_price: float = 0.0,
+        audit: float = 0.0,
     ) -> None:
         self.domain = domain
         self.n_envs = n_envs
@@ -81,6 +89,8 @@ class Engine:
         self.overseer = overseer
         self.assistant = assistant
         self.gate = gate
+        self.wrong_price = wrong_price
+        self.audit = audit
         self.max_depth = domain.max_depth
         self.size = domain.size
         self.all_rows: Rows = np.arange(n_envs)
@@ -175,10 +185,13 @@ class Engine:
             return
         assert self.overseer is not None
         assert self.assistant is not None
+        assistant = self.assistant
+        if self.audit:
+            assistant = AuditedAssistant(self.overseer, assistant, self.rng, self.audit)
         asked = ~self.prepared[rows] & self._open_classes(self.root_classes[rows])
         self.transcripts[rows] = amplify(
             self.overseer,
-            self.assistant,
+            assistant,
             self.rng,
             self.contexts[rows],
             self.roots[rows] * asked[..., None],
@@ -229,13 +242,13 @@ class Engine:
 
     def answer(self, rows: Rows, answers: Symbols) -> Outcome:
         """Take the answers ``(rows,)`` to the questions shown in ``rows``, and judge them."""
-        rewards = np.zeros(len(rows))
+        approvals = np.zeros(len(rows))
         targets = np.zeros(len(rows), np.int64)
         root = self.is_root[rows]
         if self.overseer is None:
             questions = self.questions[rows][:, None]
             correct = self.domain.correct(self.contexts[rows], questions, answers[:, None])
-            return Outcome(correct[:, 0].astype(np.float64), targets)
+            return Outcome(correct[:, 0].astype(np.float64), approvals, targets)
         subs = rows[~root]
         if len(subs):
             slots = self._pending_slot(subs)
@@ -250,11 +263,15 @@ class Engine:
                 self.roots[pairs][:, None],
                 self.transcripts[pairs][:, None],
             )
-            rewards[judged] = self.overseer.judge(*case, answers[judged, None])[:, 0]
+            approvals[judged] = self.overseer.judge(*case, answers[judged, None])[:, 0]
             targets[judged] = self.overseer.answer(*case)[:, 0]
             if self.gate is not None:
-                self.gate.record(self.root_classes[pairs], rewards[judged])
-        return Outcome(rewards, targets)
+                self.gate.record(self.root_classes[pairs], approvals[judged])
+        rewards = approvals.copy()
+        if self.wrong_price:
+            given = judged[answers[judged] != IDK]
+            rewards[given] -= self.wrong_price * (1 - approvals[given])
+        return Outcome(rewards, approvals, targets)
 
 
 def make_engine(
@@ -267,6 +284,8 @@ def make_engine(
     reward: RewardMode = "approval",
     assistant: AssistantMode = "inline",
     trust: float | None = 0.75,
+    wrong_price: float = 0.0,
+    audit: float = 0.0,
     **domain_kwargs: Any,
 ) -> Engine:
     """An engine from the arguments that environments take.
@@ -283,6 +302,9 @@ def make_engine(
             your own with ``env.unwrapped.set_assistant(X)``.
         trust: threshold of the trust gate in [0, 1), None for no gate. It guards inline and
             attached assistants; "oracle" and "none" need none.
+        wrong_price: what an answer costs that H does not approve of, at least 0; "I don't know"
+            costs nothing, so that an agent may abstain.
+        audit: share of an attached assistant's answers, in [0, 1], that H takes apart once more.
         **domain_kwargs: the domain's own arguments: ``size``, ``max_size``, ...
 
     Raises:
@@ -300,6 +322,10 @@ def make_engine(
     ):
         if value not in allowed:
             raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+    if not 0 <= wrong_price < np.inf:
+        raise ValueError(f"wrong_price must be at least 0, got {wrong_price}")
+    if not 0 <= audit <= 1:
+        raise ValueError(f"audit must be in [0, 1], got {audit}")
     built = domain(**domain_kwargs)
     judge: Overseer = ScriptedOverseer(built, approval)
     if overseer != "scripted":
@@ -315,4 +341,6 @@ def make_engine(
         judge if reward == "approval" else None,
         assistants[assistant],
         gate if reward == "approval" and assistant == "inline" else None,
+        wrong_price,
+        audit,
     )

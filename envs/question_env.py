@@ -138,7 +138,7 @@ class QuestionEngineMixin:
             info["trusted"] = np.repeat(trusted[None], engine.n_envs, axis=0)
         if outcome is not None and engine.overseer is not None:
             info["target"] = outcome.targets
-            info["approval"] = outcome.rewards.copy()
+            info["approval"] = outcome.approvals
         return info
 
     def _check_actions(self, actions: Any, shape: tuple[int, ...]) -> Symbols:
@@ -192,8 +192,8 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
         domain: a name in ``ia_gym.tasks.DOMAINS``, or a subclass of ``Domain``.
         render_mode: "ansi" (text), "rgb_array" (a picture), "human" (text, printed).
         **options: ``questions_per_context``, ``overseer``, ``approval``, ``reward``,
-            ``assistant``, ``trust``, and the domain's own arguments (``size``, ``max_size``, ...):
-            see :func:`ia_gym.envs.engine.make_engine`.
+            ``assistant``, ``trust``, ``wrong_price``, ``audit``, and the domain's own arguments
+            (``size``, ``max_size``, ...): see :func:`ia_gym.envs.engine.make_engine`.
 
     Raises:
         ValueError: for an argument out of range, or an action outside the space.
@@ -407,10 +407,11 @@ class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDA
         engine, n = self.engine, self.num_envs
         ended, going = np.flatnonzero(self._done), np.flatnonzero(~self._done)
         engine.next_episode(ended)
-        outcome = Outcome(np.zeros(n), np.full(n, IDK))
+        outcome = Outcome(np.zeros(n), np.zeros(n), np.full(n, IDK))
         if len(going):
             part = engine.answer(going, answers[going])
-            outcome.rewards[going], outcome.targets[going] = part.rewards, part.targets
+            for name, values in vars(part).items():
+                getattr(outcome, name)[going] = values
         self._done = ~self._done
         info = self._masked(self._info(outcome))
         for key in ("target", "approval"):

@@ -179,6 +179,34 @@ class AmplifiedAssistant:
         return self.overseer.answer(contexts, questions, transcript)
 
 
+class AuditedAssistant:
+    """X, some of whose answers H takes apart once more, at random, and puts its own in their place.
+
+    A wrong answer that X would confirm by itself can be found out one level further down.
+
+    Args:
+        overseer: H; its counters go up.
+        assistant: X.
+        rng: for the draw, H's own choices, and the lookups that choose at random.
+        share: of the answers that are taken apart, in [0, 1].
+    """
+
+    def __init__(
+        self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator, share: float
+    ) -> None:
+        self.assistant = assistant
+        self.auditor = AmplifiedAssistant(overseer, assistant, rng)
+        self.rng = rng
+        self.share = share
+
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """See :class:`~ia_gym.assistants.Assistant`."""
+        answers = self.assistant.answer(contexts, questions)
+        audited = self.rng.random(questions.shape[:2]) < self.share
+        found = self.auditor.answer(contexts, questions * audited[..., None])
+        return np.where(audited, found, answers)
+
+
 @dataclass
 class Batch:
     """Root questions with what the amplified overseer made of them; the trainers' food.

@@ -14,6 +14,7 @@ from ia_gym.agents import (
     CurriculumCallback,
     FactsExtractor,
     GymnasiumVecEnv,
+    HeldOut,
     PolicyAssistant,
     make_sb3_vec_env,
 )
@@ -121,6 +122,47 @@ def test_sb3_agents_train_with_a_slow_copy_of_themselves(algorithm, arguments):
     assert engine.max_depth == 1
     assert engine.assistant.policy is callback.average.module
     assert engine.assistant.policy is not model.policy
+
+
+def test_the_copy_is_renewed_at_intervals_and_kept_beside_the_model(tmp_path):
+    vec = make_sb3_vec_env(BASE, num_envs=4)
+    model = PPO("MultiInputPolicy", vec, policy_kwargs=SMALL, seed=0, n_steps=4, batch_size=8)
+    path = tmp_path / "assistant.safetensors"
+    kept = AmplificationCallback(horizon=3, path=path)
+    model.learn(16 * 5, callback=kept)
+    assert int(kept.average.n_averaged) == 5
+    resumed = AmplificationCallback(horizon=3, path=path)
+    resumed.init_callback(model)
+    resumed.on_training_start({}, {})
+    assistant = vec.venv.unwrapped.engine.assistant.policy
+    for old, new in zip(kept.average.parameters(), resumed.average.parameters(), strict=True):
+        assert torch.equal(old, new)
+    assert assistant is resumed.average.module
+    snapshots = AmplificationCallback(horizon=1, period=2)
+    model.learn(16 * 5, callback=snapshots)
+    assert int(snapshots.average.n_averaged) == 3
+    other = PPO("MultiInputPolicy", vec, policy_kwargs={**SMALL, "net_arch": [3]})
+    with pytest.raises(ValueError, match="path must hold the copy of such a policy"):
+        other.learn(16, callback=AmplificationCallback(path=path))
+
+
+@pytest.mark.parametrize("name", ["MaskablePPO", "QRDQN"])
+def test_agents_of_sb3_contrib_train(name):
+    """MaskablePPO never answers with what is not of the kind asked for, as assistant or agent."""
+    contrib = pytest.importorskip("sb3_contrib")
+    env_id = "IA-UnionFind-v0"
+    vec = make_sb3_vec_env(env_id, num_envs=4)
+    few = {"n_steps": 8, "batch_size": 8} if name == "MaskablePPO" else {"learning_starts": 8}
+    model = getattr(contrib, name)("MultiInputPolicy", vec, policy_kwargs=SMALL, seed=0, **few)
+    model.learn(64, callback=AmplificationCallback())
+    held_out = HeldOut(env_id, 256)
+    answers = PolicyAssistant(model, domain=held_out.domain).answer(
+        held_out.contexts, held_out.questions
+    )
+    allowed = held_out.domain.answer_mask(held_out.questions)
+    fitting = np.take_along_axis(allowed, answers[..., None], -1)
+    assert fitting.all() == (name == "MaskablePPO")
+    assert 0 <= held_out.evaluate(model)["eval/certainty"] <= 1
 
 
 def test_sb3_agents_train_inline_in_worker_free_vectors():

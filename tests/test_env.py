@@ -108,6 +108,42 @@ def test_idk_earns_nothing():
         env.reset()
 
 
+def test_wrong_answers_have_their_price_and_abstaining_is_free():
+    vec = gym.make_vec(BASE, num_envs=300, assistant="oracle", wrong_price=0.25)
+    _, infos = vec.reset(seed=0)
+    answers = infos["truth"].copy()
+    answers[:100] = IDK
+    answers[100:200] = 1 + answers[100:200] % 8
+    rewards, infos = vec.step(answers)[1::3]
+    np.testing.assert_array_equal(rewards, np.repeat([0, -0.25, 1], 100))
+    np.testing.assert_array_equal(infos["final_info"]["approval"], np.repeat([0, 0, 1], 100))
+
+
+class Liar:
+    """Always wrong, and always in the same way."""
+
+    def __init__(self, domain):
+        self.domain = domain
+
+    def answer(self, contexts, questions):
+        return 1 + Oracle(self.domain).answer(contexts, questions) % self.domain.size
+
+
+@pytest.mark.parametrize("audit", [0, 0.5, 1])
+def test_an_audit_finds_wrong_sub_answers(audit):
+    """k < 8: H asks for sub-answers that it could find out with nothing but lookups."""
+    vec = gym.make_vec(BASE, num_envs=2000, max_power=8, trust=None, audit=audit)
+    vec.unwrapped.set_assistant(Liar(vec.unwrapped.domain))
+    _, infos = vec.reset(seed=0)
+    transcripts = vec.unwrapped.engine.transcripts
+    right = vec.step(infos["truth"])[1].mean()
+    base = vec.unwrapped.engine.root_depths.size
+    assert {0: right < 0.6, 0.5: 0.6 < right < 0.75, 1: right == 1}[audit]
+    asked = vec.unwrapped.human_interactions
+    assert asked == base if audit == 0 else asked > base
+    assert transcripts.answers.min() >= 0
+
+
 def test_a_context_serves_sixteen_root_questions():
     env = make(assistant="oracle")
     observation, _ = env.reset(seed=0)
@@ -379,6 +415,8 @@ def test_trust_is_shared_by_all_copies():
         ({"reward": "money"}, "reward must be one of"),
         ({"assistant": "butler"}, "assistant must be one of"),
         ({"trust": 2}, "trust must be None or"),
+        ({"wrong_price": -1}, "wrong_price must be at least 0, got -1"),
+        ({"audit": 1.5}, r"audit must be in \[0, 1\], got 1.5"),
         ({"render_mode": "hologram"}, "render_mode must be one of"),
         ({"domain": "Sudoku"}, "domain must be one of"),
         ({"domain": "UnionFind", "question_kinds": "V"}, "question_kinds must be some of"),

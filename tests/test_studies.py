@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ia_gym.agents.cli import app
-from ia_gym.agents.report import Finished, read_runs, report
+from ia_gym.agents.finished import Finished, Seeds, interquartile_mean, read_runs
+from ia_gym.agents.report import report
 from ia_gym.agents.studies import load_learner, study
 from ia_gym.agents.training import train_once
 from ia_gym.amplification import AmplifiedAssistant
@@ -83,23 +84,39 @@ def test_levels_are_first_passed_where_the_curve_says():
     one = finished("imitation", [0.1, 0.92, 0.89, 0.96])
     assert one.first(0.9, "timesteps") == 100
     assert one.first(0.95, "timesteps") == 300
-    assert np.isnan(one.first(0.99, "timesteps"))
+    assert one.first(0.99, "timesteps") == np.inf
+
+
+def test_seeds_are_put_together():
+    curves = [0.5, 0.96], [0.95, 0.9], [0.1, 0.2]
+    seeds = Seeds([finished("ppo", curve) for curve in curves])
+    assert seeds.median("eval/accuracy") == 0.9
+    assert seeds.first(0.95, "timesteps") == 100
+    assert np.isnan(seeds.first(0.97, "timesteps"))
+    assert np.isnan(seeds.median("work/teraflop"))
+    mean, low, high = interquartile_mean(np.array([0.0, 0.6, 0.8, 1.0]))
+    assert mean == pytest.approx(0.7)  # of the middle two
+    assert 0 <= low < mean < high <= 1
+    assert interquartile_mean(np.array([0.3])) == pytest.approx((0.3, 0.3, 0.3))
 
 
 def test_a_report_draws_and_writes_into_the_readme(run, tmp_path):
     shutil.copytree(run, tmp_path / "a" / "supervised")
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- report -->\nold\n<!-- /report -->\nafter\n")
+    begin = f"<!-- report {tmp_path} -->"
+    readme.write_text(f"before\n{begin}\nold\n<!-- /report -->\nafter\n")
     written = report(tmp_path, readme)
     assert {path.name for path in written} == {
         "accuracy_by_step.png",
         "accuracy_by_interaction.png",
+        "accuracy_by_minute.png",
+        "overapproval_by_step.png",
         "report.md",
         "README.md",
     }
     assert (tmp_path / "accuracy_by_step.png").read_bytes().startswith(b"\x89PNG")
     text = readme.read_text()
-    assert text.startswith("before\n<!-- report -->\n| domain | agent |")
+    assert text.startswith(f"before\n{begin}\n| domain | agent |")
     assert text.endswith("<!-- /report -->\nafter\n")
     assert "old" not in text
     accuracy = read_runs(tmp_path)[0].curve["eval/accuracy"].iloc[-1]
