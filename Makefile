@@ -1,5 +1,6 @@
 # make demo   sets everything up and runs the main job, at most 10 minutes on 2 cores
 # make test   sets everything up and runs linters and tests
+# make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make bench  measures the suite's speed on this machine
 # make docs   writes the pages in docs/domains from the domains' docstrings
 # make clean  removes what the others made
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 # The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
 TYPES := build/types
 
-.PHONY: demo test bench docs clean
+.PHONY: demo test test-zoo bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -22,6 +23,14 @@ test: $(READY)
 	ln -s $(CURDIR)/ia_gym/* $(CURDIR)/envs $(CURDIR)/agents $(TYPES)/ia_gym
 	cd $(TYPES) && $(CURDIR)/$(VENV)/bin/mypy --config-file $(CURDIR)/pyproject.toml
 	$(VENV)/bin/pytest -n 2
+
+# rl-zoo3 asks for older packages than those that are pinned, all but torch.
+test-zoo:
+	$(PYTHON) -m venv $(VENV)-zoo
+	grep ^torch== constraints.txt > $(VENV)-zoo/constraints.txt
+	$(VENV)-zoo/bin/pip install --quiet --disable-pip-version-check \
+		-c $(VENV)-zoo/constraints.txt -e ".[zoo]" pytest
+	$(VENV)-zoo/bin/pytest tests/test_zoo.py
 
 bench: $(READY)
 	$(VENV)/bin/ia-gym bench
@@ -35,4 +44,4 @@ $(READY): setup.py constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-zoo runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ setup(
         "ia_gym.envs",
         "ia_gym.agents",
         "ia_gym.agents.settings",
+        "ia_gym.agents.zoo",
     ],
     package_data={"ia_gym": ["py.typed"], "ia_gym.agents.settings": ["*.yaml"]},
     install_requires=[
@@ -39,6 +40,7 @@ setup(
     ],
     extras_require={
         "contrib": ["sb3-contrib>=2.7"],
+        "zoo": ["rl_zoo3>=2.7"],
         "dev": [
             "hypothesis>=6.0",
             "mypy>=1.10",

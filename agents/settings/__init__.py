@@ -91,9 +91,8 @@ def load_settings(agent: str, env_id: str) -> Settings:
     if agent not in agent_names():
         raise ValueError(f"agent must be one of {agent_names()}, got {agent!r}")
     name, _, variant = agent.partition("-")
-    entries = _read(name)
-    known = sorted(key for key in entries if key.startswith("IA-"))
-    here = next((key for key in (env_id, re.sub(r"-N\d+-", "-", env_id)) if key in entries), None)
+    entries, known = _read(name), known_env_ids(name)
+    here = next((key for key in (env_id, re.sub(r"-N\d+-", "-", env_id)) if key in known), None)
     if here is None:
         raise ValueError(f"env_id must be one of {known} for {agent}, got {env_id!r}")
     parts = [entries.get("default"), entries[here], entries.get("variants", {}).get(variant)]
@@ -103,6 +102,12 @@ def load_settings(agent: str, env_id: str) -> Settings:
     if whole["algorithm"] not in CLASSES:
         raise ValueError(f"{agent} needs sb3-contrib: pip install ia-gym[contrib]")
     return Settings(**whole)
+
+
+def known_env_ids(agent: str) -> list[str]:
+    """The environments that an agent's settings file has entries for."""
+    entries = _read(agent.partition("-")[0])
+    return sorted(key for key in entries if key.startswith("IA-"))
 
 
 def _read(name: str) -> dict[str, Any]:
