@@ -23,6 +23,9 @@ from ia_gym.curriculum import Curriculum
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks.domain import check_range
 
+CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
+"""What evaluations log of time: as it passed, and as a core was at work in this process."""
+
 
 class AmplificationCallback(BaseCallback):
     """Attaches a slow copy of the agent to the environment, as the overseer's assistant.
@@ -184,8 +187,9 @@ class EvaluationCallback(BaseCallback):
     """Evaluates the agent on held-out questions as training goes on, and logs the result.
 
     Every agent gets the same tags: those of :meth:`HeldOut.evaluate`, the counters
-    ``overseer/human_interactions`` and ``overseer/assistant_answers``, and ``time/minutes``. What
-    a learner measures besides (its method ``measure(held_out)``) stands beside them.
+    ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
+    ``time/cpu_minutes`` (those that a core was at work). What a
+    learner measures besides (its method ``measure(held_out)``) stands beside them.
 
     Args:
         held_out: the questions.
@@ -228,9 +232,10 @@ class EvaluationCallback(BaseCallback):
         self.history = list(history)
 
     def _on_training_start(self) -> None:
-        self.started = time.monotonic()
+        self.started = {tag: clock() for tag, clock in CLOCKS.items()}
         if self.history:
-            self.started -= 60 * self.history[-1]["time/minutes"]
+            for tag in CLOCKS:
+                self.started[tag] -= 60 * self.history[-1][tag]
         else:
             self._evaluate()
 
@@ -249,7 +254,8 @@ class EvaluationCallback(BaseCallback):
             row[f"overseer/{name}"] = float(self._count(name))
         if hasattr(self.model, "measure"):
             row |= self.model.measure(self.held_out)
-        row["time/minutes"] = (time.monotonic() - self.started) / 60
+        for tag, clock in CLOCKS.items():
+            row[tag] = (clock() - self.started[tag]) / 60
         for tag, value in row.items():
             self.logger.record(tag, value)
         self.logger.dump(self.num_timesteps)

@@ -37,6 +37,11 @@ class Finished:
         """The agent."""
         return str(self.result["agent"])
 
+    @property
+    def clock(self) -> str:
+        """The column that tells minutes: of a core at work, if the run has logged them."""
+        return next(tag for tag in ("time/cpu_minutes", "time/minutes") if tag in self.curve)
+
     def first(self, level: float, column: str) -> float:
         """``column`` at the first evaluation of at least this accuracy; else infinity."""
         passed = self.curve[self.curve["eval/accuracy"] >= level]
@@ -80,6 +85,11 @@ class Seeds:
     def agent(self) -> str:
         """The agent."""
         return self.runs[0].agent
+
+    @property
+    def clock(self) -> str:
+        """See :attr:`Finished.clock`."""
+        return self.runs[0].clock
 
     def last(self, column: str) -> NDArray[np.float64]:
         """``column`` at each run's last evaluation, NaN where it has none."""
@@ -134,6 +144,6 @@ def summary(group: Seeds) -> dict[str, Any]:
         "low": low,
         "high": high,
         "questions_to_95": group.first(0.95, "timesteps"),
-        "minutes_to_95": group.first(0.95, "time/minutes"),
+        "minutes_to_95": group.first(0.95, group.clock),
         "human_interactions_to_95": group.first(0.95, "overseer/human_interactions"),
     }

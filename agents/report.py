@@ -30,7 +30,7 @@ FIGURES = {
         ("overseer/human_interactions", "questions put to H (thousands)", 1e3),
         TRUTH,
     ),
-    "accuracy_by_minute": (("time/minutes", "minutes", 1.0), TRUTH),
+    "accuracy_by_minute": (("time", "minutes of one core", 1.0), TRUTH),
     "overapproval_by_step": (
         STEPS,
         ("overseer/overapproval", "approved of by the overseer, less true (%)"),
@@ -88,8 +88,9 @@ def common_grid(
     group: Seeds, x: tuple[str, str, float], column: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The seeds' curves, in per cent, at the same 200 places: ``(200,)`` and ``(seeds, 200)``."""
-    grid = np.linspace(0, min(run.curve[x[0]].max() for run in group.runs), 200)
-    curves = [np.interp(grid, run.curve[x[0]], 100 * run.curve[column]) for run in group.runs]
+    place = group.clock if x[0] == "time" else x[0]
+    grid = np.linspace(0, min(run.curve[place].max() for run in group.runs), 200)
+    curves = [np.interp(grid, run.curve[place], 100 * run.curve[column]) for run in group.runs]
     return grid / x[2], np.stack(curves)
 
 
@@ -125,9 +126,9 @@ def main_table(groups: Sequence[Seeds]) -> str:
                 "by kind": ", ".join(f"{kind} {percent(value)}" for kind, value in kinds.items()),
                 "approval less truth, %": plain(100 * group.median("overseer/overapproval"), 1),
                 "put to H": f"{group.median('overseer/human_interactions'):,.0f}",
-                "minutes": plain(group.median("time/minutes"), 1),
+                "minutes": plain(group.median(group.clock), 1),
                 **{
-                    f"min to {percent(level, 0)} %": plain(group.first(level, "time/minutes"), 1)
+                    f"min to {percent(level, 0)} %": plain(group.first(level, group.clock), 1)
                     for level in LEVELS
                 },
                 "questions to 95 %": known(group.first(0.95, "timesteps"), short),

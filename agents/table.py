@@ -16,9 +16,9 @@ COLUMNS = {
     "overseer/target_accuracy": "target true",
     "overseer/human_interactions": "asked of H",
     "overseer/assistant_answers": "answered by X",
-    "time/minutes": "minutes",
+    "time/cpu_minutes": "minutes",
 }
-"""Tags of an evaluation, and what the table calls them."""
+"""Tags of an evaluation, and what the table calls them; minutes are those of a core at work."""
 
 
 def summary_table(

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from ia_gym.agents import HeldOut
+from ia_gym.agents.callbacks import CLOCKS
 from ia_gym.agents.cli import app
 from ia_gym.agents.comparison import compare
 from ia_gym.agents.settings import CLASSES, agent_names, load_settings, merge, resolve
@@ -265,7 +266,7 @@ def test_a_comparison_goes_on_where_it_was_broken_off(tmp_path, monkeypatch):
         whole, resumed = (tmp_path / name / run for name in ("whole", "broken"))
         assert final_figures(whole) == final_figures(resumed)
         curves = [pd.read_csv(folder / "curve.csv") for folder in (whole, resumed)]
-        timed = [curve.drop(columns="time/minutes") for curve in curves]
+        timed = [curve.drop(columns=list(CLOCKS)) for curve in curves]
         pd.testing.assert_frame_equal(*timed)
         assert curves[1]["time/minutes"].is_monotonic_increasing
         assert not (resumed / "checkpoint.safetensors").exists()
