@@ -21,7 +21,7 @@ from ia_gym.agents.table import short, split_tag
 LEVELS = (0.90, 0.95, 0.99)
 """Accuracies whose first passing is told."""
 END = "<!-- /report -->"
-"""Between ``<!-- report FOLDER -->`` and this the tables stand in a Markdown file."""
+"""Between ``<!-- report FOLDER -->`` and this the overview stands in a Markdown file."""
 STEPS = ("timesteps", "questions trained on (millions)", 1e6)
 TRUTH = ("eval/accuracy", "held-out questions answered truly (%)")
 FIGURES = {
@@ -37,8 +37,6 @@ FIGURES = {
     ),
 }
 """Figures, each with its x-axis (column, name, unit) and its y-axis (column, name)."""
-REFERENCES = ("random", "majority", "know-nothing", "oracle")
-"""Reference lines in the table."""
 
 
 def plot(
@@ -101,8 +99,8 @@ def main_table(groups: Sequence[Seeds]) -> str:
     """
     shared = {(group.env_id, group.agent): group for group in groups}
     rows = []
-    for i, group in enumerate(groups):
-        curve, domain = group.runs[0].curve, domain_name(group.env_id)
+    for group in groups:
+        curve = group.runs[0].curve
         several = len(group.runs) > 1
         mean, low, high = interquartile_mean(group.last("eval/accuracy"))
         kinds = {
@@ -116,7 +114,7 @@ def main_table(groups: Sequence[Seeds]) -> str:
             ratio = group.first(0.9, "timesteps") / twin.first(0.9, "timesteps")
         rows.append(
             {
-                "domain": domain,
+                "domain": domain_name(group.env_id),
                 "agent": group.agent,
                 "seeds": str(len(group.runs)) if several else "",
                 "X, %": percent(group.median("eval/accuracy")),
@@ -137,14 +135,28 @@ def main_table(groups: Sequence[Seeds]) -> str:
                 "asked of X": short(group.median("overseer/assistant_answers")),
             }
         )
-        last = i + 1 == len(groups) or groups[i + 1].env_id != group.env_id
-        if last and several:
-            lines = HeldOut(group.env_id).reference_lines()
-            rows += [
-                {"domain": domain, "agent": f"*{name}*", "X, %": percent(lines[name]["accuracy"])}
-                for name in REFERENCES
-            ]
-    return markdown(pd.DataFrame(rows).fillna(""))
+    return markdown(pd.DataFrame(rows))
+
+
+def overview(groups: Sequence[Seeds]) -> str:
+    """Agents down, domains across, as Markdown: medians over the seeds.
+
+    A cell holds the accuracy in the end and, where it came to 95 %, after how many questions and
+    minutes of a core.
+    """
+    cells: dict[str, dict[str, str]] = {}
+    for group in groups:
+        cell = percent(group.median("eval/accuracy"))
+        questions = group.first(0.95, "timesteps")
+        if np.isfinite(questions):
+            cell += f" ({short(questions)}, {group.first(0.95, group.clock):.1f} min)"
+        row = cells.setdefault(group.agent, {"X, % (to 95 %)": group.agent})
+        row[domain_name(group.env_id)] = cell
+    for env_id in dict.fromkeys(group.env_id for group in groups):
+        for name, scores in HeldOut(env_id, 2048).reference_lines().items():
+            row = cells.setdefault(f"*{name}*", {"X, % (to 95 %)": f"*{name}*"})
+            row[domain_name(env_id)] = percent(scores["accuracy"])
+    return markdown(pd.DataFrame(list(cells.values())).fillna(""))
 
 
 def depth_table(groups: Sequence[Seeds]) -> str:
@@ -208,7 +220,7 @@ def report(
     Args:
         folder: where the runs are, each in a folder of its own.
         readme: a Markdown file, in which what stands between the marks ``<!-- report FOLDER -->``
-            and ``<!-- /report -->`` is replaced by the tables; None for none.
+            and ``<!-- /report -->`` is replaced by the overview; None for none.
 
     Returns:
         The files written.
@@ -222,7 +234,8 @@ def report(
         path = Path(folder) / f"{name}.png"
         plot(groups, x, y, path)
         written.append(path)
-    text = f"{main_table(groups)}\n\n{depth_table(groups)}\n"
+    short_text = f"{overview(groups)}\n"
+    text = f"{short_text}\n{main_table(groups)}\n\n{depth_table(groups)}\n"
     written.append(Path(folder) / "report.md")
     written[-1].write_text(text, encoding="utf-8")
     if readme is not None:
@@ -232,6 +245,6 @@ def report(
         _, end, after = rest.partition(END)
         if not mark or not end:
             raise ValueError(f"readme must hold the marks {begin} and {END}, got {readme}")
-        path.write_text(f"{before}{mark}\n{text}{end}{after}", encoding="utf-8")
+        path.write_text(f"{before}{mark}\n{short_text}{end}{after}", encoding="utf-8")
         written.append(path)
     return written

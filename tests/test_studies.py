@@ -116,11 +116,13 @@ def test_a_report_draws_and_writes_into_the_readme(run, tmp_path):
     }
     assert (tmp_path / "accuracy_by_step.png").read_bytes().startswith(b"\x89PNG")
     text = readme.read_text()
-    assert text.startswith(f"before\n{begin}\n| domain | agent |")
+    assert text.startswith(f"before\n{begin}\n| X, % (to 95 %) |")
     assert text.endswith("<!-- /report -->\nafter\n")
     assert "old" not in text
     accuracy = read_runs(tmp_path)[0].curve["eval/accuracy"].iloc[-1]
-    assert f"| Permutation | supervised | {100 * accuracy:.1f} |" in text
+    assert f"| supervised | {100 * accuracy:.1f}" in text
+    assert "| *oracle* | 100.0 |" in text
+    assert f"| Permutation | supervised | {100 * accuracy:.1f} |" in written[-2].read_text()
     readme.write_text("no marks")
     with pytest.raises(ValueError, match="readme must hold the marks"):
         report(tmp_path, readme)
