@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+
+
+@contextmanager
+def told(command: str) -> Iterator[None]:
+    """Tell of bad input in one line, with exit status 2."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        typer.echo(f"ia-gym {command}: {error}", err=True)
+        raise typer.Exit(2) from None
+
 
 app = typer.Typer(
     help="Gymnasium environments for Iterated Amplification.",
@@ -112,6 +125,55 @@ def train(
 
 
 @app.command()
+def envs() -> None:
+    """List the environments: names, questions, and what an agent sees and answers.
+
+    Example: ia-gym envs
+    """
+    from ia_gym.agents.listing import print_environments
+
+    print_environments()
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run's folder, or a model in it.")],
+    env: Annotated[str, typer.Option(help="Environment id.")],
+    questions: Annotated[int, typer.Option(help="Held-out questions.")] = 4096,
+    seed: Annotated[int, typer.Option(help="Another seed, other questions.")] = 0,
+) -> None:
+    """Ask a trained agent held-out questions, and let H judge it with the agent as assistant.
+
+    Example: ia-gym eval runs/mine --env IA-Permutation-v0
+    """
+    from ia_gym.agents.listing import print_evaluation
+
+    with told("eval"):
+        print_evaluation(model, env, questions, seed)
+
+
+@app.command()
+def trace(
+    model: Annotated[str, typer.Argument(help="A run's folder, or a model in it.")],
+    env: Annotated[str, typer.Option(help="Environment id.")],
+    question: Annotated[
+        int | None, typer.Option(help="Which held-out question; default the first wrong one.")
+    ] = None,
+    levels: Annotated[int, typer.Option(help="How often to take apart.", min=0, max=30)] = 4,
+    unfold: Annotated[bool, typer.Option("--unfold", help="Show what holds no error too.")] = False,
+    html: Annotated[str | None, typer.Option(help="Write a page to this file as well.")] = None,
+) -> None:
+    """Follow an answer down to its sub-questions, and find where an error comes in.
+
+    Example: ia-gym trace runs/mine --env IA-Permutation-v0 --html trace.html
+    """
+    from ia_gym.agents.listing import print_trace
+
+    with told("trace"):
+        print_trace(model, env, question, levels, unfold, html)
+
+
+@app.command()
 def study(
     model: Annotated[str, typer.Argument(help="A network that `ia-gym train` has left.")],
     env: Annotated[str, typer.Option(help="Environment id.")] = "IA-Permutation-N64-v0",
@@ -131,12 +193,9 @@ def study(
     """
     from ia_gym.agents.studies import study as run
 
-    try:
+    with told("study"):
         chosen = None if sizes is None else [int(size) for size in sizes.split(",")]
         run(model, env, chosen, levels, questions, passes, out)
-    except (ValueError, FileNotFoundError) as error:
-        typer.echo(f"ia-gym study: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 @app.command()
@@ -152,12 +211,9 @@ def report(
     """
     from ia_gym.agents.report import report as run
 
-    try:
+    with told("report"):
         for path in run(folder, readme):
             typer.echo(str(path))
-    except ValueError as error:
-        typer.echo(f"ia-gym report: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 @app.command()

@@ -6,7 +6,6 @@ does what was learned on small and shallow problems hold on large and deep ones?
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,37 +16,15 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from safetensors import SafetensorError, safe_open
 
 from ia_gym.agents.evaluation import HeldOut
-from ia_gym.agents.learner import AnswerLearner
-from ia_gym.agents.settings import CLASSES
+from ia_gym.agents.loading import load_learner
 from ia_gym.agents.table import split_tag
 from ia_gym.agents.training import check_env_id, write_json
 from ia_gym.amplification import AmplifiedAssistant
 from ia_gym.assistants import Assistant, NetworkAssistant
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks.domain import check_range
-
-
-def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
-    """A learner of whichever class wrote the file.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not a learner's.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"model must name a saved learner, found no file {path}")
-    try:
-        with safe_open(path, "pt") as file:
-            name = json.loads(file.metadata()["ia_gym"])["learner"]
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
-    learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, AnswerLearner)}
-    if name not in learners:
-        raise ValueError(f"model must hold one of {sorted(learners)}, got {name}")
-    return learners[name].load(path)
 
 
 def study(

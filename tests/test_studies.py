@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from ia_gym.agents.cli import app
 from ia_gym.agents.finished import Finished, Seeds, interquartile_mean, read_runs
+from ia_gym.agents.loading import load_learner
 from ia_gym.agents.report import report
-from ia_gym.agents.studies import load_learner, study
+from ia_gym.agents.studies import study
 from ia_gym.agents.training import train_once
 from ia_gym.amplification import AmplifiedAssistant
 from ia_gym.assistants import KnowNothing

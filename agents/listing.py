@@ -1,0 +1,132 @@
+"""What ``ia-gym envs``, ``eval`` and ``trace`` print."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pandas as pd
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ia_gym.agents.assistants import PolicyAssistant
+from ia_gym.agents.evaluation import QUESTIONS_PER_CONTEXT, HeldOut
+from ia_gym.agents.loading import check_fit, load_agent
+from ia_gym.agents.table import print_table
+from ia_gym.agents.trace import to_tree, trace
+from ia_gym.agents.trace_page import page
+from ia_gym.agents.training import check_env_id
+from ia_gym.tasks.domain import check_range
+
+
+def print_environments(console: Console | None = None) -> None:
+    """One row a registered question environment."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("id", no_wrap=True)
+    for heading in ("names", "kinds", "depths", "facts", "question", "answers"):
+        table.add_column(heading, justify="right")
+    for env_id in (name for name in gym.registry if name.startswith("IA-")):
+        env = gym.make(env_id, reward="truth")
+        domain = env.unwrapped.domain  # type: ignore[attr-defined]
+        table.add_row(
+            env_id,
+            str(domain.size),
+            ", ".join(domain.kinds),
+            str(domain.max_depth),
+            " x ".join(map(str, domain.fact_shape)),
+            str(domain.question_length),
+            str(domain.n_answers),
+        )
+        env.close()
+    (console or Console()).print(table)
+
+
+def print_evaluation(
+    model: str | os.PathLike[str],
+    env_id: str,
+    n_questions: int = 4096,
+    seed: int = 0,
+    console: Console | None = None,
+) -> dict[str, float]:
+    """Evaluate a trained agent, see :meth:`HeldOut.evaluate`, and print the table.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        ValueError: if it is none, or one for another environment.
+    """
+    torch.set_num_threads(1)
+    check_env_id(env_id)
+    held_out = HeldOut(env_id, n_questions, seed)
+    agent = load_agent(model)
+    check_fit(agent, env_id, held_out)
+    result = held_out.evaluate(agent)
+    scores = {tag.removeprefix("eval/"): v for tag, v in result.items() if tag.startswith("eval/")}
+    certainty = scores.pop("certainty")
+    lines = [{"agent": name, **each} for name, each in held_out.reference_lines().items()]
+    table = pd.DataFrame([{"agent": "X", **scores}, *lines])
+    console = console or Console()
+    print_table(table, env_id, held_out.n_questions, console)
+    console.print(
+        f"approved of by the overseer, with the agent as its assistant: "
+        f"{result['overseer/approval']:.1%}; H's own answers true: "
+        f"{result['overseer/target_accuracy']:.1%}; certainty {certainty:.1%}"
+    )
+    if result["overseer/collapsed"]:
+        console.print("COLLAPSED: approved of, and wrong", style="bold red")
+    return result
+
+
+def print_trace(
+    model: str | os.PathLike[str],
+    env_id: str,
+    question: int | None = None,
+    levels: int = 4,
+    unfold: bool = False,
+    html: str | os.PathLike[str] | None = None,
+    console: Console | None = None,
+) -> None:
+    """Trace one held-out question, print it, and if wanted write the page.
+
+    Args:
+        model: see :func:`~ia_gym.agents.loading.load_agent`.
+        env_id: the environment.
+        question: its number, 0..4095; default the first that is answered wrongly, or 0.
+        levels: how often to take questions apart.
+        unfold: print what holds no error too.
+        html: file for the page.
+        console: where to print.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        ValueError: if it is none or one for another environment, or for a number out of range.
+    """
+    torch.set_num_threads(1)
+    check_env_id(env_id)
+    held_out = HeldOut(env_id)
+    agent = load_agent(model)
+    check_fit(agent, env_id, held_out)
+    domain = held_out.domain
+    assistant = PolicyAssistant(agent, deterministic=True, domain=domain)
+    if question is None:
+        answers = assistant.answer(held_out.contexts, held_out.questions)
+        wrong = ~domain.correct(held_out.contexts, held_out.questions, answers)
+        question = int(wrong.ravel().argmax())
+    check_range("question", question, 0, held_out.n_questions - 1)
+    row, column = divmod(question, QUESTIONS_PER_CONTEXT)
+    context = held_out.contexts[row : row + 1]
+    root = trace(domain, assistant, context, held_out.questions[row, column], levels)
+    console = console or Console()
+    told = domain.context_text(context[0])
+    console.print(f"{env_id}, held-out question {question}")
+    console.print(told, highlight=False, markup=False)
+    console.print(to_tree(root, unfold))
+    wrong_below = np.sum([not node.right for node in root.walk()])
+    console.print(f"{sum(1 for _ in root.walk())} questions, {wrong_below} answered wrongly")
+    if html is not None:
+        text = page(root, f"{root.question}: {env_id}, held-out question {question}", told)
+        Path(html).write_text(text, encoding="utf-8")
+        console.print(f"page: {html}", soft_wrap=True)

@@ -1,0 +1,99 @@
+"""Trained agents, read back from what ``ia-gym train`` and ``ia-gym compare`` leave."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from safetensors import SafetensorError, safe_open
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.features import read_spaces
+from ia_gym.agents.learner import AnswerLearner
+from ia_gym.agents.settings import CLASSES
+from ia_gym.envs.spaces import answer_spaces
+
+RUN_FILES = ("result.json", "run.json")
+"""What says how the agent in a run's folder was trained; the first is there once it is finished."""
+MODELS = ("model.safetensors", "checkpoint.safetensors", "model.zip")
+"""Files that hold an agent, the best first."""
+
+
+def load_agent(path: str | os.PathLike[str]) -> BaseAlgorithm:
+    """A trained agent.
+
+    Args:
+        path: a run's folder; or a learner's file in the safetensors format, which says itself whose
+            it is; or a zip file of SB3's inside a run's folder. SB3 unpickles code from zip files:
+            read none that is not your own.
+
+    Raises:
+        FileNotFoundError: if there is no such file or folder.
+        ValueError: if it holds no agent, or one of an unknown kind.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"model must name a trained agent, found nothing at {path}")
+    if path.is_dir():
+        found = [path / name for name in MODELS if (path / name).exists()]
+        if not found:
+            raise ValueError(f"model must hold one of {list(MODELS)}, got the folder {path}")
+        path = found[0]
+    if path.suffix != ".zip":
+        return load_learner(path)
+    told = [path.with_name(name) for name in RUN_FILES if path.with_name(name).exists()]
+    if not told:
+        raise ValueError(f"model must lie beside the result.json of its run, got {path}")
+    name = json.loads(told[0].read_text("utf-8"))["settings"]["algorithm"]
+    if name not in CLASSES:
+        raise ValueError(f"model must be of one of {sorted(CLASSES)}, got {name}")
+    model: BaseAlgorithm = CLASSES[name].load(path)  # type: ignore[attr-defined]
+    return model
+
+
+def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
+    """A learner of whichever class wrote the file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a learner's.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"model must name a saved learner, found no file {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            name = json.loads(file.metadata()["ia_gym"])["learner"]
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
+    learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, AnswerLearner)}
+    if name not in learners:
+        raise ValueError(f"model must hold one of {sorted(learners)}, got {name}")
+    return learners[name].load(path)
+
+
+def check_fit(model: BaseAlgorithm, env_id: str, held_out: HeldOut) -> None:
+    """Refuse an agent whose observations or answers are not those of the environment.
+
+    Raises:
+        ValueError: naming both.
+    """
+    domain = held_out.domain
+    wanted = answer_spaces(
+        domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
+    )
+    if (model.observation_space, model.action_space) != wanted:
+        given = describe(model.observation_space, model.action_space)
+        raise ValueError(f"model must fit {env_id} ({describe(*wanted)}), got one for {given}")
+
+
+def describe(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> str:
+    """The shapes of a question environment's spaces, in words."""
+    facts, question = read_spaces(observation_space)
+    return (
+        f"facts {facts.rows} x {facts.row_length}, question {question.shape[0]}, "
+        f"symbols {int(facts.high.max()) + 1}, answers {int(action_space.n)}"  # type: ignore[attr-defined]
+    )
