@@ -60,9 +60,13 @@ def compare(
 
 @app.command()
 def train(
-    agent: Annotated[str, typer.Argument(help="Name of a settings file, such as imitation.")],
-    env: Annotated[str, typer.Option(help="Environment id.")] = "IA-Permutation-v0",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    agent: Annotated[
+        str, typer.Argument(help="Name of a settings file, such as imitation; or a run.json.")
+    ],
+    env: Annotated[
+        str | None, typer.Option(help="Environment id; default IA-Permutation-v0.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random; default 0.")] = None,
     log_dir: Annotated[
         str | None, typer.Option(help="Folder of the run; default runs/ENV/AGENT_seedSEED.")
     ] = None,
@@ -91,6 +95,8 @@ def train(
     """Train one agent, with checkpoints; Ctrl-C or SIGTERM ends it so that --resume can go on.
 
     Example: ia-gym train imitation --env IA-Permutation-N64-v0
+
+    Example: ia-gym train runs/mine/run.json --log-dir runs/again
     """
     from ia_gym.agents.training import Interrupted, train_once
 
@@ -118,8 +124,8 @@ def train(
         raise typer.Exit(128 + error.signum) from None
     final = result["final"]
     typer.echo(
-        f"{agent} on {env}: {final['eval/accuracy']:.1%} of {result['n_questions']} held-out "
-        f"questions after {final['timesteps']} trained on and "
+        f"{result['agent']} on {result['env_id']}: {final['eval/accuracy']:.1%} of "
+        f"{result['n_questions']} held-out questions after {final['timesteps']} trained on and "
         f"{final['overseer/human_interactions']:.0f} put to H; stopped by {result['stopped_by']}"
     )
 

@@ -20,6 +20,7 @@ import gymnasium as gym
 import pandas as pd
 import torch
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from torch.utils.tensorboard import SummaryWriter
@@ -30,6 +31,7 @@ from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
+from ia_gym.agents.showing import ShowingCallback
 from ia_gym.agents.table import short
 from ia_gym.tasks.domain import check_range
 
@@ -46,6 +48,8 @@ LEFT_BEHIND = (
 """What a run leaves in its folder, beside the model."""
 EVALUATIONS = 40
 """Evaluations in a run, evenly spaced."""
+EXAMPLES = 4
+"""Traces and pictures in a run, beside one at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,9 @@ def train(
         target_accuracy=settings.target_accuracy,
         patience=settings.patience,
     )
-    callbacks: list[Any] = [evaluation, ending]
+    told = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(settings)}
+    showing = ShowingCallback(held_out, told, -(-settings.n_timesteps // EXAMPLES))
+    callbacks: list[Any] = [evaluation, showing, ending]
     if settings.amplification is not None:
         (run.folder / ASSISTANT).unlink(missing_ok=True)  # SB3's agents start over
         path = run.folder / ASSISTANT
@@ -211,8 +217,8 @@ def train(
 
 def train_once(
     agent: str,
-    env_id: str,
-    seed: int = 0,
+    env_id: str | None = None,
+    seed: int | None = None,
     log_dir: str | os.PathLike[str] | None = None,
     n_questions: int = 4096,
     resume: bool = False,
@@ -225,9 +231,11 @@ def train_once(
     """Train an agent with its tuned settings, in this process; what ``ia-gym train`` does.
 
     Args:
-        agent: name of a settings file; see :func:`ia_gym.agents.settings.agent_names`.
-        env_id: a registered question environment.
-        seed: of the agent and its environment.
+        agent: name of a settings file, see :func:`ia_gym.agents.settings.agent_names`; or the
+            ``run.json`` that an earlier run has left, to train as it did.
+        env_id: a registered question environment; default the earlier run's, or
+            "IA-Permutation-v0".
+        seed: of the agent and its environment; default the earlier run's, or 0.
         log_dir: the run's folder; default ``runs/<env_id>/<agent>_seed<seed>``.
         n_questions: held-out questions of the evaluation.
         resume: go on from the checkpoint in the folder, rather than replace what is there.
@@ -246,10 +254,16 @@ def train_once(
             checkpoint that was made with other settings.
         Interrupted: when Ctrl-C or SIGTERM ended the run; its checkpoint is written.
     """
+    earlier: dict[str, Any] = {}
+    if agent.endswith(".json"):
+        earlier = read_run(agent)
+        agent = earlier["agent"]
+    env_id = env_id or earlier.get("env_id", "IA-Permutation-v0")
+    seed = earlier.get("seed", 0) if seed is None else seed
     check_env_id(env_id)
     check_range("seed", seed, 0, 2**32 - 1)
     torch.set_num_threads(check_range("threads", threads, 1, 1024))
-    settings = load_settings(agent, env_id)
+    settings = Settings(**earlier["settings"]) if earlier else load_settings(agent, env_id)
     model = dict(settings.model)
     if device is not None:
         model["device"] = device
@@ -275,9 +289,20 @@ def train_once(
         result: dict[str, Any] = json.loads(finished.read_text("utf-8"))
         return result
     console = Console()
+    progress = Progress(
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[rate]} questions/s"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    bar = progress.add_task(agent, total=settings.n_timesteps, rate="-")
 
     def report(row: dict[str, float]) -> None:
-        console.print(
+        seconds = max(60 * row["time/minutes"], 1e-9)
+        progress.update(bar, completed=row["timesteps"], rate=short(row["timesteps"] / seconds))
+        progress.console.print(
             f"{row['time/minutes']:6.1f} min  {row['timesteps'] / settings.n_timesteps:4.0%}  "
             f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}  "
             f"asked of H {short(row['overseer/human_interactions'])}"
@@ -285,7 +310,24 @@ def train_once(
             highlight=False,
         )
 
-    return train(run, report, (signal.SIGINT, signal.SIGTERM))
+    with progress:
+        return train(run, report, (signal.SIGINT, signal.SIGTERM))
+
+
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a ``run.json`` says: ``env_id``, ``agent``, ``seed``, ``settings``, ``n_questions``.
+
+    Raises:
+        ValueError: if the file is none.
+    """
+    try:
+        content: dict[str, Any] = json.loads(Path(path).read_text("utf-8"))
+        Settings(**content["settings"])
+        if not {"env_id", "agent", "seed"} <= set(content):
+            raise KeyError("env_id, agent and seed")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"agent must name a run.json, got {path}: {error}") from error
+    return content
 
 
 def check_env_id(env_id: str) -> None:

@@ -9,11 +9,13 @@ import time
 
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
 from ia_gym.agents import HeldOut, Supervised
 from ia_gym.agents.callbacks import CLOCKS
 from ia_gym.agents.cli import app
+from ia_gym.agents.showing import ShowingCallback
 from ia_gym.agents.training import train_once
 
 BASE = "IA-Permutation-v0"
@@ -117,3 +119,38 @@ def test_a_finished_run_is_not_run_again(tmp_path):
     again = train_once("supervised", BASE, resume=True, **arguments)
     assert again["final"] == first["final"]
     assert time.monotonic() - started < 30
+
+
+def test_a_run_can_be_made_again_from_its_file_alone(tmp_path):
+    first = train_once("search", BASE, seed=3, log_dir=tmp_path / "a", n_questions=64,
+                       n_timesteps=4096)  # fmt: skip
+    again = train_once(str(tmp_path / "a" / "run.json"), log_dir=tmp_path / "b", n_questions=64)
+    clocks = dict.fromkeys(CLOCKS)
+    assert {**again["final"], **clocks} == {**first["final"], **clocks}
+    assert again["seed"] == 3
+    (tmp_path / "junk.json").write_text("[1, 2]")
+    for name in ("junk.json", "none.json"):
+        with pytest.raises(ValueError, match=r"agent must name a run\.json"):
+            train_once(str(tmp_path / name))
+
+
+def test_tensorboard_lists_settings_and_shows_examples(tmp_path):
+    train_once("supervised", BASE, log_dir=tmp_path, n_questions=64, n_timesteps=8192)
+    events = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "tensors": 0}).Reload()
+    assert {f"_hparams_/{part}" for part in ("experiment", "session_start_info")} <= set(
+        events.summary_metadata
+    )
+    assert len(events.Images("examples/context")) >= 3
+    text = events.Tensors("examples/trace/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "an error comes in" in text
+
+
+def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
+    finals = []
+    for name in ("with", "without"):
+        finals.append(
+            train_once("ppo", BASE, log_dir=tmp_path / name, n_questions=64, n_timesteps=8192)
+        )
+        monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
+    clocks = dict.fromkeys(CLOCKS)
+    assert {**finals[0]["final"], **clocks} == {**finals[1]["final"], **clocks}
