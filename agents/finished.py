@@ -96,6 +96,11 @@ class Seeds:
         return np.array([run.curve[column].iloc[-1] if column in run.curve else np.nan
                          for run in self.runs], dtype=float)  # fmt: skip
 
+    def accuracies(self) -> list[str]:
+        """Tags of the accuracies that were logged, without "eval/"."""
+        names = (str(name).removeprefix("eval/") for name in self.runs[0].curve.columns)
+        return [name for name in names if name.startswith("accuracy")]
+
     def median(self, column: str) -> float:
         """Median over the seeds of ``column`` at the last evaluation."""
         return float(np.median(self.last(column)))

@@ -112,6 +112,8 @@ def test_a_report_draws_and_writes_into_the_readme(run, tmp_path):
         "accuracy_by_interaction.png",
         "accuracy_by_minute.png",
         "overapproval_by_step.png",
+        "accuracy_by_depth.png",
+        "report.html",
         "report.md",
         "README.md",
     }
@@ -122,8 +124,13 @@ def test_a_report_draws_and_writes_into_the_readme(run, tmp_path):
     assert "old" not in text
     accuracy = read_runs(tmp_path)[0].curve["eval/accuracy"].iloc[-1]
     assert f"| supervised | {100 * accuracy:.1f}" in text
-    assert "| *oracle* | 100.0 |" in text
-    assert f"| Permutation | supervised | {100 * accuracy:.1f} |" in written[-2].read_text()
+    assert "| reference: oracle | 100.0 |" in text
+    whole = (tmp_path / "report.md").read_text()
+    assert f"| Permutation | supervised | {100 * accuracy:.1f} |" in whole
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 5
+    assert page.count("<table") == 4
+    assert "http" not in page.replace("data:", "")[:5000]
     readme.write_text("no marks")
     with pytest.raises(ValueError, match="readme must hold the marks"):
         report(tmp_path, readme)
