@@ -2,7 +2,7 @@
 # make test   sets everything up and runs linters and tests
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make bench  measures the suite's speed on this machine
-# make docs   writes the pages in docs/domains from the domains' docstrings
+# make docs   writes the domains' pages from their docstrings, and the site into build/site
 # make clean  removes what the others made
 
 PYTHON ?= python3
@@ -37,6 +37,9 @@ bench: $(READY)
 
 docs: $(READY)
 	$(VENV)/bin/python docs/domain_pages.py
+	for part in base N64; do mkdir -p docs/figures/$$part; cp results/$$part/*.png docs/figures/$$part; done
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)

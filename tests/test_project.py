@@ -10,10 +10,12 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+import typer
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import PPO
 from test_domains import ItselfAsAssistant
 
+from ia_gym.agents.cli import app
 from ia_gym.amplification import amplify
 from ia_gym.assistants import Oracle
 from ia_gym.overseers import ScriptedOverseer
@@ -120,10 +122,17 @@ def test_the_domains_pages_are_what_the_code_says(tmp_path):
         assert path.read_text() == kept.read_text(), "run `make docs`"
 
 
-def test_the_readmes_code_runs(tmp_path, monkeypatch):
-    """Every Python block, with the budgets and the rollouts cut down."""
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```python" in page.read_text()], ids=lambda page: page.name
+)
+def test_the_code_in_readme_and_docs_runs(page, tmp_path, monkeypatch):
+    """Every Python block, with PPO's budgets and rollouts cut down."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").symlink_to(ROOT / "results")
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
     learn, init = PPO.learn, PPO.__init__
 
     def short_init(self, *args, **kwargs):
@@ -131,10 +140,32 @@ def test_the_readmes_code_runs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(PPO, "__init__", short_init)
     monkeypatch.setattr(PPO, "learn", lambda self, _, **kw: learn(self, 4, **kw))
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert blocks
     namespace = {}
-    for block in blocks:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
         exec(block, namespace)
-    assert isinstance(namespace["env"], gym.Env)
-    assert namespace["accuracy"] > 0.99  # of the trained network it loads
+    if page.name == "README.md":
+        assert isinstance(namespace["env"], gym.Env)
+        assert namespace["accuracy"] > 0.99  # of the trained network it loads
+
+
+def test_links_in_readme_and_docs_lead_somewhere():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if not link.startswith("http") and not link.startswith("figures/"):
+                assert (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_the_commands_in_readme_and_docs_exist():
+    """Each `ia-gym COMMAND --option` that is shown is one."""
+    commands = {name: {option for param in command.params for option in param.opts}
+                for name, command in typer.main.get_command(app).commands.items()}  # fmt: skip
+    shown = 0
+    for page in PAGES:
+        for line in re.findall(r"ia-gym ([a-z]+[^`|\n]*)", page.read_text()):
+            name, *words = line.split()
+            assert name in commands, f"{page}: ia-gym {line}"
+            for word in words:
+                if word.startswith("--"):
+                    assert word.rstrip(",.;:)") in commands[name], f"{page}: ia-gym {line}"
+            shown += 1
+    assert shown > 10
