@@ -41,6 +41,7 @@ setup(
     extras_require={
         "contrib": ["sb3-contrib>=2.7"],
         "docs": ["mkdocs-material>=9.5"],
+        "browser": ["playwright>=1.40"],
         "zoo": ["rl_zoo3>=2.7"],
         "dev": [
             "hypothesis>=6.0",
