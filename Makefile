@@ -1,5 +1,6 @@
 # make demo   sets everything up and runs the main job, at most 10 minutes on 2 cores
 # make test   sets everything up and runs linters and tests
+# make test-long  runs what takes longer: kills, fuzzing, a soak (docs/reliability.md)
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make bench  measures the suite's speed on this machine
 # make docs   writes the domains' pages from their docstrings, and the site into build/site
@@ -11,7 +12,7 @@ READY := $(VENV)/.ready
 # The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
 TYPES := build/types
 
-.PHONY: demo test test-zoo bench docs clean
+.PHONY: demo test test-long test-zoo bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -23,6 +24,9 @@ test: $(READY)
 	ln -s $(CURDIR)/ia_gym/* $(CURDIR)/envs $(CURDIR)/agents $(TYPES)/ia_gym
 	cd $(TYPES) && $(CURDIR)/$(VENV)/bin/mypy --config-file $(CURDIR)/pyproject.toml
 	$(VENV)/bin/pytest -n 2
+
+test-long: $(READY)
+	$(VENV)/bin/pytest -o addopts= -n 2 -v -rP tests/long
 
 # rl-zoo3 asks for older packages than those that are pinned, all but torch.
 test-zoo:

@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.files import write_json
 from ia_gym.agents.finished import by_agent, read_runs, summary
 from ia_gym.agents.plots import plot_curves
 from ia_gym.agents.settings import load_settings
@@ -40,7 +41,6 @@ from ia_gym.agents.training import (
     is_resumable,
     prepare_folder,
     train,
-    write_json,
 )
 from ia_gym.tasks.domain import check_range
 

@@ -5,6 +5,7 @@ The algorithms themselves are in ``imitation.py`` and ``supervised.py``.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -28,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import read_spaces
+from ia_gym.agents.files import write_whole
 from ia_gym.agents.policy import AnswerPolicy
 from ia_gym.agents.schedules import WarmupLinear
 from ia_gym.assistants import NetworkAssistant
@@ -306,9 +308,9 @@ class AnswerLearner(BaseAlgorithm):
             "random": self.rng.bit_generator.state,
         }
         tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        aside = path.with_name(path.name + ".part")  # a broken-off save leaves the old file whole
-        save_file(tensors, aside, {"ia_gym": json.dumps(settings)})
-        os.replace(aside, path)
+        header = {"ia_gym": json.dumps(settings)}
+        header["sha256"] = fingerprint(tensors, header["ia_gym"])
+        write_whole(path, lambda aside: save_file(tensors, aside, header))
 
     @classmethod
     def load(  # type: ignore[override]
@@ -339,10 +341,13 @@ class AnswerLearner(BaseAlgorithm):
             raise FileNotFoundError(f"path must name a saved {cls.__name__}, found no file {path}")
         try:
             with safe_open(path, "pt") as file:
-                settings = json.loads(file.metadata()["ia_gym"])
+                header = file.metadata()
+                settings = json.loads(header["ia_gym"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"path must name a saved {cls.__name__}; {path}: {error}") from error
+        if header.get("sha256") not in (None, fingerprint(tensors, header["ia_gym"])):
+            raise ValueError(f"path must name a saved {cls.__name__}; {path} is damaged")
         if settings["learner"] != cls.__name__:
             raise ValueError(f"{path} holds a {settings['learner']}, not a {cls.__name__}")
         arguments = {**settings["arguments"], **kwargs}
@@ -407,6 +412,15 @@ class AnswerLearner(BaseAlgorithm):
         super().set_env(env, force_reset)
         if hasattr(self, "policy"):
             self._read_domain()
+
+
+def fingerprint(tensors: dict[str, Tensor], text: str) -> str:
+    """What tells whether a file holds what was written to it: SHA-256 of tensors and text."""
+    digest = hashlib.sha256(text.encode())
+    for key in sorted(tensors):
+        digest.update(key.encode())
+        digest.update(tensors[key].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

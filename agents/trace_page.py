@@ -54,13 +54,13 @@ def page(root: Node, title: str, context: str) -> str:
 def branch(root: Node) -> str:
     """A node and all below it. What holds a wrong answer starts unfolded."""
     troubled: dict[int, bool] = {}
-    for node in reversed(list(root.walk())):  # children come before their parents
-        troubled[id(node)] = not node.right or any(troubled[id(each)] for each in node.children)
+    for each in reversed(list(root.walk())):  # children come before their parents
+        troubled[id(each)] = not each.right or any(troubled[id(one)] for one in each.children)
     parts: list[str] = []
     waiting: list[Node | str] = [root]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, str):
+        if isinstance(node, str):  # closes what was opened
             parts.append(node)
             continue
         kind = "right" if node.right else "wrong"

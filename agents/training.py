@@ -25,9 +25,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from torch.utils.tensorboard import SummaryWriter
 
+from ia_gym.agents import checkpoints
 from ia_gym.agents.amplified_learner import AmplifiedLearner
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
 from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
+from ia_gym.agents.files import write_json, write_text
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
@@ -36,14 +38,13 @@ from ia_gym.agents.table import short
 from ia_gym.tasks.domain import check_range
 
 PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
-CHECKPOINT = "checkpoint.safetensors"
 HUMAN = "human.safetensors"
 """H', beside the model, if there is one; an environment can take it for its overseer."""
 ASSISTANT = "assistant.safetensors"
 """The slow copy of an agent of SB3's, beside the model."""
 LEFT_BEHIND = (
     *("events.out.tfevents", "curve.csv", "result.json", "error.txt", "run.json"),
-    *(CHECKPOINT, ASSISTANT),
+    *("checkpoint", ASSISTANT),
 )
 """What a run leaves in its folder, beside the model."""
 EVALUATIONS = 40
@@ -138,25 +139,27 @@ def train(
     cls = CLASSES[settings.algorithm]
     ending = EndOnSignal(*end_on)
     env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
-    checkpoint, curve = run.folder / CHECKPOINT, run.folder / "curve.csv"
+    curve = run.folder / "curve.csv"
     history: list[dict[str, float]] = []
-    if issubclass(cls, AnswerLearner) and checkpoint.exists():
-        model = cls.load(checkpoint, env=env)
+    kept = checkpoints.restore(cls, run.folder, env) if issubclass(cls, AnswerLearner) else None
+    if kept is not None:
+        model: Any = kept
         rows = pd.read_csv(curve)
         rows = rows[rows["timesteps"] <= model.num_timesteps]
-        history = rows.to_dict("records")  # type: ignore[assignment]
+        history = rows.to_dict("records")
     else:
         arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
         model = cls(env=env, seed=run.seed, **arguments)
-    model.set_logger(configure(str(run.folder), ["tensorboard"]))
     held_out = HeldOut(run.env_id, run.n_questions, **settings.env_kwargs)
-    write_layout(run.folder, held_out)
+    # Before the logger's own file: what was logged after the checkpoint will be logged again.
+    write_layout(run.folder, held_out, model.num_timesteps + 1 if history else None)
+    model.set_logger(configure(str(run.folder), ["tensorboard"]))
 
     def keep(row: dict[str, float]) -> None:
         """Leave what a resumed run goes on from, and pass the evaluation on."""
-        write_whole(curve, pd.DataFrame(evaluation.history).to_csv(index=False))
+        write_text(curve, pd.DataFrame(evaluation.history).to_csv(index=False))
         if isinstance(model, AnswerLearner):
-            model.save(checkpoint)
+            checkpoints.keep(model, run.folder)
         if on_evaluation is not None:
             on_evaluation(row)
 
@@ -182,7 +185,7 @@ def train(
         model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
     except Interrupted:
         if isinstance(model, AnswerLearner):
-            model.save(checkpoint)
+            checkpoints.keep(model, run.folder)
         raise
     if isinstance(model, AnswerLearner):
         model.save(run.folder / "model", to_go_on=False)
@@ -190,7 +193,6 @@ def train(
             model.apprentice.overseer.save(run.folder / HUMAN)
     else:
         model.save(run.folder / "model")
-    checkpoint.unlink(missing_ok=True)
     env.close()
     result = {
         "env_id": run.env_id,
@@ -212,6 +214,7 @@ def train(
         },
     }
     write_json(run.folder / "result.json", result)
+    checkpoints.drop(run.folder)
     return result
 
 
@@ -359,20 +362,11 @@ def commit() -> str | None:
     return answer[0] + ("+" if answer[1] else "")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` so that the file is whole, or what it was before."""
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+def write_layout(folder: Path, held_out: HeldOut, purge_step: int | None = None) -> None:
+    """Lay TensorBoard's custom-scalars page out: each chart holds the same curve of all runs.
 
-
-def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as JSON, see :func:`write_whole`."""
-    write_whole(path, json.dumps(content, indent=2, default=str) + "\n")
-
-
-def write_layout(folder: Path, held_out: HeldOut) -> None:
-    """Lay TensorBoard's custom-scalars page out: each chart holds the same curve of all runs."""
+    TensorBoard forgets what an earlier file tells of ``purge_step`` and after.
+    """
     domain = held_out.domain
     parts = [*(domain.kinds if len(domain.kinds) > 1 else ()), *class_names(domain).values()]
     layout = {
@@ -387,7 +381,7 @@ def write_layout(folder: Path, held_out: HeldOut) -> None:
             "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
         },
     }
-    with SummaryWriter(str(folder)) as writer:
+    with SummaryWriter(str(folder), purge_step=purge_step) as writer:
         writer.add_custom_scalars(layout)
 
 

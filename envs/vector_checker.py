@@ -79,7 +79,7 @@ def _play(
             frozen = observations
             observations, infos = vec.reset(options={"reset_mask": done})
             _check_batch(vec, observations, infos, n)
-            for i in np.flatnonzero(~done):
+            for i in np.flatnonzero(~done).tolist():
                 assert _equal(_row(vec, observations, i), _row(vec, frozen, i)), (
                     "reset_mask must leave the other environments alone"
                 )

@@ -13,8 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from ia_gym.agents import HeldOut, Supervised
-from ia_gym.agents.callbacks import CLOCKS
+from ia_gym.agents.callbacks import CLOCKS, EvaluationCallback
+from ia_gym.agents.checkpoints import CHECKPOINT
 from ia_gym.agents.cli import app
+from ia_gym.agents.files import write_text, write_whole
 from ia_gym.agents.showing import ShowingCallback
 from ia_gym.agents.training import train_once
 
@@ -154,3 +156,69 @@ def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
         monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
     clocks = dict.fromkeys(CLOCKS)
     assert {**finals[0]["final"], **clocks} == {**finals[1]["final"], **clocks}
+
+
+@pytest.fixture
+def broken_off(tmp_path, monkeypatch):
+    """A run that crashed at its fifth evaluation, and the result of one that did not."""
+    arguments = {"n_questions": 64, "n_timesteps": 40 * 1024}
+    whole = train_once("supervised", BASE, log_dir=tmp_path / "whole", **arguments)
+    evaluate, rows = EvaluationCallback._evaluate, []
+
+    def crash(self):
+        if len(rows) == 4:
+            raise RuntimeError("a crash")
+        rows.append(evaluate(self))
+
+    monkeypatch.setattr(EvaluationCallback, "_evaluate", crash)
+    with pytest.raises(RuntimeError, match="a crash"):
+        train_once("supervised", BASE, log_dir=tmp_path / "broken", **arguments)
+    monkeypatch.setattr(EvaluationCallback, "_evaluate", evaluate)
+
+    def resume():
+        return train_once("supervised", BASE, log_dir=tmp_path / "broken", resume=True, **arguments)
+
+    return whole, tmp_path, resume
+
+
+@pytest.mark.parametrize("damage", ["none", "truncated", "flipped", "header flipped", "gone"])
+def test_a_damaged_checkpoint_costs_an_evaluation_and_no_more(broken_off, damage):
+    whole, folder, resume = broken_off
+    latest = folder / "broken" / CHECKPOINT
+    content = bytearray(latest.read_bytes())
+    if damage == "truncated":
+        latest.write_bytes(content[: len(content) // 2])
+    elif "flipped" in damage:
+        content[20 if "header" in damage else -1000] ^= 1
+        latest.write_bytes(content)
+    elif damage == "gone":
+        latest.unlink()
+    final, clocks = resume()["final"], dict.fromkeys(CLOCKS)
+    assert {**final, **clocks} == {**whole["final"], **clocks}
+    left = {path.name for path in (folder / "broken").iterdir()}
+    assert not any(name.startswith("checkpoint") or name.endswith(".part") for name in left)
+
+
+def test_tensorboards_curves_have_neither_holes_nor_doubles(broken_off):
+    _, folder, resume = broken_off
+    resume()
+    steps = []
+    for name in ("whole", "broken"):
+        events = EventAccumulator(str(folder / name), size_guidance={"scalars": 0}).Reload()
+        steps.append([event.step for event in events.Scalars("eval/accuracy")])
+    assert steps[0] == steps[1]
+    assert steps[0] == sorted(set(steps[0]))
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    write_text(path, "old")
+
+    def fill(aside):
+        aside.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, fill)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
