@@ -27,6 +27,7 @@ test: $(READY)
 
 test-long: $(READY)
 	$(VENV)/bin/pytest -o addopts= -n 2 -v -rP tests/long
+	IA_GYM_EXAMPLES=1500 $(VENV)/bin/pytest -n 2 -v tests/test_fuzz.py
 
 # rl-zoo3 asks for older packages than those that are pinned, all but torch.
 test-zoo:

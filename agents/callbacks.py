@@ -21,7 +21,7 @@ from ia_gym.amplification import sample_batch
 from ia_gym.assistants import polyak_average
 from ia_gym.curriculum import Curriculum
 from ia_gym.overseers import ScriptedOverseer
-from ia_gym.tasks.domain import check_range
+from ia_gym.tasks.domain import check_number, check_range
 
 CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
 """What evaluations log of time: as it passed, and as a core was at work in this process."""
@@ -219,8 +219,8 @@ class EvaluationCallback(BaseCallback):
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
-        if target_accuracy is not None and not 0 < target_accuracy <= 1:
-            raise ValueError(f"target_accuracy must be in (0, 1], got {target_accuracy}")
+        if target_accuracy is not None:
+            check_number("target_accuracy", target_accuracy, "(0, 1]")
         if patience is not None:
             check_range("patience", patience, 1, 10**6)
         self.target_accuracy = target_accuracy

@@ -15,7 +15,7 @@ from ia_gym.agents.learner import under
 from ia_gym.agents.reinforce import Reinforce
 from ia_gym.models import AnswerNetwork
 from ia_gym.optimizers import MuonAdamW
-from ia_gym.tasks.domain import check_range
+from ia_gym.tasks.domain import check_number, check_range
 from ia_gym.transcript import Symbols
 
 
@@ -67,10 +67,9 @@ class Mixed(Reinforce):
         drift_coef: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        if not 0 < demo_share <= 1:
-            raise ValueError(f"demo_share must be in (0, 1], got {demo_share}")
-        if max_drift is not None and not max_drift >= 0:
-            raise ValueError(f"max_drift must be None or at least 0, got {max_drift}")
+        check_number("demo_share", demo_share, "(0, 1]")
+        if max_drift is not None:
+            check_number("max_drift", max_drift, "[0, inf)")
         self.seed_steps = check_range("seed_steps", seed_steps, 0, 10**9)
         self.buffer_steps = check_range("buffer_steps", buffer_steps, 1, 10**6)
         self.demo_share = demo_share

@@ -62,11 +62,13 @@ def main_table(groups: Sequence[Seeds]) -> pd.DataFrame:
 
 
 def overview(groups: Sequence[Seeds]) -> pd.DataFrame:
-    """Agents down, domains across: medians over the seeds.
+    """Agents down, domains across, if there are several: medians over the seeds.
 
     A cell holds the accuracy in the end and, where it came to 95 %, after how many questions and
     minutes of a core.
     """
+    if len({group.env_id for group in groups}) == 1:
+        return one_environment(groups)
     cells: dict[str, dict[str, str]] = {}
     for group in groups:
         cell = percent(group.median("eval/accuracy"))
@@ -80,6 +82,26 @@ def overview(groups: Sequence[Seeds]) -> pd.DataFrame:
             row = cells.setdefault(name, {"X, % (to 95 %)": f"reference: {name}"})
             row[domain_name(env_id)] = percent(scores["accuracy"])
     return filled(pd.DataFrame(list(cells.values())))
+
+
+def one_environment(groups: Sequence[Seeds]) -> pd.DataFrame:
+    """Agents down; across, how far they came and what the overseer made of it."""
+    rows = [
+        {
+            "agent": group.agent,
+            "X, %": percent(group.median("eval/accuracy")),
+            "by seed": " ".join(percent(value) for value in group.last("eval/accuracy")),
+            "approved of, %": percent(group.median("overseer/approval")),
+            "certainty, %": percent(group.median("eval/certainty")),
+            "collapsed": f"{int(group.last('overseer/collapsed').sum())} of {len(group.runs)}",
+            "questions to 95 %": known(group.first(0.95, "timesteps"), short),
+            "min to 95 %": plain(group.first(0.95, group.clock), 1),
+        }
+        for group in groups
+    ]
+    for name, scores in HeldOut(groups[0].env_id, 2048).reference_lines().items():
+        rows.append({"agent": f"reference: {name}", "X, %": percent(scores["accuracy"])})
+    return filled(pd.DataFrame(rows))
 
 
 def depth_table(groups: Sequence[Seeds]) -> pd.DataFrame:

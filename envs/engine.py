@@ -23,7 +23,7 @@ from ia_gym.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.human_predictor import LearnedOverseer
 from ia_gym.overseers import ApprovalMode, Overseer, ScriptedOverseer
 from ia_gym.tasks import DOMAINS, Contexts, Domain
-from ia_gym.tasks.domain import check_range
+from ia_gym.tasks.domain import check_number, check_range
 from ia_gym.transcript import IDK, PENDING, Symbols, Transcript
 from ia_gym.trust import TrustGate
 
@@ -322,10 +322,8 @@ def make_engine(
     ):
         if value not in allowed:
             raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
-    if not 0 <= wrong_price < np.inf:
-        raise ValueError(f"wrong_price must be at least 0, got {wrong_price}")
-    if not 0 <= audit <= 1:
-        raise ValueError(f"audit must be in [0, 1], got {audit}")
+    wrong_price = check_number("wrong_price", wrong_price, "[0, inf)")
+    audit = check_number("audit", audit, "[0, 1]")
     built = domain(**domain_kwargs)
     judge: Overseer = ScriptedOverseer(built, approval)
     if overseer != "scripted":

@@ -46,6 +46,8 @@ def open_round(
     domain = overseer.domain
     slots = domain.rounds[round]
     asked = overseer.ask(rng, round, contexts, questions, transcript)
+    width = slots.stop - slots.start
+    check_asked(asked, (*questions.shape[:2], width, domain.question_length), domain)
     flat = asked.reshape(len(asked), -1, domain.question_length)
     primitive = domain.is_primitive(flat)
     pending = (flat[..., 0] != 0) & ~primitive
@@ -102,6 +104,22 @@ def amplify(
             transcript.answers[..., domain.rounds[round]][pending] = answers
             overseer.assistant_answers += len(answers)
     return transcript
+
+
+def check_asked(asked: Symbols, shape: tuple[int, ...], domain: Domain) -> None:
+    """Refuse sub-questions that are not ``shape`` symbols of the domain.
+
+    Raises:
+        ValueError: naming the domain, what its script returned and what is allowed.
+    """
+    array = np.asarray(asked)
+    high = domain.n_symbols - 1
+    fits = array.shape == shape and array.dtype.kind in "iu"
+    if not fits or (array.size and not 0 <= array.min() <= array.max() <= high):
+        raise ValueError(
+            f"ask() of {domain.name} must return whole numbers in 0..{high} of shape {shape}, got "
+            f"{array.dtype} of shape {array.shape}"
+        )
 
 
 def put_to(

@@ -9,7 +9,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ia_gym.models import AnswerNetwork, Encoded, without_padding
-from ia_gym.tasks.domain import Contexts, Domain
+from ia_gym.tasks.domain import Contexts, Domain, check_number
 from ia_gym.transcript import IDK, Symbols
 
 
@@ -95,9 +95,7 @@ def polyak_average(module: torch.nn.Module, horizon: float) -> AveragedModel:
     Raises:
         ValueError: if ``horizon`` is below 1.
     """
-    if not horizon >= 1:
-        raise ValueError(f"horizon must be at least 1 update, got {horizon}")
-    rule = get_ema_multi_avg_fn(1 - 1 / horizon)  # type: ignore[no-untyped-call]
+    rule = get_ema_multi_avg_fn(1 - 1 / check_number("horizon", horizon, "[1, inf)"))  # type: ignore[no-untyped-call]
     average = AveragedModel(module, multi_avg_fn=rule)
     average.requires_grad_(False)
     return average

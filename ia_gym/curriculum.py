@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.tasks.domain import RARE, Domain, check_range
+from ia_gym.tasks.domain import RARE, Domain, check_number, check_range
 from ia_gym.transcript import Symbols
 from ia_gym.trust import MovingAverages
 
@@ -44,13 +44,9 @@ class Curriculum:
         start_size: int | None = None,
         growth: float = 1.0,
     ) -> None:
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold must be in (0, 1), got {threshold}")
-        if not growth >= 1:
-            raise ValueError(f"growth must be at least 1, got {growth}")
         self.domain = domain
-        self.growth = growth
-        self.threshold = threshold
+        self.growth = check_number("growth", growth, "[1, inf)")
+        self.threshold = check_number("threshold", threshold, "(0, 1)")
         self.averages = MovingAverages(domain.n_classes, check_range("window", window, 1, 10**7))
         self.end_depth = domain.max_depth
         if end_depth is not None:

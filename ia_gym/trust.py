@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ia_gym.tasks.domain import check_number
 from ia_gym.transcript import Symbols
 
 
@@ -87,8 +88,7 @@ class TrustGate:
         threshold: float = 0.75,
         window: int = 256,
     ) -> None:
-        if not 0 <= threshold < 1:
-            raise ValueError(f"trust must be None or a number in [0, 1), got {threshold}")
+        threshold = check_number("trust", threshold, "[0, 1)")
         self.rests_on = rests_on
         self.goes_with = goes_with
         self.threshold = threshold

@@ -119,7 +119,7 @@ def test_a_report_draws_and_writes_into_the_readme(run, tmp_path):
     }
     assert (tmp_path / "accuracy_by_step.png").read_bytes().startswith(b"\x89PNG")
     text = readme.read_text()
-    assert text.startswith(f"before\n{begin}\n| X, % (to 95 %) |")
+    assert text.startswith(f"before\n{begin}\n| agent | X, % |")
     assert text.endswith("<!-- /report -->\nafter\n")
     assert "old" not in text
     accuracy = read_runs(tmp_path)[0].curve["eval/accuracy"].iloc[-1]

@@ -46,6 +46,22 @@ def check_range(name: str, value: Any, low: int, high: int) -> int:
     return int(value)
 
 
+def check_number(name: str, value: Any, interval: str) -> float:
+    """``value`` as a float, if it is a number in ``interval``, such as "(0, 1]" or "[1, inf)".
+
+    Raises:
+        ValueError: if not; the message names the argument, the value and the interval.
+    """
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    fits = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if fits:
+        fits = value >= low if interval[0] == "[" else value > low
+        fits = fits and (value <= high if interval[-1] == "]" else value < high)
+    if not fits:
+        raise ValueError(f"{name} must be a number in {interval}, got {value!r}")
+    return float(value)
+
+
 def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:
     """The places in ``known`` of the question kinds to ask; None stands for all.
 
