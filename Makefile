@@ -1,6 +1,8 @@
 # make demo   sets everything up and runs the main job, at most 10 minutes on 2 cores
 # make test   sets everything up and runs linters and tests
 # make test-long  runs what takes longer: kills, fuzzing, a soak (docs/reliability.md)
+# make test-oldest  tests with the oldest supported versions of gymnasium and SB3
+# make coverage   tests, and which lines they run
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make bench  measures the suite's speed on this machine
 # make docs   writes the domains' pages from their docstrings, and the site into build/site
@@ -12,7 +14,7 @@ READY := $(VENV)/.ready
 # The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
 TYPES := build/types
 
-.PHONY: demo test test-long test-zoo bench docs clean
+.PHONY: demo test test-long test-oldest test-zoo coverage bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -28,6 +30,19 @@ test: $(READY)
 test-long: $(READY)
 	$(VENV)/bin/pytest -o addopts= -n 2 -v -rP tests/long
 	IA_GYM_EXAMPLES=1500 $(VENV)/bin/pytest -n 2 -v tests/test_fuzz.py
+
+# The oldest versions of gymnasium and Stable-Baselines3 that are supported.
+test-oldest:
+	$(PYTHON) -m venv $(VENV)-oldest
+	grep -v -i -e ^gymnasium== -e ^stable_baselines3== -e ^sb3_contrib== constraints.txt \
+		> $(VENV)-oldest/constraints.txt
+	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check \
+		-c $(VENV)-oldest/constraints.txt -e ".[dev,contrib]" \
+		gymnasium==1.2.2 stable-baselines3==2.7.0 sb3-contrib==2.7.0
+	$(VENV)-oldest/bin/pytest -n 2
+
+coverage: $(READY)
+	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov=envs --cov=agents --cov-report=term
 
 # rl-zoo3 asks for older packages than those that are pinned, all but torch.
 test-zoo:
@@ -52,4 +67,4 @@ $(READY): setup.py constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(VENV)-zoo runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-zoo $(VENV)-oldest runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

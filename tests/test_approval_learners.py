@@ -99,7 +99,7 @@ def test_drift_from_what_was_demonstrated_is_limited():
         drifts.append(model.logger.name_to_value["train/drift"])
     assert drifts[0] > 0.5
     assert drifts[1] < 0.2
-    with pytest.raises(ValueError, match="max_drift must be a number in .0, inf., got -1"):
+    with pytest.raises(ValueError, match=r"max_drift must be a number in \[0, inf\), got -1"):
         Mixed(env=gym.make("IA-Permutation-v0"), max_drift=-1)
     with pytest.raises(ValueError, match=r"demo_share must be a number in \(0, 1\], got 0"):
         Mixed(env=gym.make("IA-Permutation-v0"), demo_share=0)
