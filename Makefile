@@ -2,6 +2,7 @@
 # make test   sets everything up and runs linters and tests
 # make test-long  runs what takes longer: kills, fuzzing, a soak (docs/reliability.md)
 # make test-oldest  tests with the oldest supported versions of gymnasium and SB3
+# make results-check  tells whether the tables in README and docs are those of the results files
 # make coverage   tests, and which lines they run
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make bench  measures the suite's speed on this machine
@@ -14,7 +15,7 @@ READY := $(VENV)/.ready
 # The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
 TYPES := build/types
 
-.PHONY: demo test test-long test-oldest test-zoo coverage bench docs clean
+.PHONY: demo test test-long test-oldest test-zoo results-check coverage bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -40,6 +41,9 @@ test-oldest:
 		-c $(VENV)-oldest/constraints.txt -e ".[dev,contrib]" \
 		gymnasium==1.2.2 stable-baselines3==2.7.0 sb3-contrib==2.7.0
 	$(VENV)-oldest/bin/pytest -n 2
+
+results-check: $(READY)
+	$(VENV)/bin/pytest tests/test_project.py -k "results or published"
 
 coverage: $(READY)
 	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov=envs --cov=agents --cov-report=term

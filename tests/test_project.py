@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from stable_baselines3 import PPO
 from test_domains import ItselfAsAssistant
 
 from ia_gym.agents.cli import app
+from ia_gym.agents.finished import by_agent, read_runs
+from ia_gym.agents.report_tables import markdown, overview
 from ia_gym.amplification import amplify
 from ia_gym.assistants import Oracle
 from ia_gym.overseers import ScriptedOverseer
@@ -169,3 +172,28 @@ def test_the_commands_in_readme_and_docs_exist():
                     assert word.rstrip(",.;:)") in commands[name], f"{page}: ia-gym {line}"
             shown += 1
     assert shown > 10
+
+
+TABLES = [
+    (page, folder, table)
+    for page in PAGES
+    for folder, table in re.findall(
+        r"<!-- report (\S+) -->\n(.*?)<!-- /report -->", page.read_text(), re.S
+    )
+]
+
+
+@pytest.mark.parametrize(("page", "folder", "table"), TABLES, ids=lambda each: str(each)[-20:])
+def test_tables_are_what_the_results_files_say(page, folder, table):
+    fresh = markdown(overview(by_agent(read_runs(ROOT / folder))))
+    assert table == f"{fresh}\n", f"run `ia-gym report {folder} --readme {page.name}`"
+
+
+def test_every_published_run_names_its_command_and_commit():
+    paths = list((ROOT / "results").rglob("result.json"))
+    assert len(paths) > 10
+    for path in paths:
+        result = json.loads(path.read_text())
+        assert result["command"].startswith("ia-gym "), path
+        assert result["commit"], path
+        assert result["versions"]["torch"], path
