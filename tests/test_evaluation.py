@@ -21,7 +21,14 @@ from ia_gym.agents import HeldOut
 from ia_gym.agents.callbacks import CLOCKS
 from ia_gym.agents.cli import app
 from ia_gym.agents.comparison import compare
-from ia_gym.agents.settings import CLASSES, agent_names, load_settings, merge, resolve
+from ia_gym.agents.settings import (
+    CLASSES,
+    agent_names,
+    known_env_ids,
+    load_settings,
+    merge,
+    resolve,
+)
 from ia_gym.agents.table import print_table, short, summary_table
 from ia_gym.agents.training import prepare_folder, train
 from ia_gym.tasks import DOMAINS
@@ -150,7 +157,8 @@ def test_the_table_fits_eighty_columns():
 def test_settings_are_data():
     for agent in agent_names():
         settings = load_settings(agent, "IA-Permutation-N32-v0")
-        assert settings == load_settings(agent, BASE)
+        if "IA-Permutation-N32-v0" not in known_env_ids(agent):
+            assert settings == load_settings(agent, BASE)
         assert settings.algorithm in CLASSES
         resolve(settings.model)
     for agent in ("imitation", "supervised", "search", "reinforce", "mixed", "ppo", "dqn"):
