@@ -76,7 +76,7 @@ def test_patience_ends_a_run(tmp_path):
         (["chess"], "agent must be one of"),
         (["imitation", "--env", "Chess-v0"], "env_id must be one of"),
         (["imitation", "--timesteps", "0"], "n_timesteps must be in"),
-        (["imitation", "--target-accuracy", "1.5"], "target_accuracy must be in"),
+        (["imitation", "--target-accuracy", "1.5"], "target_accuracy must be a number in"),
         (["imitation", "--patience", "0"], "patience must be in"),
         (["imitation", "--seed", "-1"], "seed must be in"),
         (["imitation", "--threads", "0"], "threads must be in"),
