@@ -248,7 +248,7 @@ def final_figures(folder):
 
 def test_a_comparison_goes_on_where_it_was_broken_off(tmp_path, monkeypatch):
     arguments = {"n_questions": 32, "n_timesteps": 40_960, "jobs": 1}
-    agents = ["supervised", "imitation"]
+    agents = ["supervised", "search"]
     compare(BASE, agents, log_dir=tmp_path / "whole", **arguments)
 
     def break_off(runs, jobs):
@@ -267,12 +267,12 @@ def test_a_comparison_goes_on_where_it_was_broken_off(tmp_path, monkeypatch):
         patch.setattr("ia_gym.agents.comparison._run_all", break_off)
         compare(BASE, agents, log_dir=tmp_path / "broken", **arguments)
     done = tmp_path / "broken" / "supervised_seed0" / "result.json"
-    assert (tmp_path / "broken" / "imitation_seed0" / "checkpoint.safetensors").exists()
+    assert (tmp_path / "broken" / "search_seed0" / "checkpoint.safetensors").exists()
     finished = done.stat().st_mtime_ns
     table = compare(BASE, agents, log_dir=tmp_path / "broken", resume=True, **arguments)
-    assert {"supervised", "imitation"} < set(table["agent"])
+    assert {"supervised", "search"} < set(table["agent"])
     assert done.stat().st_mtime_ns == finished
-    for run in ("supervised_seed0", "imitation_seed0"):
+    for run in ("supervised_seed0", "search_seed0"):
         whole, resumed = (tmp_path / name / run for name in ("whole", "broken"))
         assert final_figures(whole) == final_figures(resumed)
         curves = [pd.read_csv(folder / "curve.csv") for folder in (whole, resumed)]

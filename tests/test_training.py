@@ -93,7 +93,7 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(ended_by, tmp_path):
-    command = [sys.executable, "-m", "ia_gym.agents.cli", "train", "imitation", "--env", BASE]
+    command = [sys.executable, "-m", "ia_gym.agents.cli", "train", "mixed", "--env", BASE]
     command += ["--timesteps", "40960", "--questions", "64", "--log-dir"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
     broken = tmp_path / "broken"
