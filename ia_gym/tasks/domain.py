@@ -124,7 +124,10 @@ class Domain(ABC):
             self.size = self.max_size = check_range("size", size, 2, MAX_SIZE_LIMIT)
         else:
             self.max_size = check_range("max_size", max_size, 2, MAX_SIZE_LIMIT)
-            self.size = check_range("size", size, 2, self.max_size)
+            try:
+                self.size = check_range("size", size, 2, self.max_size)
+            except ValueError as error:
+                raise ValueError(f"{error} (max_size is {self.max_size})") from None
 
     # ---------------------------------------------------------------- sampling
 
