@@ -58,9 +58,6 @@ class HeldOut:
         seed: another seed, other questions; whatever it is, they come from a random stream that no
             training seed gives.
         **env_kwargs: the environment's arguments.
-
-    Attributes:
-        observations: ``facts (n, F·L)`` and ``question (n, Lq)``, as the environment shows them.
     """
 
     def __init__(
@@ -78,10 +75,14 @@ class HeldOut:
         self.kinds = domain.kind(self.questions)
         self.classes = domain.goes_with[domain.classes(self.contexts, self.questions)]
         self.seed = seed
+
+    @property
+    def observations(self) -> dict[str, Symbols]:
+        """``facts (n, F·L)`` and ``question (n, Lq)``, as the environment shows them."""
         facts = self.contexts["facts"].reshape(len(self.contexts), -1)
-        self.observations = {
+        return {
             "facts": np.repeat(facts, QUESTIONS_PER_CONTEXT, axis=0),
-            "question": self.questions.reshape(-1, domain.question_length),
+            "question": self.questions.reshape(-1, self.domain.question_length),
         }
 
     @property

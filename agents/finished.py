@@ -37,11 +37,6 @@ class Finished:
         """The agent."""
         return str(self.result["agent"])
 
-    @property
-    def clock(self) -> str:
-        """The column that tells minutes: of a core at work, if the run has logged them."""
-        return next(tag for tag in ("time/cpu_minutes", "time/minutes") if tag in self.curve)
-
     def first(self, level: float, column: str) -> float:
         """``column`` at the first evaluation of at least this accuracy; else infinity."""
         passed = self.curve[self.curve["eval/accuracy"] >= level]
@@ -88,8 +83,9 @@ class Seeds:
 
     @property
     def clock(self) -> str:
-        """See :attr:`Finished.clock`."""
-        return self.runs[0].clock
+        """The column that tells minutes: of a core at work, if the runs have logged them."""
+        curve = self.runs[0].curve
+        return next(tag for tag in ("time/cpu_minutes", "time/minutes") if tag in curve)
 
     def last(self, column: str) -> NDArray[np.float64]:
         """``column`` at each run's last evaluation, NaN where it has none."""

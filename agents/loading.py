@@ -11,6 +11,7 @@ import gymnasium as gym
 from safetensors import SafetensorError, safe_open
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from ia_gym.agents.checkpoints import CHECKPOINT, PREVIOUS
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import read_spaces
 from ia_gym.agents.learner import AnswerLearner
@@ -19,7 +20,7 @@ from ia_gym.envs.spaces import answer_spaces
 
 RUN_FILES = ("result.json", "run.json")
 """What says how the agent in a run's folder was trained; the first is there once it is finished."""
-MODELS = ("model.safetensors", "checkpoint.safetensors", "model.zip")
+MODELS = ("model.safetensors", CHECKPOINT, PREVIOUS, "model.zip")
 """Files that hold an agent, the best first."""
 
 
