@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +13,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
 
+from ia_gym.agents.action_assistant import LearnedAssistant
 from ia_gym.agents.apprentice import Apprentice
 from ia_gym.agents.assistants import PolicyAssistant
+from ia_gym.agents.episodes import Episodes
 from ia_gym.agents.evaluation import HeldOut, Predictor
 from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
 from ia_gym.amplification import sample_batch
@@ -34,6 +38,12 @@ class AmplificationCallback(BaseCallback):
     before each rollout. How many classes of questions the overseer trusts is logged as
     ``trust/trusted_classes``.
 
+    Where actions are approved of (:class:`~ia_gym.envs.ActionApproval`), the copy answers
+    ``GoodAction``, and a network of its own learns to answer the overseer's other questions from
+    the overseer's judgements, before each rollout: see
+    :class:`~ia_gym.agents.action_assistant.LearnedAssistant`. What it measures is logged under
+    ``assistant/``.
+
     Args:
         horizon: renewals to average over; 1 for a snapshot of the latest policy.
         period: rollouts from one renewal to the next.
@@ -41,6 +51,7 @@ class AmplificationCallback(BaseCallback):
         path: a file (safetensors) that keeps the copy beside a saved model. If it is there,
             training goes on with the copy in it; when training ends, the copy is written to it.
         verbose: as in SB3.
+        answering: arguments of ``LearnedAssistant``, where actions are approved of.
 
     Raises:
         ValueError: for a number out of range, or a file that holds another policy's copy.
@@ -53,8 +64,10 @@ class AmplificationCallback(BaseCallback):
         deterministic: bool = False,
         path: str | os.PathLike[str] | None = None,
         verbose: int = 0,
+        answering: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(verbose)
+        self.answering = answering
         self.horizon = horizon
         self.period = check_range("period", period, 1, 10**9)
         self.deterministic = deterministic
@@ -67,22 +80,42 @@ class AmplificationCallback(BaseCallback):
         fresh.load_state_dict(policy.state_dict())
         self.average = polyak_average(fresh, self.horizon)
         self.rollouts = 0
+        self.assistant = self._make_assistant()
+        self.kept: Any = self.average
+        if isinstance(self.assistant, LearnedAssistant):
+            self.kept = self.assistant.kept_with(self.average)
         if self.path is not None and self.path.exists():
             try:
-                load_model(self.average, self.path)
+                load_model(self.kept, self.path)
             except (SafetensorError, RuntimeError) as error:
                 raise ValueError(
                     f"path must hold the copy of such a policy: {self.path}: {error}"
                 ) from error
-        domain = self.training_env.get_attr("domain")[0]
-        copy = cast("Predictor", self.average.module)
-        assistant = PolicyAssistant(copy, self.deterministic, domain)
-        self.training_env.env_method("set_assistant", assistant)
+        self.training_env.env_method("set_assistant", self.assistant)
+
+    def _make_assistant(self) -> PolicyAssistant | LearnedAssistant:
+        """Whoever answers what the overseers of these environments ask."""
+        copy = self.average.module
+        if self.training_env.has_attr("domain"):
+            if self.answering is not None:
+                raise ValueError("answering must be None where questions are asked, not actions")
+            domain = self.training_env.get_attr("domain")[0]
+            return PolicyAssistant(cast("Predictor", copy), self.deterministic, domain)
+        shown = self.training_env.get_attr("overseer")[0].information
+        return LearnedAssistant(
+            cast("BasePolicy", copy), shown, self.deterministic, **(self.answering or {})
+        )
 
     def _on_rollout_start(self) -> None:
         if self.rollouts % self.period == 0:
             self.average.update_parameters(self.model.policy)
         self.rollouts += 1
+        if isinstance(self.assistant, LearnedAssistant):
+            # One entry an environment; of a batched vector, the first one holds them all.
+            taken = list(chain.from_iterable(self.training_env.env_method("take_records")))
+            for name, value in self.assistant.learn(taken).items():
+                self.logger.record(f"assistant/{name}", value)
+            return
         trusted = self.training_env.get_attr("trusted")[0]
         if trusted is not None:
             self.logger.record("trust/trusted_classes", int(trusted.sum()))
@@ -92,7 +125,7 @@ class AmplificationCallback(BaseCallback):
 
     def _on_training_end(self) -> None:
         if self.path is not None:
-            save_model(self.average, str(self.path))
+            save_model(self.kept, str(self.path))
 
 
 class HumanPredictorCallback(BaseCallback):
@@ -192,7 +225,7 @@ class EvaluationCallback(BaseCallback):
     learner measures besides (its method ``measure(held_out)``) stands beside them.
 
     Args:
-        held_out: the questions.
+        held_out: the questions, or the episodes where actions are approved of.
         eval_freq: timesteps from one evaluation to the next.
         on_evaluation: called with each evaluation's row.
         history: the evaluations of a training that is resumed; its clock goes on too.
@@ -210,7 +243,7 @@ class EvaluationCallback(BaseCallback):
 
     def __init__(
         self,
-        held_out: HeldOut,
+        held_out: HeldOut | Episodes,
         eval_freq: int,
         on_evaluation: Callable[[dict[str, float]], None] | None = None,
         history: Sequence[dict[str, float]] = (),
@@ -249,8 +282,15 @@ class EvaluationCallback(BaseCallback):
             self._evaluate()
 
     def _evaluate(self) -> None:
-        row = self.held_out.evaluate(self.model)
-        for name in ("human_interactions", "assistant_answers"):
+        if isinstance(self.held_out, Episodes):
+            assistant = self.training_env.get_attr("assistant")[0]
+            row = self.held_out.evaluate(self.model, assistant)
+        else:
+            row = self.held_out.evaluate(self.model)
+        counted = ["human_interactions", "assistant_answers"]
+        if isinstance(self.held_out, Episodes):
+            counted.append("simulated_steps")
+        for name in counted:
             row[f"overseer/{name}"] = float(self._count(name))
         if hasattr(self.model, "measure"):
             row |= self.model.measure(self.held_out)

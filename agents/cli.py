@@ -125,7 +125,12 @@ def train(
     final = result["final"]
     typer.echo(
         f"{result['agent']} on {result['env_id']}: {final['eval/accuracy']:.1%} of "
-        f"{result['n_questions']} held-out questions after {final['timesteps']} trained on and "
+        + (
+            f"the best return in {result['n_questions']} held-out episodes"
+            if "eval/return" in final
+            else f"{result['n_questions']} held-out questions"
+        )
+        + f" after {final['timesteps']} trained on and "
         f"{final['overseer/human_interactions']:.0f} put to H; stopped by {result['stopped_by']}"
     )
 
@@ -202,6 +207,22 @@ def study(
     with told("study"):
         chosen = None if sizes is None else [int(size) for size in sizes.split(",")]
         run(model, env, chosen, levels, questions, passes, out)
+
+
+@app.command("study-actions")
+def study_actions(
+    out: Annotated[str, typer.Option(help="Folder to write to.")] = "results/puzzle",
+    rounds: Annotated[int, typer.Option(help="Of judging every action in every state.")] = 300,
+) -> None:
+    """Work out which of X's answers makes the overseer of actions better, and at which depth.
+
+    Example: ia-gym study-actions --out results/puzzle
+    """
+    from ia_gym.agents.action_study import study_actions as run
+
+    with told("study-actions"):
+        for path in run(out, rounds):
+            typer.echo(str(path))
 
 
 @app.command()

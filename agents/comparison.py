@@ -27,7 +27,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.episodes import evaluation_for
 from ia_gym.agents.files import write_json
 from ia_gym.agents.finished import by_agent, read_runs, summary
 from ia_gym.agents.plots import plot_curves
@@ -107,7 +107,7 @@ def compare(
         check_range("n_timesteps", n_timesteps, 1, 10**12)
         settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
     folder = prepare_folder(log_dir)
-    held_out = HeldOut(env_id, n_questions)
+    held_out = evaluation_for(env_id, n_questions)
     runs = [
         Run(env_id, agent, seed, settings[agent], n_questions, folder / f"{agent}_seed{seed}")
         for seed in range(seeds)

@@ -43,7 +43,7 @@ class Predictor(Protocol):
     """Whatever predicts as SB3's models and policies do."""
 
     def predict(
-        self, observation: dict[str, NDArray[Any]], *, deterministic: bool
+        self, observation: NDArray[Any] | dict[str, NDArray[Any]], *, deterministic: bool
     ) -> tuple[NDArray[Any], Any]:
         """Actions for a batch of observations, and a state."""
         ...

@@ -9,27 +9,32 @@ import gymnasium as gym
 import numpy as np
 import pandas as pd
 import torch
+from gymnasium.spaces import Discrete
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from ia_gym.agents.assistants import PolicyAssistant
+from ia_gym.agents.episode_trace import trace_episode
+from ia_gym.agents.episodes import Episodes, evaluation_for, game_of
 from ia_gym.agents.evaluation import QUESTIONS_PER_CONTEXT, HeldOut
-from ia_gym.agents.loading import check_fit, load_agent
+from ia_gym.agents.loading import check_fit, load_agent, load_assistant
 from ia_gym.agents.table import print_table
 from ia_gym.agents.trace import to_tree, trace
 from ia_gym.agents.trace_page import page
 from ia_gym.agents.training import check_env_id
+from ia_gym.envs.action_envs import GAMES
 from ia_gym.tasks.domain import check_range
 
 
 def print_environments(console: Console | None = None) -> None:
-    """One row a registered question environment."""
+    """One row a registered environment: those that ask questions, then those of actions."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("id", no_wrap=True)
     for heading in ("names", "kinds", "depths", "facts", "question", "answers"):
         table.add_column(heading, justify="right")
-    for env_id in (name for name in gym.registry if name.startswith("IA-")):
+    known = [name for name in gym.registry if name.startswith("IA-")]
+    for env_id in (name for name in known if not game_of(name)):
         env = gym.make(env_id, reward="truth")
         domain = env.unwrapped.domain  # type: ignore[attr-defined]
         table.add_row(
@@ -42,7 +47,24 @@ def print_environments(console: Console | None = None) -> None:
             str(domain.n_answers),
         )
         env.close()
-    (console or Console()).print(table)
+    console = console or Console()
+    console.print(table)
+    games = Table(title="approval of actions", title_justify="left", box=SIMPLE_HEAD)
+    games.add_column("id", no_wrap=True)
+    for heading in ("observation", "actions", "best return"):
+        games.add_column(heading, justify="right")
+    for env_id in (name for name in known if game_of(name)):
+        game = GAMES[game_of(env_id)]
+        try:
+            env = game.make()
+        except ImportError as error:
+            games.add_row(env_id, str(error))
+            continue
+        shown, actions = env.observation_space, env.action_space
+        size = f"1 of {shown.n}" if isinstance(shown, Discrete) else f"{shown.shape[0]} numbers"  # type: ignore[index]
+        games.add_row(env_id, size, str(actions.n), f"{game.best_return():.2f}")  # type: ignore[attr-defined]
+        env.close()
+    console.print(games)
 
 
 def print_evaluation(
@@ -54,22 +76,28 @@ def print_evaluation(
 ) -> dict[str, float]:
     """Evaluate a trained agent, see :meth:`HeldOut.evaluate`, and print the table.
 
+    Where actions are approved of, see :meth:`Episodes.evaluate`.
+
     Raises:
         FileNotFoundError: if there is no such model.
         ValueError: if it is none, or one for another environment.
     """
     torch.set_num_threads(1)
     check_env_id(env_id)
-    held_out = HeldOut(env_id, n_questions, seed)
+    held_out = evaluation_for(env_id, n_questions, seed=seed)
     agent = load_agent(model)
-    check_fit(agent, env_id, held_out)
-    result = held_out.evaluate(agent)
+    check_fit(agent, env_id)
+    episodes = isinstance(held_out, Episodes)
+    result = held_out.evaluate(agent, *([load_assistant(model, agent)] if episodes else []))
     scores = {tag.removeprefix("eval/"): v for tag, v in result.items() if tag.startswith("eval/")}
-    certainty = scores.pop("certainty")
+    certainty = scores.pop("certainty", np.nan)
+    scores |= {"approval": result["overseer/approval"]} if episodes else {}
     lines = [{"agent": name, **each} for name, each in held_out.reference_lines().items()]
     table = pd.DataFrame([{"agent": "X", **scores}, *lines])
     console = console or Console()
     print_table(table, env_id, held_out.n_questions, console)
+    if episodes:
+        return result
     console.print(
         f"approved of by the overseer, with the agent as its assistant: "
         f"{result['overseer/approval']:.1%}; H's own answers true: "
@@ -94,7 +122,8 @@ def print_trace(
     Args:
         model: see :func:`~ia_gym.agents.loading.load_agent`.
         env_id: the environment.
-        question: its number, 0..4095; default the first that is answered wrongly, or 0.
+        question: its number, 0..4095; default the first that is answered wrongly, or 0. Where
+            actions are approved of, the number of an episode, whose first steps are told.
         levels: how often to take questions apart.
         unfold: print what holds no error too.
         html: file for the page.
@@ -106,9 +135,15 @@ def print_trace(
     """
     torch.set_num_threads(1)
     check_env_id(env_id)
-    held_out = HeldOut(env_id)
     agent = load_agent(model)
-    check_fit(agent, env_id, held_out)
+    check_fit(agent, env_id)
+    if game_of(env_id):
+        console = console or Console()
+        console.print(f"{env_id}, held-out episode {question or 0}")
+        answering = load_assistant(model, agent)
+        console.print(trace_episode(game_of(env_id), agent, answering, seed=question or 0))
+        return
+    held_out = HeldOut(env_id)
     domain = held_out.domain
     assistant = PolicyAssistant(agent, deterministic=True, domain=domain)
     if question is None:

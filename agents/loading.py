@@ -9,14 +9,17 @@ from typing import Any
 
 import gymnasium as gym
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from ia_gym.agents.action_assistant import ASSISTANT, LearnedAssistant
 from ia_gym.agents.checkpoints import CHECKPOINT, PREVIOUS
-from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.episodes import game_of
 from ia_gym.agents.features import read_spaces
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.settings import CLASSES
-from ia_gym.envs.spaces import answer_spaces
+from ia_gym.assistants import polyak_average
+from ia_gym.envs.action_envs import make_action_env
 
 RUN_FILES = ("result.json", "run.json")
 """What says how the agent in a run's folder was trained; the first is there once it is finished."""
@@ -76,23 +79,56 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
     return learners[name].load(path)
 
 
-def check_fit(model: BaseAlgorithm, env_id: str, held_out: HeldOut) -> None:
-    """Refuse an agent whose observations or answers are not those of the environment.
+def load_assistant(path: str | os.PathLike[str], model: BaseAlgorithm) -> LearnedAssistant | None:
+    """X, as a training on the approval of actions has left it beside its model.
+
+    Args:
+        path: the run's folder, or the model in it.
+        model: the agent that was trained, see :func:`load_agent`.
+
+    Returns:
+        X; None if the run has left none.
+
+    Raises:
+        ValueError: if the file is not of such an agent's X.
+    """
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    file, told = folder / ASSISTANT, folder / "run.json"
+    if not file.exists() or not told.exists():
+        return None
+    run = json.loads(told.read_text("utf-8"))
+    settings = run["settings"]
+    env: Any = make_action_env(game_of(run["env_id"]), **settings["env_kwargs"])
+    answering = (settings["amplification"] or {}).get("answering") or {}
+    policy = polyak_average(model.policy, 1)
+    shown = env.overseer.information
+    env.close()
+    assistant = LearnedAssistant(policy.module, shown, **answering)  # type: ignore[arg-type]
+    try:
+        load_model(assistant.kept_with(policy), file)
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"model must lie beside the X it was trained with: {error}") from error
+    return assistant
+
+
+def check_fit(model: BaseAlgorithm, env_id: str) -> None:
+    """Refuse an agent whose observations or actions are not those of the environment.
 
     Raises:
         ValueError: naming both.
     """
-    domain = held_out.domain
-    wanted = answer_spaces(
-        domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
-    )
+    env = gym.make(env_id, reward="truth")
+    wanted = env.observation_space, env.action_space
+    env.close()
     if (model.observation_space, model.action_space) != wanted:
         given = describe(model.observation_space, model.action_space)
         raise ValueError(f"model must fit {env_id} ({describe(*wanted)}), got one for {given}")
 
 
 def describe(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> str:
-    """The shapes of a question environment's spaces, in words."""
+    """The shapes of an environment's spaces, in words."""
+    if not isinstance(observation_space, gym.spaces.Dict):
+        return f"{observation_space}, {action_space}"
     facts, question = read_spaces(observation_space)
     return (
         f"facts {facts.rows} x {facts.row_length}, question {question.shape[0]}, "

@@ -34,21 +34,25 @@ def plot_curves(
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True)
     agents = list(dict.fromkeys(run.rsplit("_seed", 1)[0] for run in curves))
+    episodes = any("eval/return" in curve for curve in curves.values())
     for run, curve in curves.items():
         agent = run.rsplit("_seed", 1)[0]
         colour = COLOURS[agents.index(agent) % len(COLOURS)]
         first = run == next(name for name in curves if name.startswith(f"{agent}_seed"))
         for axis, x in zip(axes, (curve["timesteps"] / 1e6, curve["time/minutes"]), strict=True):
             axis.plot(x, 100 * curve["eval/accuracy"], color=colour, label=agent if first else None)
-            axis.plot(
-                x, 100 * curve["overseer/approval"], color=colour, linestyle="--", linewidth=1
-            )
-    for axis, label in zip(axes, ("questions trained on (millions)", "minutes"), strict=True):
+            if not episodes:
+                axis.plot(
+                    x, 100 * curve["overseer/approval"], color=colour, linestyle="--", linewidth=1
+                )
+    trained_on = "steps" if episodes else "questions"
+    for axis, label in zip(axes, (f"{trained_on} trained on (millions)", "minutes"), strict=True):
         axis.set_xlabel(label)
         axis.set_xlim(left=0)
         axis.set_ylim(0, 102)
         axis.grid(alpha=0.3)
-        levels = {name: 100 * reference_lines[name]["accuracy"] for name in REFERENCES}
+        lines = ("random",) if episodes else REFERENCES
+        levels = {name: 100 * reference_lines[name]["accuracy"] for name in lines}
         for name, level in levels.items():
             lower = level == min(levels.values())  # its name stands below its line
             axis.axhline(level, color="0.5", linewidth=1, linestyle=":")
@@ -61,9 +65,12 @@ def plot_curves(
                 color="0.35",
                 fontsize=9,
             )
-    axes[0].set_ylabel("held-out questions (%)")
-    axes[0].plot([], [], color="0.3", label="answered truly")
-    axes[0].plot([], [], color="0.3", linestyle="--", linewidth=1, label="approved by the overseer")
+    if episodes:
+        axes[0].set_ylabel("return, % of the best there is")
+    else:
+        axes[0].set_ylabel("held-out questions (%)")
+        axes[0].plot([], [], color="0.3", label="answered truly")
+        axes[0].plot([], [], color="0.3", linestyle="--", lw=1, label="approved by the overseer")
     figure.suptitle(title)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     figure.savefig(path)

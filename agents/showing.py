@@ -11,7 +11,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HParam, Image
 
 from ia_gym.agents.assistants import PolicyAssistant
-from ia_gym.agents.evaluation import QUESTIONS_PER_CONTEXT, HeldOut
+from ia_gym.agents.episode_trace import trace_episode
+from ia_gym.agents.evaluation import QUESTIONS_PER_CONTEXT
 from ia_gym.agents.trace import to_tree, trace
 from ia_gym.amplification import amplify
 from ia_gym.envs.rendering import Scene, draw_scene
@@ -33,12 +34,12 @@ class ShowingCallback(BaseCallback):
     ``examples/trace``, as a picture under ``examples/context``. No random state is touched.
 
     Args:
-        held_out: the questions.
+        held_out: the questions, or episodes.
         settings: what to list, nested as it is.
         every: timesteps from one example to the next.
     """
 
-    def __init__(self, held_out: HeldOut, settings: dict[str, Any], every: int) -> None:
+    def __init__(self, held_out: Any, settings: dict[str, Any], every: int) -> None:
         super().__init__()
         self.held_out = held_out
         self.settings = settings
@@ -99,6 +100,21 @@ class ShowingCallback(BaseCallback):
             truth=int(domain.truth(*batch)[0, 0]),
         )
         return draw_scene(scene)
+
+
+class EpisodeShowingCallback(ShowingCallback):
+    """The same where actions are approved of: the first steps of a held-out episode."""
+
+    def _show(self) -> None:
+        self.last = self.num_timesteps
+        episodes = self.held_out
+        assistant = self.training_env.get_attr("assistant")[0]
+        table = trace_episode(episodes.game, self.model, assistant, **episodes.kwargs)
+        console = Console(width=100, record=True, file=io.StringIO())
+        console.print(table)
+        text = f"```\n{console.export_text()}```"
+        self.logger.record("examples/trace", text, exclude=TEXTLESS)
+        self.logger.dump(self.num_timesteps)
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -36,7 +36,7 @@ def summary_table(
         scores = {
             tag.removeprefix("eval/"): value for tag, value in final.items() if "eval/" in tag
         }
-        rest = {name: final[tag] for tag, name in COLUMNS.items()}
+        rest = {name: final.get(tag, np.nan) for tag, name in COLUMNS.items()}
         rows.append({"agent": result["agent"], "seed": result["seed"], **scores, **rest})
     rows += [{"agent": name, **scores} for name, scores in reference_lines.items()]
     return pd.DataFrame(rows)
@@ -76,6 +76,9 @@ def print_scores(
 
 def print_table(table: pd.DataFrame, env_id: str, n_questions: int, console: Console) -> None:
     """Print truth, then what the overseer made of it; all fits a terminal 80 columns wide."""
+    if "return" in table:
+        print_returns(table, env_id, n_questions, console)
+        return
     scores = {name: split_tag(name) for name in table.columns if name.startswith("accuracy")}
     kinds = dict.fromkeys(kind for kind, _ in scores.values() if kind)
     console.print(f"{env_id}: % of {n_questions} held-out questions answered truly")
@@ -110,6 +113,32 @@ def print_table(table: pd.DataFrame, env_id: str, n_questions: int, console: Con
             f"{row['minutes']:.1f}",
         )
     console.print(overseer)
+
+
+def print_returns(table: pd.DataFrame, env_id: str, n_episodes: int, console: Console) -> None:
+    """Print the returns of agents whose actions are approved of, and what H made of them."""
+    printed = Table(
+        title=f"{env_id}: means of {n_episodes} held-out episodes",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    printed.add_column("agent, seed", no_wrap=True)
+    headings = ("return", "of the best, %", "approval", "came to", "of H", "of X", "minutes")
+    for heading in headings:
+        printed.add_column(heading, justify="right")
+    columns = ("return", "accuracy", "approval", "discounted_return")
+    for row in table.to_dict("records"):
+        numbers = [row.get(name, np.nan) for name in columns]
+        numbers[1] *= 100
+        counts = [row.get(name, np.nan) for name in ("asked of H", "answered by X")]
+        printed.add_row(
+            run_name(row),
+            *("–" if pd.isna(number) else f"{number:.2f}" for number in numbers),
+            *("–" if pd.isna(count) else short(count) for count in counts),
+            "–" if pd.isna(row.get("minutes")) else f"{row['minutes']:.1f}",
+        )
+    console.print(printed)
 
 
 def print_agents(summaries: Sequence[Mapping[str, Any]], console: Console) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,22 +27,23 @@ from stable_baselines3.common.logger import configure
 from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents import checkpoints
+from ia_gym.agents.action_assistant import ASSISTANT
 from ia_gym.agents.amplified_learner import AmplifiedLearner
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
+from ia_gym.agents.episodes import Episodes, evaluation_for, game_of
 from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
 from ia_gym.agents.files import write_json, write_text
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
-from ia_gym.agents.showing import ShowingCallback
+from ia_gym.agents.showing import EpisodeShowingCallback, ShowingCallback
 from ia_gym.agents.table import short
+from ia_gym.tasks import Domain
 from ia_gym.tasks.domain import check_range
 
 PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
 HUMAN = "human.safetensors"
 """H', beside the model, if there is one; an environment can take it for its overseer."""
-ASSISTANT = "assistant.safetensors"
-"""The slow copy of an agent of SB3's, beside the model."""
 LEFT_BEHIND = (
     *("events.out.tfevents", "curve.csv", "result.json", "error.txt", "run.json"),
     *("checkpoint", ASSISTANT),
@@ -148,9 +150,10 @@ def train(
         rows = rows[rows["timesteps"] <= model.num_timesteps]
         history = rows.to_dict("records")
     else:
-        arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
+        policy = "MlpPolicy" if game_of(run.env_id) else "MultiInputPolicy"
+        arguments = {"policy": policy, **resolve(settings.model)}
         model = cls(env=env, seed=run.seed, **arguments)
-    held_out = HeldOut(run.env_id, run.n_questions, **settings.env_kwargs)
+    held_out = evaluation_for(run.env_id, run.n_questions, **settings.env_kwargs)
     # Before the logger's own file: what was logged after the checkpoint will be logged again.
     write_layout(run.folder, held_out, model.num_timesteps + 1 if history else None)
     model.set_logger(configure(str(run.folder), ["tensorboard"]))
@@ -172,7 +175,8 @@ def train(
         patience=settings.patience,
     )
     told = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(settings)}
-    showing = ShowingCallback(held_out, told, -(-settings.n_timesteps // EXAMPLES))
+    showing_as = EpisodeShowingCallback if isinstance(held_out, Episodes) else ShowingCallback
+    showing = showing_as(held_out, told, -(-settings.n_timesteps // EXAMPLES))
     callbacks: list[Any] = [evaluation, showing, ending]
     if settings.amplification is not None:
         (run.folder / ASSISTANT).unlink(missing_ok=True)  # SB3's agents start over
@@ -307,14 +311,25 @@ def train_once(
         progress.update(bar, completed=row["timesteps"], rate=short(row["timesteps"] / seconds))
         progress.console.print(
             f"{row['time/minutes']:6.1f} min  {row['timesteps'] / settings.n_timesteps:4.0%}  "
-            f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}  "
-            f"asked of H {short(row['overseer/human_interactions'])}"
-            + ("  COLLAPSED: approved of, and wrong" if row["overseer/collapsed"] else ""),
+            f"{told_of(row)}",
             highlight=False,
         )
 
     with progress:
         return train(run, report, (signal.SIGINT, signal.SIGTERM))
+
+
+def told_of(row: Mapping[str, float]) -> str:
+    """An evaluation in one line."""
+    asked = f"asked of H {short(row['overseer/human_interactions'])}"
+    if "eval/return" in row:
+        approval = row.get("overseer/approval", math.nan)
+        return f"return {row['eval/return']:7.2f}  approval {approval:7.2f}  {asked}"
+    return (
+        f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}  "
+        + asked
+        + ("  COLLAPSED: approved of, and wrong" if row["overseer/collapsed"] else "")
+    )
 
 
 def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -362,14 +377,38 @@ def commit() -> str | None:
     return answer[0] + ("+" if answer[1] else "")
 
 
-def write_layout(folder: Path, held_out: HeldOut, purge_step: int | None = None) -> None:
+def write_layout(folder: Path, held_out: HeldOut | Episodes, purge_step: int | None = None) -> None:
     """Lay TensorBoard's custom-scalars page out: each chart holds the same curve of all runs.
 
     TensorBoard forgets what an earlier file tells of ``purge_step`` and after.
     """
-    domain = held_out.domain
+    with SummaryWriter(str(folder), purge_step=purge_step) as writer:
+        writer.add_custom_scalars(
+            EPISODE_LAYOUT if isinstance(held_out, Episodes) else question_layout(held_out.domain)
+        )
+
+
+EPISODE_LAYOUT = {
+    "Truth": {
+        "share of the best return": ["Multiline", ["eval/accuracy$"]],
+        "return": ["Multiline", ["eval/return$"]],
+    },
+    "Overseer": {
+        "approval": ["Multiline", ["overseer/approval$"]],
+        "approval less discounted return": ["Multiline", ["overseer/overapproval$"]],
+        "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
+    },
+    "Assistant": {
+        "loss of HowGood": ["Multiline", ["assistant/loss$"]],
+        "what H is shown": ["Multiline", ["assistant/shown_.*"]],
+    },
+}
+
+
+def question_layout(domain: Domain) -> dict[str, Any]:
+    """The page's charts where questions are asked."""
     parts = [*(domain.kinds if len(domain.kinds) > 1 else ()), *class_names(domain).values()]
-    layout = {
+    return {
         "Truth": {
             "accuracy": ["Multiline", ["eval/accuracy$"]],
             **{part: ["Multiline", [f"eval/{accuracy_tag(part)}$"]] for part in parts},
@@ -381,8 +420,6 @@ def write_layout(folder: Path, held_out: HeldOut, purge_step: int | None = None)
             "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
         },
     }
-    with SummaryWriter(str(folder), purge_step=purge_step) as writer:
-        writer.add_custom_scalars(layout)
 
 
 def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:

@@ -1,7 +1,8 @@
 """IA-Gym: Gymnasium environments for Iterated Amplification.
 
 Importing this package registers its environments with gymnasium: ``IA-<Domain>-v0`` at the
-domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-``, ``-N64-`` (the paper's size).
+domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-``, ``-N64-`` (the paper's size); and, with
+approval of actions, ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``.
 """
 
 from importlib.util import find_spec
@@ -43,3 +44,11 @@ def register_domain(domain: type[Domain]) -> None:
 
 for _domain in DOMAINS.values():
     register_domain(_domain)
+
+for _game in ("FrozenLake", "CartPole", "Freeway"):
+    register(
+        id=f"IA-{_game}-v0",
+        entry_point="ia_gym.envs:make_action_env",
+        vector_entry_point="ia_gym.envs:make_action_vec",
+        kwargs={"game": _game},
+    )

@@ -76,8 +76,9 @@ def agent_names() -> list[str]:
 def load_settings(agent: str, env_id: str) -> Settings:
     """The tuned settings of ``agent`` for ``env_id``.
 
-    A file holds, by environment id, what differs from its ``default``; with ``like`` it holds what
-    differs from another agent; its ``variants`` hold what differs from itself.
+    A file holds, by environment id, what differs from its ``default``, or all of it in an entry
+    that has an ``algorithm`` of its own; with ``like`` it holds what differs from another agent;
+    its ``variants`` hold what differs from itself.
 
     Args:
         agent: one of :func:`agent_names`.
@@ -95,7 +96,8 @@ def load_settings(agent: str, env_id: str) -> Settings:
     here = next((key for key in (env_id, re.sub(r"-N\d+-", "-", env_id)) if key in known), None)
     if here is None:
         raise ValueError(f"env_id must be one of {known} for {agent}, got {env_id!r}")
-    parts = [entries.get("default"), entries[here], entries.get("variants", {}).get(variant)]
+    default = {} if "algorithm" in entries[here] else entries.get("default")
+    parts = [default, entries[here], entries.get("variants", {}).get(variant)]
     whole = asdict(load_settings(entries["like"], env_id)) if "like" in entries else {}
     for part in parts:
         whole = merge(whole, part or {})
