@@ -38,7 +38,7 @@ test-oldest:
 	grep -v -i -e ^gymnasium== -e ^stable_baselines3== -e ^sb3_contrib== constraints.txt \
 		> $(VENV)-oldest/constraints.txt
 	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check \
-		-c $(VENV)-oldest/constraints.txt -e ".[dev,contrib]" \
+		-c $(VENV)-oldest/constraints.txt -e ".[dev,contrib,atari]" \
 		gymnasium==1.2.2 stable-baselines3==2.7.0 sb3-contrib==2.7.0
 	$(VENV)-oldest/bin/pytest -n 2
 
@@ -67,7 +67,7 @@ docs: $(READY)
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,contrib]"
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,contrib,atari]"
 	touch $(READY)
 
 clean:

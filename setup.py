@@ -39,6 +39,7 @@ setup(
         "typer>=0.12",
     ],
     extras_require={
+        "atari": ["ale-py>=0.11"],
         "contrib": ["sb3-contrib>=2.7"],
         "docs": ["mkdocs-material>=9.5"],
         "browser": ["playwright>=1.40"],

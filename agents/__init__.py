@@ -1,5 +1,6 @@
 """Learners with SB3's face, the bridge to SB3's own agents, and what compares them."""
 
+from ia_gym.agents.action_assistant import LearnedAssistant
 from ia_gym.agents.answer_search import AnswerSearch
 from ia_gym.agents.assistants import PolicyAssistant
 from ia_gym.agents.callbacks import (
@@ -8,6 +9,7 @@ from ia_gym.agents.callbacks import (
     EvaluationCallback,
     HumanPredictorCallback,
 )
+from ia_gym.agents.episodes import Episodes
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import FactsExtractor
 from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
@@ -20,6 +22,7 @@ __all__ = [
     "AmplificationCallback",
     "AnswerSearch",
     "CurriculumCallback",
+    "Episodes",
     "EvaluationCallback",
     "FactsExtractor",
     "GymnasiumVecEnv",
@@ -27,6 +30,7 @@ __all__ = [
     "HumanPredictorCallback",
     "ImitationIA",
     "IteratedAmplification",
+    "LearnedAssistant",
     "Mixed",
     "PolicyAssistant",
     "Reinforce",

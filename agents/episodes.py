@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,11 @@ class Episodes:
         """Episodes played."""
         return self.n_episodes
 
+    @cached_property
+    def venv(self) -> Any:
+        """One environment an episode, made once: hundreds of them take their time."""
+        return make_action_vec(self.n_episodes, self.game, **self.kwargs)
+
     def evaluate(
         self, model: Predictor, assistant: ActionAssistant | None = None
     ) -> dict[str, float]:
@@ -89,7 +95,7 @@ class Episodes:
         rng = np.random.default_rng(
             np.random.SeedSequence(self.seed, spawn_key=(EVALUATION_STREAM,))
         )
-        venv = make_action_vec(n, self.game, **self.kwargs)
+        venv = self.venv
         venv.call("set_assistant", assistant)
         observations, _ = venv.reset(seed=[int(s) for s in rng.integers(2**31, size=n)])
         playing, terminated_at_end = np.ones(n, bool), np.zeros(n, bool)
@@ -109,7 +115,6 @@ class Episodes:
             terminated_at_end |= playing & terminated
             playing &= ~(terminated | truncated)
         discount = venv.bench.overseer.discount
-        venv.close()
         whole = np.array(rewards)
         mean_return = float(whole.sum(axis=0).mean())
         measured = {

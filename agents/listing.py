@@ -91,7 +91,7 @@ def print_evaluation(
     result = held_out.evaluate(agent, *([load_assistant(model, agent)] if episodes else []))
     scores = {tag.removeprefix("eval/"): v for tag, v in result.items() if tag.startswith("eval/")}
     certainty = scores.pop("certainty", np.nan)
-    scores |= {"approval": result["overseer/approval"]} if episodes else {}
+    scores |= {"approval": result.get("overseer/approval", np.nan)} if episodes else {}
     lines = [{"agent": name, **each} for name, each in held_out.reference_lines().items()]
     table = pd.DataFrame([{"agent": "X", **scores}, *lines])
     console = console or Console()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from ia_gym.action_overseer import ActionAssistant, ActionOverseer, Judgements
-from ia_gym.envs.copies import CopiedEnvs, Copier, Env, check_copies, copier_for
+from ia_gym.envs.copies import AtariCopier, CopiedEnvs, Copier, Env, check_copies, copier_for
 
 RewardMode = Literal["approval", "truth"]
 ANSWERS = ("good_action", "how_good", "useful_information")
@@ -61,8 +62,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
     Observation and action spaces are those of ``env``. Infos have besides, after a step:
     ``approval``, ``own_reward`` (the environment's), ``information`` (what H was shown, by its
     place in ``overseer.information``), ``seen`` (the part of the approval that H saw itself; the
-    rest is X's word) and ``usefulness`` (how useful H called the information; NaN where it was not
-    asked).
+    rest is X's word) and, where H was asked, ``usefulness`` (how useful it called the information).
 
     Args:
         env: an environment with ``Discrete`` actions from 0 on, and arrays or numbers as
@@ -106,7 +106,8 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         self.copies_random = np.random.default_rng()
         self.observation: Any = None
         self.pending: dict[str, Any] | None = None
-        self._checked = reward == "truth"
+        # An emulator's own saving of states needs no check, which would cost it a second.
+        self._checked = reward == "truth" or isinstance(self.copier, AtariCopier)
 
     # ------------------------------------------------------------- the assistant
 
@@ -235,7 +236,10 @@ def checked(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int6
     Raises:
         ValueError: if they are no actions of ``env``.
     """
-    array = np.asarray(actions)
+    try:
+        array = np.asarray(actions)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
     space: Any = env.action_space
     if array.shape != (n,) or array.dtype.kind not in "iu":
         raise ValueError(
@@ -252,4 +256,8 @@ def each(judged: Judgements) -> list[dict[str, Any]]:
     names = ("approval", "information", "seen", "usefulness")
     columns = (judged.approvals, judged.information, judged.seen, judged.usefulness)
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    infos = [dict(zip(names, row, strict=True)) for row in rows]
+    for info in infos:
+        if math.isnan(info["usefulness"]):
+            del info["usefulness"]
+    return infos

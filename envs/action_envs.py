@@ -10,7 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.wrappers import TransformObservation
+from numpy.typing import NDArray
 
 from ia_gym.action_overseer import Floats, Outcomes
 from ia_gym.envs.action_approval import ActionApproval, ActionApprovalVectorEnv
@@ -65,9 +65,23 @@ def freeway() -> Env:
     import ale_py
 
     gym.register_envs(ale_py)
-    env = gym.make("ALE/Freeway-v5", obs_type="ram", disable_env_checker=True)
-    space = gym.spaces.Box(0, 1, (128,), np.float32)
-    return TransformObservation(env, lambda memory: np.float32(memory / 255), space)
+    return ScaledMemory(gym.make("ALE/Freeway-v5", obs_type="ram", disable_env_checker=True))
+
+
+class ScaledMemory(gym.ObservationWrapper[Any, Any, Any]):
+    """Shows the 128 bytes of an Atari console's memory as numbers in [0, 1].
+
+    Args:
+        env: an Atari game with ``obs_type="ram"``.
+    """
+
+    def __init__(self, env: Env) -> None:
+        super().__init__(env)
+        self.observation_space = gym.spaces.Box(0, 1, (128,), np.float32)
+
+    def observation(self, observation: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The memory, scaled."""
+        return (observation / 255).astype(np.float32)
 
 
 def road_gained(outcomes: Outcomes) -> Floats:
@@ -106,7 +120,7 @@ GAMES = {
     "FrozenLake": Game(
         frozen_lake, frozen_lake_success, 256, {"simulator": DeepCopier(shared=("P",))}
     ),
-    "CartPole": Game(cart_pole, lambda: 500.0, 32),
+    "CartPole": Game(cart_pole, lambda: 500.0, 16),
     # Mnih et al. (2015) report 29.6 for people; 34 is what the best agents come to.
     "Freeway": Game(freeway, lambda: 34.0, 4, {"value": road_gained}),
 }

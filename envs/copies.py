@@ -44,6 +44,7 @@ class DeepCopier:
 
     def __call__(self, env: Env, rng: np.random.Generator) -> Env:
         """The copy."""
+        rng = np.random.default_rng(rng.integers(2**63))  # however much is drawn for this copy
         memo = known_parts(env, rng)
         known = set(memo)
         base = env.unwrapped
@@ -70,21 +71,28 @@ class DeepCopier:
 def known_parts(env: Env, rng: np.random.Generator) -> dict[int, Any]:
     """What ``copy.deepcopy`` need not copy of ``env``, as a memo: that would take most of the time.
 
-    Copies share the specs, and spaces that nobody has drawn from; generators are made anew.
+    Copies share the specs, and spaces that nobody has drawn from; generators are made anew, first
+    those of the environment and its wrappers.
     """
     memo: dict[int, Any] = {}
+    parts = []
     layer = env
-    while True:
-        for value in vars(layer).values():
-            if isinstance(value, np.random.Generator):
-                memo[id(value)] = np.random.default_rng(rng.integers(2**63))
-            elif isinstance(value, EnvSpec) or (
-                isinstance(value, SIMPLE_SPACES) and getattr(value, "_np_random", None) is None
-            ):
-                memo[id(value)] = value
-        if not isinstance(layer, gym.Wrapper):
-            return memo
+    while isinstance(layer, gym.Wrapper):
+        parts += vars(layer).values()
         layer = layer.env
+    parts += vars(layer).values()
+    for part in parts:
+        if isinstance(part, np.random.Generator):
+            memo[id(part)] = np.random.default_rng(rng.integers(2**63))
+        elif isinstance(part, EnvSpec):
+            memo[id(part)] = part
+    for part in parts:
+        if isinstance(part, SIMPLE_SPACES):
+            memo[id(part)] = part
+            if getattr(part, "_np_random", None) is not None:
+                memo[id(part)] = copy.copy(part)
+                memo[id(part)].seed(int(rng.integers(2**31)))
+    return memo
 
 
 class AtariCopier:
