@@ -50,7 +50,8 @@ def learn(
 
     Returns:
         One value a round: ``error`` (root mean square of H's answers less the optimal action
-        values) and ``success`` (how often X's policy finds the goal, for a discount of 0.99).
+        values) and ``value`` (discounted, of X's policy from the start); and in ``optimal`` what
+        that could be at best.
     """
     base: Any = frozen_lake().unwrapped
     table = TransitionTable(base.P)
@@ -64,14 +65,14 @@ def learn(
     assistant = TabularAssistant(
         np.zeros((n_states, n_actions)), preferences=rng.normal(0, 1e-3, (n_states, n_actions))
     )
-    curves: dict[str, list[float]] = {"error": [], "success": []}
+    curves: dict[str, list[float]] = {"error": [], "value": []}
     for _ in range(n_rounds):
         judged = overseer.judge(simulator, states, actions, assistant, rng)
         answers = judged.approvals.reshape(n_states, n_actions)
-        curves["error"].append(float(np.sqrt(np.mean((answers - best) ** 2))))
+        curves["error"].append(round(float(np.sqrt(np.mean((answers - best) ** 2))), 6))
         policy = assistant.preferences.argmax(axis=1)
         start = np.asarray(base.initial_state_distrib, float)
-        curves["success"].append(float(start @ table.values_of(policy, overseer.discount)))
+        curves["value"].append(round(float(start @ table.values_of(policy, overseer.discount)), 6))
         if good_action:
             assistant.preferences = (
                 assistant.preferences + answers - answers.mean(axis=1, keepdims=True)
@@ -110,13 +111,13 @@ def draw(runs: dict[str, dict[str, list[float]]], path: Path) -> None:
         for depth in DEPTHS:
             curves = runs[f"{name}, depth {depth}"]
             axes[0, column].plot(curves["error"], label=f"depth {depth}")
-            axes[1, column].plot(curves["success"], label=f"depth {depth}")
+            axes[1, column].plot(curves["value"], label=f"depth {depth}")
         axes[1, column].axhline(curves["optimal"][0], color="0.5", linestyle=":", linewidth=1)
         axes[0, column].set_title(name, fontsize=10)
         for axis in axes[:, column]:
             axis.grid(alpha=0.3)
     axes[0, 0].set_ylabel("error of H's HowGood (rms)")
     axes[1, 0].set_ylabel("value of X's policy")
-    figure.supxlabel("rounds of judging every action in every state", fontsize=10)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    axes[1, 1].set_xlabel("rounds of judging every action in every state", fontsize=10)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     figure.savefig(path)
