@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ia_gym.agents.episodes import game_of
 from ia_gym.agents.finished import by_agent, read_runs
-from ia_gym.agents.report_figures import FIGURES, plot, plot_depths
+from ia_gym.agents.report_figures import EPISODE_FIGURES, FIGURES, plot, plot_depths
 from ia_gym.agents.report_tables import (
     command_table,
     depth_table,
@@ -50,17 +51,17 @@ def report(
     """
     folder = Path(folder)
     groups = by_agent(read_runs(folder))
-    figures = [folder / f"{name}.png" for name in FIGURES]
-    for path, (x, y) in zip(figures, FIGURES.values(), strict=True):
+    of_actions = all(game_of(group.env_id) for group in groups)
+    drawn = EPISODE_FIGURES if of_actions else FIGURES
+    figures = [folder / f"{name}.png" for name in drawn]
+    for path, (x, y) in zip(figures, drawn.values(), strict=True):
         plot(groups, x, y, path)
-    figures.append(folder / "accuracy_by_depth.png")
-    plot_depths(groups, figures[-1])
-    tables = {
-        "Overview": overview(groups),
-        "Agents": main_table(groups),
-        "By depth": depth_table(groups),
-        "Runs": command_table(groups),
-    }
+    tables = {"Overview": overview(groups), "Agents": main_table(groups)}
+    if not of_actions:
+        figures.append(folder / "accuracy_by_depth.png")
+        plot_depths(groups, figures[-1])
+        tables["By depth"] = depth_table(groups)
+    tables["Runs"] = command_table(groups)
     told = "\n\n".join(f"## {name}\n\n{markdown(table)}" for name, table in tables.items())
     pictures = "\n".join(f"![{path.stem}]({path.name})" for path in figures)
     written = [*figures, folder / "report.md", folder / "report.html"]

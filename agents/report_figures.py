@@ -31,6 +31,12 @@ FIGURES = {
     ),
 }
 """Figures, each with its x-axis (column, name, unit) and its y-axis (column, name)."""
+RETURN = ("eval/accuracy", "return (% of the best there is)")
+EPISODE_FIGURES = {
+    "accuracy_by_step": (("timesteps", "steps trained on (millions)", 1e6), RETURN),
+    "accuracy_by_minute": (("time", "minutes of one core", 1.0), RETURN),
+}
+"""Those where actions are approved of."""
 
 
 def plot(
@@ -63,7 +69,7 @@ def plot(
                 )
         panel.set_title(re.sub(r"^IA-|-v\d+$", "", env_id), fontsize=10)
         panel.set_xlim(left=0)
-        if y == TRUTH:
+        if y in (TRUTH, RETURN):
             panel.set_ylim(0, 102)
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(y[1])

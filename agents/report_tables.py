@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from ia_gym.agents.evaluation import HeldOut
+from ia_gym.agents.episodes import evaluation_for, game_of
 from ia_gym.agents.finished import Seeds, interquartile_mean
 from ia_gym.agents.table import short, split_tag
 
@@ -45,7 +45,8 @@ def main_table(groups: Sequence[Seeds]) -> pd.DataFrame:
                     f"{percent(mean)} [{percent(low)}, {percent(high)}]" if several else ""
                 ),
                 "by kind": ", ".join(f"{kind} {percent(value)}" for kind, value in kinds.items()),
-                "approval less truth, %": plain(100 * group.median("overseer/overapproval"), 1),
+                "return": plain(group.median("eval/return"), 2),
+                **approved_of(group),
                 "put to H": f"{group.median('overseer/human_interactions'):,.0f}",
                 "minutes": plain(group.median(group.clock), 1),
                 **{
@@ -59,6 +60,14 @@ def main_table(groups: Sequence[Seeds]) -> pd.DataFrame:
             }
         )
     return filled(pd.DataFrame(rows))
+
+
+def approved_of(group: Seeds) -> dict[str, str]:
+    """How far approval stood above what was so, in the end."""
+    gap = group.median("overseer/overapproval")
+    if game_of(group.env_id):
+        return {"approval less discounted return": plain(gap, 2)}
+    return {"approval less truth, %": plain(100 * gap, 1)}
 
 
 def overview(groups: Sequence[Seeds]) -> pd.DataFrame:
@@ -78,7 +87,7 @@ def overview(groups: Sequence[Seeds]) -> pd.DataFrame:
         row = cells.setdefault(group.agent, {"X, % (to 95 %)": group.agent})
         row[domain_name(group.env_id)] = cell
     for env_id in dict.fromkeys(group.env_id for group in groups):
-        for name, scores in HeldOut(env_id, 2048).reference_lines().items():
+        for name, scores in evaluation_for(env_id, 2048).reference_lines().items():
             row = cells.setdefault(name, {"X, % (to 95 %)": f"reference: {name}"})
             row[domain_name(env_id)] = percent(scores["accuracy"])
     return filled(pd.DataFrame(list(cells.values())))
@@ -99,7 +108,7 @@ def one_environment(groups: Sequence[Seeds]) -> pd.DataFrame:
         }
         for group in groups
     ]
-    for name, scores in HeldOut(groups[0].env_id, 2048).reference_lines().items():
+    for name, scores in evaluation_for(groups[0].env_id, 2048).reference_lines().items():
         rows.append({"agent": f"reference: {name}", "X, %": percent(scores["accuracy"])})
     return filled(pd.DataFrame(rows))
 
