@@ -30,7 +30,7 @@ from ia_gym.agents import checkpoints
 from ia_gym.agents.action_assistant import ASSISTANT
 from ia_gym.agents.amplified_learner import AmplifiedLearner
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
-from ia_gym.agents.episodes import Episodes, evaluation_for, game_of
+from ia_gym.agents.episodes import Episodes, evaluation_for
 from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
 from ia_gym.agents.files import write_json, write_text
 from ia_gym.agents.learner import AnswerLearner
@@ -150,8 +150,7 @@ def train(
         rows = rows[rows["timesteps"] <= model.num_timesteps]
         history = rows.to_dict("records")
     else:
-        policy = "MlpPolicy" if game_of(run.env_id) else "MultiInputPolicy"
-        arguments = {"policy": policy, **resolve(settings.model)}
+        arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
         model = cls(env=env, seed=run.seed, **arguments)
     held_out = evaluation_for(run.env_id, run.n_questions, **settings.env_kwargs)
     # Before the logger's own file: what was logged after the checkpoint will be logged again.

@@ -34,9 +34,9 @@ def for_zoo(agent: str) -> dict[str, dict[str, Any]]:
             callbacks.append({"ia_gym.agents.AmplificationCallback": settings.amplification})
         rate = str(settings.model["learning_rate"]).replace("hold_", "lin_")
         hyperparams[env_id] = {
+            "policy": "MultiInputPolicy",
             **resolve(settings.model),
             "learning_rate": rate,
-            "policy": "MultiInputPolicy",
             "n_timesteps": settings.n_timesteps,
             "n_envs": settings.n_envs,
             "env_kwargs": settings.env_kwargs,
