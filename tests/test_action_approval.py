@@ -96,6 +96,26 @@ def test_judging_leaves_the_environment_alone(env_id):
             done = terminated or truncated
 
 
+class Counting(Fixed):
+    def __init__(self):
+        self.calls, self.asked = 0, 0
+
+    def good_action(self, observations):
+        self.calls, self.asked = self.calls + 1, self.asked + len(observations)
+        return super().good_action(observations)
+
+
+def test_x_is_asked_once_a_round_for_all_environments():
+    for n in (1, 5):
+        vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), rounds=2)
+        x = Counting()
+        vec.call("set_assistant", x)
+        vec.reset(seed=0)
+        vec.step(np.zeros(n, np.int64))
+        assert x.calls == 3  # once after each step of the look, whatever the environments
+        assert x.asked == 3 * n * 2
+
+
 class Coin(gym.Env):
     """A coin in each of Python's and NumPy's ways, tossed at every step."""
 
