@@ -43,7 +43,9 @@ class AnswerHeads(nn.Module):
         self.extractor = policy.make_features_extractor()
         n_outputs = self.sizes[0] * (1 + n_information)
         features = self.extractor.features_dim
-        self.net = nn.Sequential(*create_mlp(features, n_outputs, list(net_arch)))
+        # Without hidden layers, of one-hot states, it is a table: a bias would tie all states.
+        layers = create_mlp(features, n_outputs, list(net_arch), with_bias=len(net_arch) > 0)
+        self.net = nn.Sequential(*layers)
 
     def forward(
         self, observations: torch.Tensor, actions: torch.Tensor
