@@ -28,7 +28,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation import HeldOut
-from ia_gym.agents.files import write_json
 from ia_gym.agents.finished import by_agent, read_runs, summary
 from ia_gym.agents.plots import plot_curves
 from ia_gym.agents.settings import load_settings
@@ -42,6 +41,7 @@ from ia_gym.agents.training import (
     prepare_folder,
     train,
 )
+from ia_gym.files import write_json
 from ia_gym.tasks.domain import check_range
 
 

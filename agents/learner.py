@@ -5,8 +5,6 @@ The algorithms themselves are in ``imitation.py`` and ``supervised.py``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from abc import abstractmethod
@@ -17,8 +15,6 @@ import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import ProgressBarCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -29,7 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import read_spaces
-from ia_gym.agents.files import write_whole
 from ia_gym.agents.policy import AnswerPolicy
 from ia_gym.agents.schedules import WarmupLinear
 from ia_gym.assistants import NetworkAssistant
@@ -38,12 +33,15 @@ from ia_gym.envs.spaces import answer_spaces
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Contexts, Domain
 from ia_gym.tasks.domain import check_range
+from ia_gym.tensor_file import read_tensors, write_tensors
 from ia_gym.transcript import IDK, Symbols
 
 COUNTERS = ("human_interactions", "assistant_answers")
 """What the overseer counts."""
 ANSWERS = "answers"
 """Begins the names of the tensors in a file that holds the answering network alone."""
+REFUSED = {"policy", "env", "device", "tensorboard_log", "verbose", "_init_setup_model"}
+"""Arguments that a checkpoint may not give: they are for whoever loads it to choose."""
 COUNT_WORK_EVERY = 50
 """Training steps from one count of their floating-point work to the next."""
 
@@ -307,10 +305,7 @@ class AnswerLearner(BaseAlgorithm):
             "num_timesteps": self.num_timesteps,
             "random": self.rng.bit_generator.state,
         }
-        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        header = {"ia_gym": json.dumps(settings)}
-        header["sha256"] = fingerprint(tensors, header["ia_gym"])
-        write_whole(path, lambda aside: save_file(tensors, aside, header))
+        write_tensors(path, tensors, settings)
 
     @classmethod
     def load(  # type: ignore[override]
@@ -340,17 +335,32 @@ class AnswerLearner(BaseAlgorithm):
         if not path.is_file():
             raise FileNotFoundError(f"path must name a saved {cls.__name__}, found no file {path}")
         try:
-            with safe_open(path, "pt") as file:
-                header = file.metadata()
-                settings = json.loads(header["ia_gym"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            settings, tensors = read_tensors(path)
+            name, saved = settings["learner"], dict(settings["arguments"])
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"path must name a saved {cls.__name__}; {path}: {error}") from error
-        if header.get("sha256") not in (None, fingerprint(tensors, header["ia_gym"])):
-            raise ValueError(f"path must name a saved {cls.__name__}; {path} is damaged")
-        if settings["learner"] != cls.__name__:
-            raise ValueError(f"{path} holds a {settings['learner']}, not a {cls.__name__}")
-        arguments = {**settings["arguments"], **kwargs}
+        if name != cls.__name__:
+            raise ValueError(f"{path} holds a {name}, not a {cls.__name__}")
+        # Else a file could name an environment, for which gymnasium imports what it is told to.
+        if foreign := sorted(saved.keys() & REFUSED):
+            raise ValueError(f"path must name a saved {name}; {path} holds {foreign}")
+        try:
+            return cls._rebuild(settings, tensors, {**saved, **kwargs}, env, device)
+        except (KeyError, TypeError, RuntimeError, AttributeError, OverflowError) as error:
+            if kwargs:  # they may be what is wrong
+                raise
+            raise ValueError(f"path must name a saved {name}; {path}: {error!r}") from error
+
+    @classmethod
+    def _rebuild(
+        cls,
+        settings: dict[str, Any],
+        tensors: dict[str, Tensor],
+        arguments: dict[str, Any],
+        env: GymEnv | None,
+        device: torch.device | str,
+    ) -> Self:
+        """The learner that a file's settings and tensors tell of."""
         if arguments["learning_rate"] is None:  # a schedule of the caller's own is not saved
             del arguments["learning_rate"]
         model = cls(device=device, _init_setup_model=False, **arguments)
@@ -412,15 +422,6 @@ class AnswerLearner(BaseAlgorithm):
         super().set_env(env, force_reset)
         if hasattr(self, "policy"):
             self._read_domain()
-
-
-def fingerprint(tensors: dict[str, Tensor], text: str) -> str:
-    """What tells whether a file holds what was written to it: SHA-256 of tensors and text."""
-    digest = hashlib.sha256(text.encode())
-    for key in sorted(tensors):
-        digest.update(key.encode())
-        digest.update(tensors[key].numpy().tobytes())
-    return digest.hexdigest()
 
 
 def under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

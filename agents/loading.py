@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-from safetensors import SafetensorError, safe_open
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ia_gym.agents.checkpoints import CHECKPOINT, PREVIOUS
@@ -17,6 +16,7 @@ from ia_gym.agents.features import read_spaces
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.settings import CLASSES
 from ia_gym.envs.spaces import answer_spaces
+from ia_gym.tensor_file import read_tensors
 
 RUN_FILES = ("result.json", "run.json")
 """What says how the agent in a run's folder was trained; the first is there once it is finished."""
@@ -66,9 +66,8 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
     if not Path(path).is_file():
         raise FileNotFoundError(f"model must name a saved learner, found no file {path}")
     try:
-        with safe_open(path, "pt") as file:
-            name = json.loads(file.metadata()["ia_gym"])["learner"]
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        name = read_tensors(Path(path))[0]["learner"]
+    except (ValueError, KeyError) as error:
         raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
     learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, AnswerLearner)}
     if name not in learners:

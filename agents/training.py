@@ -29,12 +29,12 @@ from ia_gym.agents import checkpoints
 from ia_gym.agents.amplified_learner import AmplifiedLearner
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
 from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
-from ia_gym.agents.files import write_json, write_text
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
 from ia_gym.agents.showing import ShowingCallback
 from ia_gym.agents.table import short
+from ia_gym.files import write_json, write_text, write_whole
 from ia_gym.tasks.domain import check_range
 
 PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
@@ -151,8 +151,9 @@ def train(
         arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
         model = cls(env=env, seed=run.seed, **arguments)
     held_out = HeldOut(run.env_id, run.n_questions, **settings.env_kwargs)
-    # Before the logger's own file: what was logged after the checkpoint will be logged again.
-    write_layout(run.folder, held_out, model.num_timesteps + 1 if history else None)
+    # Before the logger's own file: what was logged after the checkpoint will be logged again, and
+    # all of it without one.
+    write_layout(run.folder, held_out, model.num_timesteps + 1 if history else 0)
     model.set_logger(configure(str(run.folder), ["tensorboard"]))
 
     def keep(row: dict[str, float]) -> None:
@@ -182,7 +183,8 @@ def train(
         callbacks.insert(0, CurriculumCallback(**settings.curriculum))
     remaining = settings.n_timesteps - model.num_timesteps
     try:
-        model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
+        if evaluation.stopped_by is None:
+            model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
     except Interrupted:
         if isinstance(model, AnswerLearner):
             checkpoints.keep(model, run.folder)
@@ -192,7 +194,7 @@ def train(
         if isinstance(model, AmplifiedLearner) and model.apprentice is not None:
             model.apprentice.overseer.save(run.folder / HUMAN)
     else:
-        model.save(run.folder / "model")
+        write_whole(run.folder / "model.zip", model.save)
     env.close()
     result = {
         "env_id": run.env_id,

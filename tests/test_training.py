@@ -16,9 +16,9 @@ from ia_gym.agents import HeldOut, Supervised
 from ia_gym.agents.callbacks import CLOCKS, EvaluationCallback
 from ia_gym.agents.checkpoints import CHECKPOINT
 from ia_gym.agents.cli import app
-from ia_gym.agents.files import write_text, write_whole
 from ia_gym.agents.showing import ShowingCallback
 from ia_gym.agents.training import train_once
+from ia_gym.files import write_text, write_whole
 
 BASE = "IA-Permutation-v0"
 
