@@ -15,7 +15,7 @@ from torch import Tensor
 from ia_gym.files import write_whole
 
 SETTINGS, FINGERPRINT = "ia_gym", "sha256"
-"""What a file's header holds."""
+"""Names in a file's header."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
@@ -25,8 +25,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], settings: Mapping[s
         OSError: if it cannot be written, as on a full disk.
     """
     stored = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    text = json.dumps(settings)
-    header = {SETTINGS: text, FINGERPRINT: fingerprint(stored, text)}
+    told = fingerprint(stored, json.dumps(settings))
+    # In one entry, since safetensors writes several in any order: equal contents are equal bytes.
+    header = {SETTINGS: json.dumps({**settings, FINGERPRINT: told})}
 
     def write(aside: Path) -> None:
         try:
@@ -50,10 +51,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         settings = json.loads(header[SETTINGS])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no file of tensors and settings: {error!r}") from error
-    if header.get(FINGERPRINT) not in (None, fingerprint(tensors, header[SETTINGS])):
-        raise ValueError(f"{path} is damaged")
     if not isinstance(settings, dict):
         raise ValueError(f"{path} must hold settings, got {settings!r}")
+    told = settings.pop(FINGERPRINT, header.get(FINGERPRINT))  # older files hold it beside them
+    if told not in (None, fingerprint(tensors, json.dumps(settings))):
+        raise ValueError(f"{path} is damaged")
     return settings, tensors
 
 
