@@ -104,7 +104,6 @@ def compare(
     jobs = check_range("jobs", os.cpu_count() or 1 if jobs is None else jobs, 1, 1000)
     settings = {agent: load_settings(agent, env_id) for agent in agents}
     if n_timesteps is not None:
-        check_range("n_timesteps", n_timesteps, 1, 10**12)
         settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
     folder = prepare_folder(log_dir)
     held_out = HeldOut(env_id, n_questions)

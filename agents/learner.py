@@ -32,7 +32,7 @@ from ia_gym.curriculum import Curriculum
 from ia_gym.envs.spaces import answer_spaces
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Contexts, Domain
-from ia_gym.tasks.domain import check_range
+from ia_gym.tasks.domain import check_number, check_range
 from ia_gym.tensor_file import read_tensors, write_tensors
 from ia_gym.transcript import IDK, Symbols
 
@@ -92,6 +92,13 @@ class AnswerLearner(BaseAlgorithm):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
+        if seed is not None:
+            check_range("seed", seed, 0, 2**32 - 1)
+        for name, value in (("curriculum", curriculum), ("policy_kwargs", policy_kwargs)):
+            if value is not None and not isinstance(value, dict):
+                raise ValueError(f"{name} must be None or a dict of arguments, got {value!r}")
+        if not callable(learning_rate):
+            check_number("learning_rate", learning_rate, "[0, inf)")
         super().__init__(
             policy,
             env,
@@ -105,7 +112,7 @@ class AnswerLearner(BaseAlgorithm):
         )
         self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
         self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf]")
         self.curriculum_kwargs = curriculum
         if _init_setup_model:
             self._setup_model()
@@ -346,7 +353,7 @@ class AnswerLearner(BaseAlgorithm):
             raise ValueError(f"path must name a saved {name}; {path} holds {foreign}")
         try:
             return cls._rebuild(settings, tensors, {**saved, **kwargs}, env, device)
-        except (KeyError, TypeError, RuntimeError, AttributeError, OverflowError) as error:
+        except (LookupError, TypeError, RuntimeError, AttributeError, ArithmeticError) as error:
             if kwargs:  # they may be what is wrong
                 raise
             raise ValueError(f"path must name a saved {name}; {path}: {error!r}") from error

@@ -68,6 +68,11 @@ class Mixed(Reinforce):
         **kwargs: Any,
     ) -> None:
         check_number("demo_share", demo_share, "(0, 1]")
+        check_number("rl_weight", rl_weight, "[0, inf)")
+        check_number("drift_coef", drift_coef, "[0, inf)")
+        pair = isinstance(imitation_weight, list | tuple) and len(imitation_weight) == 2
+        for weight in imitation_weight if pair else [imitation_weight]:
+            check_number("imitation_weight", weight, "[0, inf)")
         if max_drift is not None:
             check_number("max_drift", max_drift, "[0, inf)")
         self.seed_steps = check_range("seed_steps", seed_steps, 0, 10**9)

@@ -282,7 +282,6 @@ def train_once(
         settings = replace(settings, env_kwargs=kwargs)
     changes = {name: value for name, value in changes.items() if value is not None}
     settings = replace(settings, **changes)
-    check_range("n_timesteps", settings.n_timesteps, 1, 10**12)
     folder = prepare_folder(log_dir or Path("runs") / env_id / f"{agent}_seed{seed}")
     run = Run(env_id, agent, seed, settings, n_questions, folder)
     if resume and not is_resumable(run):
@@ -330,6 +329,8 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         Settings(**content["settings"])
         if not {"env_id", "agent", "seed"} <= set(content):
             raise KeyError("env_id, agent and seed")
+        if not isinstance(content["agent"], str):
+            raise TypeError("agent must be a name")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"agent must name a run.json, got {path}: {error}") from error
     return content
@@ -337,7 +338,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def check_env_id(env_id: str) -> None:
     """Raise a ``ValueError`` that names the known ids, if ``env_id`` is none of them."""
-    if env_id not in gym.registry:
+    if not isinstance(env_id, str) or env_id not in gym.registry:
         known = sorted(name for name in gym.registry if name.startswith("IA-"))
         raise ValueError(f"env_id must be one of {known}, got {env_id!r}")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ia_gym.assistants import Assistant
 from ia_gym.overseers import Overseer
-from ia_gym.tasks.checks import check_array
+from ia_gym.tasks.checks import ANY, check_array
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import IDK, PENDING, Symbols, Transcript
 
@@ -52,6 +52,7 @@ def open_round(
     check_array(domain, "ask", asked, shape, domain.n_symbols - 1)
     flat = asked.reshape(len(asked), -1, domain.question_length)
     primitive = domain.is_primitive(flat)
+    check_array(domain, "is_primitive", primitive, flat.shape[:2], 1, kinds="b")
     pending = (flat[..., 0] != 0) & ~primitive
     if trusted is not None:
         untrusted = pending & ~trusted[domain.classes(contexts, flat)]
@@ -60,9 +61,9 @@ def open_round(
     answers = np.where(pending, PENDING, IDK)
     if primitive.any():
         found = domain.look_up(rng, contexts, flat)
-        sought = found[primitive] if np.shape(found) == primitive.shape else found
-        count = (np.count_nonzero(primitive),)
-        check_array(domain, "look_up", sought, count, domain.n_symbols - 1)
+        check_array(domain, "look_up", found, primitive.shape, ANY)
+        sought = found[primitive]
+        check_array(domain, "look_up", sought, sought.shape, domain.n_symbols - 1)
         answers = np.where(primitive & (flat[..., 0] != 0), found, answers)
     transcript.questions[..., slots, :] = flat.reshape(asked.shape)
     transcript.answers[..., slots] = answers.reshape(asked.shape[:3])

@@ -27,6 +27,17 @@ def check_domain(domain: Domain) -> None:
         ValueError: naming the domain, the attribute or method, what it gave and what is allowed.
     """
     check_declaration(domain)
+    try:
+        _try(domain)
+    except Exception as error:
+        if f"of {domain.name} must" in str(error):
+            raise
+        raise ValueError(
+            f"the methods of {domain.name} must fit what it declares; its trial failed: {error!r}"
+        ) from error
+
+
+def _try(domain: Domain) -> None:
     rng, top = np.random.default_rng(0), domain.n_symbols - 1
     contexts = domain.sample_contexts(rng, CONTEXTS)
     fields = getattr(getattr(contexts, "dtype", None), "names", None) or ()

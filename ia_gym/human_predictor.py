@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ia_gym.blocks import Block, Memory
-from ia_gym.tasks.domain import Contexts, Domain
+from ia_gym.models import MOST
+from ia_gym.tasks.domain import Contexts, Domain, check_range
 from ia_gym.tensor_file import read_tensors, write_tensors
 from ia_gym.transcript import IDK, Symbols, Transcript
 
@@ -36,6 +37,9 @@ class HumanPredictor(nn.Module):
         heads: attention heads; divides ``width``.
         layers: blocks.
 
+    Raises:
+        ValueError: for a size out of range, or if ``heads`` does not divide ``width``.
+
     Attributes:
         asked_at: of each slot, the event in which its sub-question stands.
         answered_at: of each slot, the event in which the answer stands.
@@ -43,6 +47,11 @@ class HumanPredictor(nn.Module):
 
     def __init__(self, domain: Domain, width: int = 64, heads: int = 4, layers: int = 2) -> None:
         super().__init__()
+        check_range("width", width, 1, MOST)
+        check_range("heads", heads, 1, MOST)
+        check_range("layers", layers, 0, MOST)
+        if width % heads:
+            raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         self.sizes = {"width": width, "heads": heads, "layers": layers}
         self.length, self.n_symbols = domain.question_length, domain.n_symbols
         # Events: the question; of each round the sub-questions, then their answers.

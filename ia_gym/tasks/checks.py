@@ -8,6 +8,9 @@ import numpy as np
 
 from ia_gym.tasks.domain import Domain
 
+ANY = -1
+"""In the place of the largest value: whatever is there is arbitrary."""
+
 
 def check_array(
     domain: Domain,
@@ -25,7 +28,7 @@ def check_array(
         method: its name.
         result: what it returned.
         shape: what is allowed.
-        high: the largest value allowed.
+        high: the largest value allowed; ``ANY`` for no bounds.
         low: the smallest.
         kinds: NumPy's letters of the types allowed: "iu" whole numbers, "b" booleans.
 
@@ -37,9 +40,9 @@ def check_array(
     except ValueError:  # of rows that differ in length
         array = np.array(None)
     fits = array.shape == shape and array.dtype.kind in kinds
-    if fits and (not array.size or low <= array.min() <= array.max() <= high):
+    if fits and (not array.size or high == ANY or low <= array.min() <= array.max() <= high):
         return
-    words = f"whole numbers in {low}..{high}"
+    words = "whole numbers" if high == ANY else f"whole numbers in {low}..{high}"
     if kinds == "b":
         words = "booleans" if high else "booleans, all of them false,"
     found = f", {array.min()}..{array.max()}" if fits else ""
