@@ -70,8 +70,8 @@ class Mixed(Reinforce):
         check_number("demo_share", demo_share, "(0, 1]")
         check_number("rl_weight", rl_weight, "[0, inf)")
         check_number("drift_coef", drift_coef, "[0, inf)")
-        pair = isinstance(imitation_weight, list | tuple) and len(imitation_weight) == 2
-        for weight in imitation_weight if pair else [imitation_weight]:
+        both = imitation_weight  # a checkpoint gives a list
+        for weight in both if isinstance(both, list | tuple) and len(both) == 2 else [both]:
             check_number("imitation_weight", weight, "[0, inf)")
         if max_drift is not None:
             check_number("max_drift", max_drift, "[0, inf)")
