@@ -56,9 +56,11 @@ class AmplificationCallback(BaseCallback):
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
-        self.horizon = horizon
+        self.horizon = check_number("horizon", horizon, "[1, inf)")
         self.period = check_range("period", period, 1, 10**9)
         self.deterministic = deterministic
+        if not isinstance(path, str | os.PathLike | None):
+            raise ValueError(f"path must be None or the name of a file, got {path!r}")
         self.path = None if path is None else Path(path)
 
     def _on_training_start(self) -> None:

@@ -14,8 +14,18 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
+from stable_baselines3 import PPO
 
-from ia_gym.agents import AnswerSearch, ImitationIA, IteratedAmplification, Mixed, Supervised
+from ia_gym.agents import (
+    AmplificationCallback,
+    AnswerSearch,
+    HeldOut,
+    ImitationIA,
+    IteratedAmplification,
+    Mixed,
+    Supervised,
+    make_sb3_vec_env,
+)
 from ia_gym.agents.loading import load_agent, load_learner
 from ia_gym.agents.showing import ShowingCallback
 from ia_gym.agents.training import read_run, train_once
@@ -141,6 +151,18 @@ def checkpoint(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def slow_copy():
+    """Lets a callback begin its work on an agent of SB3's."""
+    model = PPO("MultiInputPolicy", make_sb3_vec_env(BASE), n_steps=2, batch_size=2)
+
+    def begin(callback):
+        callback.init_callback(model)
+        callback.on_training_start({}, {})
+
+    return begin
+
+
 @QUIET
 @given(st.data())
 def test_damaged_checkpoints(checkpoint, data):
@@ -235,6 +257,39 @@ def test_settings_files(tmp_path, content):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"agent must name a run\.json"):
         read_run(path)
+
+
+HELD_OUT = {"n_questions": few | junk, "seed": few | junk, "size": few | junk}
+
+
+@QUIET
+@given(
+    # What stands before a colon is a module for gymnasium to import.
+    st.just(BASE) | junk.filter(lambda value: ":" not in str(value)),
+    st.fixed_dictionaries({}, optional=HELD_OUT),
+)
+def test_arguments_of_evaluations(env_id, arguments):
+    many = arguments.get("n_questions", 16)
+    if isinstance(many, int) and many > 10_000:
+        arguments["n_questions"] = 10_000
+    try:
+        held_out = HeldOut(env_id, **{"n_questions": 16, **arguments})
+    except (ValueError, TypeError, gym.error.Error) as error:
+        assert named(error, [*arguments, "env_id"]) or str(env_id) in str(error), error
+        return
+    assert held_out.n_questions % 16 == 0
+
+
+CALLBACK = {"horizon": few | junk, "period": few | junk, "path": junk}
+
+
+@QUIET
+@given(st.fixed_dictionaries({}, optional=CALLBACK))
+def test_arguments_of_the_slow_copy(slow_copy, arguments):
+    try:
+        slow_copy(AmplificationCallback(**arguments))
+    except (ValueError, TypeError) as error:
+        assert named(error, arguments), error
 
 
 SETTINGS = {
