@@ -73,7 +73,7 @@ class AmplificationCallback(BaseCallback):
         if self.path is not None and self.path.exists():
             try:
                 load_model(self.average, self.path)
-            except (SafetensorError, RuntimeError) as error:
+            except (SafetensorError, RuntimeError, OSError) as error:
                 raise ValueError(
                     f"path must hold the copy of such a policy: {self.path}: {error}"
                 ) from error

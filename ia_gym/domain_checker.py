@@ -9,7 +9,7 @@ import numpy as np
 from ia_gym.amplification import amplify
 from ia_gym.assistants import Oracle
 from ia_gym.overseers import ScriptedOverseer
-from ia_gym.tasks.checks import check_array
+from ia_gym.tasks.checks import ANY, check_array
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import Symbols
 
@@ -100,7 +100,9 @@ def check_questions(
     """Refuse a truth or a depth that is none."""
     shape = questions.shape[:2]
     check_array(domain, "truth", domain.truth(contexts, questions), shape, domain.n_answers - 1)
-    depths = domain.depth(contexts, questions) * (questions[..., 0] != 0)
+    depths = domain.depth(contexts, questions)
+    check_array(domain, "depth", depths, shape, ANY)  # arbitrary where there is no question
+    depths = depths * (questions[..., 0] != 0)
     check_array(domain, "depth", depths, shape, domain.max_depth, low=least_depth)
 
 

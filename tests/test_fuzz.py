@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 from stable_baselines3 import PPO
@@ -64,7 +64,9 @@ ENV_ARGUMENTS = {
     "trust": st.floats(0, 0.99) | junk,
     "wrong_price": st.floats(0, 2) | junk,
     "audit": st.floats(0, 1) | junk,
-    "render_mode": st.sampled_from([None, "ansi"]) | st.text(max_size=5),
+    # gymnasium itself trips over a "%" there, in the warning that it formats.
+    "render_mode": st.sampled_from([None, "ansi"])
+    | st.text(max_size=5).filter(lambda text: "%" not in text),
 }
 
 
@@ -334,8 +336,8 @@ def test_arguments_of_learners(cls, arguments):
     try:
         cls(env=env, **{"n_contexts": 2, "n_questions": 2, **small, **arguments})
     except (ValueError, TypeError) as error:
-        sizes = arguments.get("policy_kwargs") or {}
-        assert named(error, [*arguments, *(sizes if isinstance(sizes, dict) else ())]), error
+        inner = [value for value in arguments.values() if isinstance(value, dict)]
+        assert named(error, [*arguments, *(key for value in inner for key in value)]), error
 
 
 CURRICULUM_ARGUMENTS = {
@@ -387,6 +389,7 @@ WHOLE = [*SCRIPT, "sample_contexts", "sample_questions", "truth", "depth", "answ
 @given(st.sampled_from(SCRIPT), anything)
 def test_domains_whose_script_returns_junk(method, result):
     """A wrong shape, type or symbol is told, not passed on."""
+    assume(np.shape(result) != (2, 3))  # as it should be: it may be no junk
     domain = Junk(8)
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 2)
@@ -406,6 +409,7 @@ def test_domains_whose_script_returns_junk(method, result):
 @QUIET
 @given(st.sampled_from(WHOLE), anything)
 def test_environments_of_domains_that_return_junk(method, result):
+    assume(np.shape(result) != (3, 4))  # as it should be
     domain = type("Junk", (Junk,), {"broken": method, "result": result})
     with pytest.raises(ValueError, match=rf"{method}\(\) of Junk must return"):
         gym.make(BASE, domain=domain, disable_env_checker=True)
