@@ -213,3 +213,19 @@ def test_an_audit_puts_hs_answers_in_the_place_of_some(overseer, share):
     np.testing.assert_array_equal(answers[~right], wrong.answer(contexts, questions)[~right])
     assert abs(right.mean() - share) < 0.03
     assert overseer.human_interactions == right.sum()  # H is asked about these alone
+
+
+def test_an_amplified_assistant_asks_nothing_for_the_judge():
+    domain = ShortestPath(6)
+    contexts = domain.sample_contexts(np.random.default_rng(0), 5)
+    questions = domain.sample_questions(np.random.default_rng(1), contexts, 10)
+    counts = []
+    for judging in (None, False, True):
+        overseer, rng = ScriptedOverseer(domain), np.random.default_rng(2)
+        parts = overseer, Oracle(domain), rng
+        if judging is None:
+            AmplifiedAssistant(*parts).answer(contexts, questions)
+        else:
+            amplify(*parts, contexts, questions, judging=judging)
+        counts.append(overseer.assistant_answers)
+    assert counts[0] == counts[1] < counts[2]

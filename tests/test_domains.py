@@ -373,6 +373,14 @@ def test_rows_of_tokens_that_are_questions_are_told_from_others(cls):
 
 
 @ALL
+def test_the_vocabulary_ends_with_the_kinds_of_questions(cls):
+    primitive = {"Assignment": 3, "ShortestPath": 2, "UnionFind": 3}.get(cls.name, 0)
+    for size in (3, 16):
+        domain = cls(size)
+        assert domain.n_symbols == domain.kind_symbol + len(domain.kinds) + primitive
+
+
+@ALL
 def test_a_base_size_is_what_a_domain_has_without_arguments(cls):
     assert cls().size == cls().max_size == cls.base_size
 

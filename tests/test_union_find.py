@@ -164,6 +164,8 @@ def test_texts():
     rows = ask(domain, np.array([V, P, D, EDGE]), np.array([3, 4, 5, 6]), np.array([0, 0, 0, 7]))
     texts = [domain.question_text(row) for row in rows]
     assert texts == ["V(3)", "P(4)", "D(5)", "edge(6, 7)"]
+    facts = [domain.fact_text(np.array(fact)) for fact in ([3, 7], [3, 11], [0, 0])]
+    assert facts == ["3-7", "3:A", ""]
     symbols = (0, 10, 11, 13, 14, 15, 16)
     assert [domain.answer_text(s) for s in symbols] == [
         "idk", "10", "A", "C", "0 steps", "1 step", "2 steps"
@@ -184,6 +186,7 @@ def test_what_h_asks():
         for round in range(4):
             asked = domain.ask(rng, round, contexts, question, transcript)[0, 0]
             rows[kind, round] = [domain.question_text(row) for row in asked if row[0]]
+            assert not asked[asked[:, 0] != domain.kind_symbol + EDGE, 2].any()
     x = deepest
     for kind in (V, P, D):
         assert rows[kind, 0] == [f"label({x})"]
