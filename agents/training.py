@@ -273,6 +273,10 @@ def train_once(
     if device is not None:
         model["device"] = device
     if max_depth is not None:
+        if not issubclass(CLASSES[settings.algorithm], AnswerLearner):
+            raise ValueError(f"max_depth is for learners that are taught answers, not for {agent}")
+        domain = gym.make(env_id, **settings.env_kwargs).unwrapped.domain  # type: ignore[attr-defined]
+        check_range("max_depth", max_depth, 1, domain.max_depth)
         at_once = {"start_depth": max_depth}
         model["curriculum"] = {**model.get("curriculum", at_once), "end_depth": max_depth}
     settings = replace(settings, model=model)

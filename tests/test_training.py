@@ -81,7 +81,8 @@ def test_patience_ends_a_run(tmp_path):
         (["imitation", "--seed", "-1"], "seed must be in"),
         (["imitation", "--threads", "0"], "threads must be in"),
         (["imitation", "--size", "9"], "size must be in"),
-        (["imitation", "--max-depth", "9"], "end_depth must be in"),
+        (["imitation", "--max-depth", "9"], "max_depth must be in 1..2, got 9"),
+        (["ppo", "--max-depth", "2"], "max_depth is for learners that are taught answers"),
         (["imitation", "--resume"], "resume needs a run with the same settings"),
     ],
 )
