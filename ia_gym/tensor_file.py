@@ -14,8 +14,10 @@ from torch import Tensor
 
 from ia_gym.files import write_whole
 
-SETTINGS, FINGERPRINT = "ia_gym", "sha256"
+SETTINGS, FINGERPRINT = "ia_gym.settings", "sha256"
 """Names in a file's header."""
+OLDER = "ia_gym"
+"""What settings were called when a fingerprint stood beside them, or in no place at all."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
@@ -48,12 +50,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        settings = json.loads(header[SETTINGS])
+        settings = json.loads(header[OLDER if OLDER in header else SETTINGS])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no file of tensors and settings: {error!r}") from error
     if not isinstance(settings, dict):
         raise ValueError(f"{path} must hold settings, got {settings!r}")
-    told = settings.pop(FINGERPRINT, header.get(FINGERPRINT))  # older files hold it beside them
+    told = header.get(FINGERPRINT) if OLDER in header else settings.pop(FINGERPRINT, "missing")
     if told not in (None, fingerprint(tensors, json.dumps(settings))):
         raise ValueError(f"{path} is damaged")
     return settings, tensors

@@ -44,6 +44,15 @@ def test_interactions_and_answers_are_counted(overseer):
     assert overseer.assistant_answers == 2 * np.count_nonzero(batch.depths > 1)
 
 
+def test_only_what_was_asked_and_not_looked_up_is_put_to_the_assistant():
+    domain, rng = ShortestPath(6), np.random.default_rng(0)
+    overseer = ScriptedOverseer(domain)
+    batch = sample_batch(overseer, Oracle(domain), rng, 20, 20, judging=True)
+    asked = batch.transcript.questions
+    put = (asked[..., 0] != 0) & ~domain.is_primitive(asked)
+    assert overseer.assistant_answers == np.count_nonzero(put) < put.size / 2
+
+
 def test_rows_without_a_question_are_left_alone(overseer):
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)
