@@ -274,8 +274,10 @@ def test_answers_of_the_kind_that_is_asked_for():
 def test_a_context_with_too_many_neighbours_is_drawn_again(monkeypatch):
     monkeypatch.setattr(shortest_path_module, "MAX_DEGREE", 3)
     domain, rng = ShortestPath(4, 6), np.random.default_rng(0)
+    most = set()
     for _ in range(20):
         contexts = domain.sample_contexts(rng, 3, 4)
         assert len(contexts) == 3
-        assert contexts["degree"].max() <= 3
+        most.add(int(contexts["degree"].max()))
         assert ((contexts["vertices"] != IDK).sum(axis=1) == 4).all()
+    assert max(most) == 3

@@ -228,10 +228,12 @@ def test_answers_of_the_kind_that_is_asked_for():
 
 
 def test_a_context_with_too_many_neighbours_is_drawn_again(monkeypatch):
-    monkeypatch.setattr(union_find_module, "MAX_DEGREE", 3)
+    monkeypatch.setattr(union_find_module, "MAX_DEGREE", 2)
     domain, rng = UnionFind(6, 8), np.random.default_rng(0)
+    most = set()
     for _ in range(20):
         contexts = domain.sample_contexts(rng, 3, 6)
         assert len(contexts) == 3
-        assert contexts["degree"].max() <= 3
+        most.add(int(contexts["degree"].max()))
         assert ((contexts["vertices"] != IDK).sum(axis=1) == 6).all()
+    assert max(most) == 2
