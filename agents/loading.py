@@ -70,7 +70,7 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
     except (ValueError, KeyError) as error:
         raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
     learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, AnswerLearner)}
-    if name not in learners:
+    if not isinstance(name, str) or name not in learners:
         raise ValueError(f"model must hold one of {sorted(learners)}, got {name}")
     return learners[name].load(path)
 
