@@ -4,6 +4,7 @@
 # make test-oldest  tests with the oldest supported versions of gymnasium and SB3
 # make results-check  tells whether the tables in README and docs are those of the results files
 # make coverage   tests, and which lines they run
+# make mutants    changes the domains' rules in hundreds of ways: would the tests notice?
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make bench  measures the suite's speed on this machine
 # make docs   writes the domains' pages from their docstrings, and the site into build/site
@@ -15,7 +16,7 @@ READY := $(VENV)/.ready
 # The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
 TYPES := build/types
 
-.PHONY: demo test test-long test-oldest test-zoo results-check coverage bench docs clean
+.PHONY: demo test test-long test-oldest test-zoo results-check coverage mutants bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -48,6 +49,10 @@ results-check: $(READY)
 coverage: $(READY)
 	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov=envs --cov=agents --cov-report=term
 
+mutants: $(READY)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutants]"
+	PATH=$(CURDIR)/$(VENV)/bin:$$PATH $(VENV)/bin/python tests/long/mutants.py
+
 # rl-zoo3 asks for older packages than those that are pinned, all but torch.
 test-zoo:
 	$(PYTHON) -m venv $(VENV)-zoo
@@ -72,4 +77,4 @@ $(READY): setup.py constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(VENV)-zoo $(VENV)-oldest runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-zoo $(VENV)-oldest runs build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -43,6 +43,7 @@ setup(
         "contrib": ["sb3-contrib>=2.7"],
         "docs": ["mkdocs-material>=9.5"],
         "browser": ["playwright>=1.40"],
+        "mutants": ["mutmut>=3.8"],
         "zoo": ["rl_zoo3>=2.7"],
         "dev": [
             "hypothesis>=6.0",

@@ -18,9 +18,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ia_gym.action_overseer import ActionOverseer
-from ia_gym.agents.files import write_json
 from ia_gym.agents.training import command, commit
 from ia_gym.envs.action_envs import frozen_lake
+from ia_gym.files import write_json
 from ia_gym.tasks.domain import check_range
 from ia_gym.transition_table import TabularAssistant, TransitionTable
 

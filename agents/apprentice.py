@@ -16,7 +16,7 @@ from ia_gym.assistants import Assistant, polyak_average
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
 from ia_gym.optimizers import MuonAdamW
 from ia_gym.overseers import ScriptedOverseer
-from ia_gym.tasks.domain import check_range
+from ia_gym.tasks.domain import check_number, check_range
 from ia_gym.transcript import Symbols, Transcript
 from ia_gym.trust import MovingAverages
 
@@ -77,11 +77,9 @@ class Apprentice:
         max_grad_norm: float = 1.0,
         **sizes: Any,
     ) -> None:
-        if not interaction_rate > 0:
-            raise ValueError(f"interaction_rate must be above 0, got {interaction_rate}")
         self.human = human
         self.rng = rng
-        self.interaction_rate = float(interaction_rate)
+        self.interaction_rate = check_number("interaction_rate", interaction_rate, "(0, inf)")
         self.batch_size = check_range("batch_size", batch_size, 1, 10**6)
         self.max_grad_norm = max_grad_norm
         self.predictor = HumanPredictor(human.domain, **sizes).to(device)

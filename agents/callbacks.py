@@ -24,6 +24,7 @@ from ia_gym.agents.sb3_bridge import GymnasiumVecEnv
 from ia_gym.amplification import sample_batch
 from ia_gym.assistants import polyak_average
 from ia_gym.curriculum import Curriculum
+from ia_gym.files import write_whole
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks.domain import check_number, check_range
 
@@ -68,9 +69,11 @@ class AmplificationCallback(BaseCallback):
     ) -> None:
         super().__init__(verbose)
         self.answering = answering
-        self.horizon = horizon
+        self.horizon = check_number("horizon", horizon, "[1, inf)")
         self.period = check_range("period", period, 1, 10**9)
         self.deterministic = deterministic
+        if not isinstance(path, str | os.PathLike | None):
+            raise ValueError(f"path must be None or the name of a file, got {path!r}")
         self.path = None if path is None else Path(path)
 
     def _on_training_start(self) -> None:
@@ -87,7 +90,7 @@ class AmplificationCallback(BaseCallback):
         if self.path is not None and self.path.exists():
             try:
                 load_model(self.kept, self.path)
-            except (SafetensorError, RuntimeError) as error:
+            except (SafetensorError, RuntimeError, OSError) as error:
                 raise ValueError(
                     f"path must hold the copy of such a policy: {self.path}: {error}"
                 ) from error
@@ -125,7 +128,7 @@ class AmplificationCallback(BaseCallback):
 
     def _on_training_end(self) -> None:
         if self.path is not None:
-            save_model(self.kept, str(self.path))
+            write_whole(self.path, lambda aside: save_model(self.kept, str(aside)))
 
 
 class HumanPredictorCallback(BaseCallback):
@@ -263,6 +266,7 @@ class EvaluationCallback(BaseCallback):
         self.eval_freq = eval_freq
         self.on_evaluation = on_evaluation
         self.history = list(history)
+        self._decide()  # a run that is resumed may have come to its end before
 
     def _on_training_start(self) -> None:
         self.started = {tag: clock() for tag, clock in CLOCKS.items()}
@@ -300,14 +304,20 @@ class EvaluationCallback(BaseCallback):
             self.logger.record(tag, value)
         self.logger.dump(self.num_timesteps)
         self.history.append({"timesteps": self.num_timesteps, **row})
+        self._decide()
+        if self.on_evaluation is not None:
+            self.on_evaluation(self.history[-1])
+
+    def _decide(self) -> None:
+        """Whether what has been measured so far ends the training."""
+        if not self.history:
+            return
         accuracies = [row["eval/accuracy"] for row in self.history]
         best = int(np.argmax(accuracies))
         if self.target_accuracy is not None and accuracies[-1] >= self.target_accuracy:
             self.stopped_by = "target_accuracy"
         elif self.patience is not None and len(accuracies) - 1 - best >= self.patience:
             self.stopped_by = "patience"
-        if self.on_evaluation is not None:
-            self.on_evaluation(self.history[-1])
 
     def _count(self, name: str) -> int:
         """A counter of the overseer's: the learner's own, or that of its environments."""

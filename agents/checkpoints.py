@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stable_baselines3.common.vec_env import VecEnv
 
-from ia_gym.agents.files import write_whole
 from ia_gym.agents.learner import AnswerLearner
+from ia_gym.files import write_whole
 
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"

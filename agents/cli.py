@@ -122,6 +122,9 @@ def train(
     except Interrupted as error:
         typer.echo(f"ia-gym train: {error}; --resume goes on", err=True)
         raise typer.Exit(128 + error.signum) from None
+    except OSError as error:  # as on a full disk
+        typer.echo(f"ia-gym train: {error}; --resume goes on from the last checkpoint", err=True)
+        raise typer.Exit(1) from None
     final = result["final"]
     typer.echo(
         f"{result['agent']} on {result['env_id']}: {final['eval/accuracy']:.1%} of "

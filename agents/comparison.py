@@ -28,7 +28,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.episodes import evaluation_for
-from ia_gym.agents.files import write_json
 from ia_gym.agents.finished import by_agent, read_runs, summary
 from ia_gym.agents.plots import plot_curves
 from ia_gym.agents.settings import load_settings
@@ -42,6 +41,7 @@ from ia_gym.agents.training import (
     prepare_folder,
     train,
 )
+from ia_gym.files import write_json
 from ia_gym.tasks.domain import check_range
 
 
@@ -104,7 +104,6 @@ def compare(
     jobs = check_range("jobs", os.cpu_count() or 1 if jobs is None else jobs, 1, 1000)
     settings = {agent: load_settings(agent, env_id) for agent in agents}
     if n_timesteps is not None:
-        check_range("n_timesteps", n_timesteps, 1, 10**12)
         settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
     folder = prepare_folder(log_dir)
     held_out = evaluation_for(env_id, n_questions)

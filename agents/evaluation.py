@@ -64,6 +64,9 @@ class HeldOut:
         self, env_id: str, n_questions: int = 4096, seed: int = 0, **env_kwargs: Any
     ) -> None:
         check_range("n_questions", n_questions, 1, 10**7)
+        check_range("seed", seed, 0, 2**32 - 1)
+        if not isinstance(env_id, str):
+            raise ValueError(f"env_id must be the id of an environment, got {env_id!r}")
         env = gym.make(env_id, **{**env_kwargs, "reward": "truth"})
         self.domain: Domain = env.unwrapped.domain  # type: ignore[attr-defined]
         env.close()

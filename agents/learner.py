@@ -5,8 +5,6 @@ The algorithms themselves are in ``imitation.py`` and ``supervised.py``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from abc import abstractmethod
@@ -17,8 +15,6 @@ import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import ProgressBarCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -29,7 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.features import read_spaces
-from ia_gym.agents.files import write_whole
 from ia_gym.agents.policy import AnswerPolicy
 from ia_gym.agents.schedules import WarmupLinear
 from ia_gym.assistants import NetworkAssistant
@@ -37,13 +32,16 @@ from ia_gym.curriculum import Curriculum
 from ia_gym.envs.spaces import answer_spaces
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Contexts, Domain
-from ia_gym.tasks.domain import check_range
+from ia_gym.tasks.domain import check_number, check_range
+from ia_gym.tensor_file import read_tensors, write_tensors
 from ia_gym.transcript import IDK, Symbols
 
 COUNTERS = ("human_interactions", "assistant_answers")
 """What the overseer counts."""
 ANSWERS = "answers"
 """Begins the names of the tensors in a file that holds the answering network alone."""
+REFUSED = {"policy", "env", "device", "tensorboard_log", "verbose", "_init_setup_model"}
+"""Arguments that a checkpoint may not give: they are for whoever loads it to choose."""
 COUNT_WORK_EVERY = 50
 """Training steps from one count of their floating-point work to the next."""
 
@@ -94,6 +92,13 @@ class AnswerLearner(BaseAlgorithm):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
+        if seed is not None:
+            check_range("seed", seed, 0, 2**32 - 1)
+        for name, value in (("curriculum", curriculum), ("policy_kwargs", policy_kwargs)):
+            if value is not None and not isinstance(value, dict):
+                raise ValueError(f"{name} must be None or a dict of arguments, got {value!r}")
+        if not callable(learning_rate):
+            check_number("learning_rate", learning_rate, "[0, inf)")
         super().__init__(
             policy,
             env,
@@ -107,7 +112,7 @@ class AnswerLearner(BaseAlgorithm):
         )
         self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
         self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf]")
         self.curriculum_kwargs = curriculum
         if _init_setup_model:
             self._setup_model()
@@ -307,10 +312,7 @@ class AnswerLearner(BaseAlgorithm):
             "num_timesteps": self.num_timesteps,
             "random": self.rng.bit_generator.state,
         }
-        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        header = {"ia_gym": json.dumps(settings)}
-        header["sha256"] = fingerprint(tensors, header["ia_gym"])
-        write_whole(path, lambda aside: save_file(tensors, aside, header))
+        write_tensors(path, tensors, settings)
 
     @classmethod
     def load(  # type: ignore[override]
@@ -340,17 +342,32 @@ class AnswerLearner(BaseAlgorithm):
         if not path.is_file():
             raise FileNotFoundError(f"path must name a saved {cls.__name__}, found no file {path}")
         try:
-            with safe_open(path, "pt") as file:
-                header = file.metadata()
-                settings = json.loads(header["ia_gym"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            settings, tensors = read_tensors(path)
+            name, saved = settings["learner"], dict(settings["arguments"])
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"path must name a saved {cls.__name__}; {path}: {error}") from error
-        if header.get("sha256") not in (None, fingerprint(tensors, header["ia_gym"])):
-            raise ValueError(f"path must name a saved {cls.__name__}; {path} is damaged")
-        if settings["learner"] != cls.__name__:
-            raise ValueError(f"{path} holds a {settings['learner']}, not a {cls.__name__}")
-        arguments = {**settings["arguments"], **kwargs}
+        if name != cls.__name__:
+            raise ValueError(f"{path} holds a {name}, not a {cls.__name__}")
+        # Else a file could name an environment, for which gymnasium imports what it is told to.
+        if foreign := sorted(saved.keys() & REFUSED):
+            raise ValueError(f"path must name a saved {name}; {path} holds {foreign}")
+        try:
+            return cls._rebuild(settings, tensors, {**saved, **kwargs}, env, device)
+        except (LookupError, TypeError, RuntimeError, AttributeError, ArithmeticError) as error:
+            if kwargs:  # they may be what is wrong
+                raise
+            raise ValueError(f"path must name a saved {name}; {path}: {error!r}") from error
+
+    @classmethod
+    def _rebuild(
+        cls,
+        settings: dict[str, Any],
+        tensors: dict[str, Tensor],
+        arguments: dict[str, Any],
+        env: GymEnv | None,
+        device: torch.device | str,
+    ) -> Self:
+        """The learner that a file's settings and tensors tell of."""
         if arguments["learning_rate"] is None:  # a schedule of the caller's own is not saved
             del arguments["learning_rate"]
         model = cls(device=device, _init_setup_model=False, **arguments)
@@ -412,15 +429,6 @@ class AnswerLearner(BaseAlgorithm):
         super().set_env(env, force_reset)
         if hasattr(self, "policy"):
             self._read_domain()
-
-
-def fingerprint(tensors: dict[str, Tensor], text: str) -> str:
-    """What tells whether a file holds what was written to it: SHA-256 of tensors and text."""
-    digest = hashlib.sha256(text.encode())
-    for key in sorted(tensors):
-        digest.update(key.encode())
-        digest.update(tensors[key].numpy().tobytes())
-    return digest.hexdigest()
 
 
 def under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

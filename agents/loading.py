@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_model
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -20,6 +20,7 @@ from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.settings import CLASSES
 from ia_gym.assistants import polyak_average
 from ia_gym.envs.action_envs import make_action_env
+from ia_gym.tensor_file import read_tensors
 
 RUN_FILES = ("result.json", "run.json")
 """What says how the agent in a run's folder was trained; the first is there once it is finished."""
@@ -69,12 +70,11 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
     if not Path(path).is_file():
         raise FileNotFoundError(f"model must name a saved learner, found no file {path}")
     try:
-        with safe_open(path, "pt") as file:
-            name = json.loads(file.metadata()["ia_gym"])["learner"]
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        name = read_tensors(Path(path))[0]["learner"]
+    except (ValueError, KeyError) as error:
         raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
     learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, AnswerLearner)}
-    if name not in learners:
+    if not isinstance(name, str) or name not in learners:
         raise ValueError(f"model must hold one of {sorted(learners)}, got {name}")
     return learners[name].load(path)
 

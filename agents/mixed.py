@@ -68,6 +68,11 @@ class Mixed(Reinforce):
         **kwargs: Any,
     ) -> None:
         check_number("demo_share", demo_share, "(0, 1]")
+        check_number("rl_weight", rl_weight, "[0, inf)")
+        check_number("drift_coef", drift_coef, "[0, inf)")
+        both = imitation_weight  # a checkpoint gives a list
+        for weight in both if isinstance(both, list | tuple) and len(both) == 2 else [both]:
+            check_number("imitation_weight", weight, "[0, inf)")
         if max_drift is not None:
             check_number("max_drift", max_drift, "[0, inf)")
         self.seed_steps = check_range("seed_steps", seed_steps, 0, 10**9)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ia_gym.agents.approval_learner import ApprovalLearner
 from ia_gym.amplification import Batch
+from ia_gym.tasks.domain import check_number
 
 
 class Reinforce(ApprovalLearner):
@@ -33,7 +34,7 @@ class Reinforce(ApprovalLearner):
         ent_coef: float = 0.05,
         **kwargs: Any,
     ) -> None:
-        self.ent_coef = ent_coef
+        self.ent_coef = check_number("ent_coef", ent_coef, "[0, inf)")
         super().__init__(policy, env, **kwargs)
 
     def train_step(self) -> None:

@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ia_gym.agents.evaluation import HeldOut
-from ia_gym.agents.files import write_json
 from ia_gym.agents.loading import load_learner
 from ia_gym.agents.table import split_tag
 from ia_gym.agents.training import check_env_id
 from ia_gym.amplification import AmplifiedAssistant
 from ia_gym.assistants import Assistant, NetworkAssistant
+from ia_gym.files import write_json
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks.domain import check_range
 

@@ -32,12 +32,12 @@ from ia_gym.agents.amplified_learner import AmplifiedLearner
 from ia_gym.agents.callbacks import AmplificationCallback, CurriculumCallback, EvaluationCallback
 from ia_gym.agents.episodes import Episodes, evaluation_for
 from ia_gym.agents.evaluation import HeldOut, accuracy_tag, class_names
-from ia_gym.agents.files import write_json, write_text
 from ia_gym.agents.learner import AnswerLearner
 from ia_gym.agents.sb3_bridge import make_sb3_vec_env
 from ia_gym.agents.settings import CLASSES, Settings, load_settings, resolve
 from ia_gym.agents.showing import EpisodeShowingCallback, ShowingCallback
 from ia_gym.agents.table import short
+from ia_gym.files import write_json, write_text, write_whole
 from ia_gym.tasks import Domain
 from ia_gym.tasks.domain import check_range
 
@@ -153,8 +153,9 @@ def train(
         arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
         model = cls(env=env, seed=run.seed, **arguments)
     held_out = evaluation_for(run.env_id, run.n_questions, **settings.env_kwargs)
-    # Before the logger's own file: what was logged after the checkpoint will be logged again.
-    write_layout(run.folder, held_out, model.num_timesteps + 1 if history else None)
+    # Before the logger's own file: what was logged after the checkpoint will be logged again, and
+    # all of it without one.
+    write_layout(run.folder, held_out, model.num_timesteps + 1 if history else 0)
     model.set_logger(configure(str(run.folder), ["tensorboard"]))
 
     def keep(row: dict[str, float]) -> None:
@@ -185,7 +186,8 @@ def train(
         callbacks.insert(0, CurriculumCallback(**settings.curriculum))
     remaining = settings.n_timesteps - model.num_timesteps
     try:
-        model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
+        if evaluation.stopped_by is None:
+            model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
     except Interrupted:
         if isinstance(model, AnswerLearner):
             checkpoints.keep(model, run.folder)
@@ -195,7 +197,7 @@ def train(
         if isinstance(model, AmplifiedLearner) and model.apprentice is not None:
             model.apprentice.overseer.save(run.folder / HUMAN)
     else:
-        model.save(run.folder / "model")
+        write_whole(run.folder / "model.zip", model.save)
     env.close()
     result = {
         "env_id": run.env_id,
@@ -274,6 +276,10 @@ def train_once(
     if device is not None:
         model["device"] = device
     if max_depth is not None:
+        if not issubclass(CLASSES[settings.algorithm], AnswerLearner):
+            raise ValueError(f"max_depth is for learners that are taught answers, not for {agent}")
+        domain = gym.make(env_id, **settings.env_kwargs).unwrapped.domain  # type: ignore[attr-defined]
+        check_range("max_depth", max_depth, 1, domain.max_depth)
         at_once = {"start_depth": max_depth}
         model["curriculum"] = {**model.get("curriculum", at_once), "end_depth": max_depth}
     settings = replace(settings, model=model)
@@ -283,7 +289,6 @@ def train_once(
         settings = replace(settings, env_kwargs=kwargs)
     changes = {name: value for name, value in changes.items() if value is not None}
     settings = replace(settings, **changes)
-    check_range("n_timesteps", settings.n_timesteps, 1, 10**12)
     folder = prepare_folder(log_dir or Path("runs") / env_id / f"{agent}_seed{seed}")
     run = Run(env_id, agent, seed, settings, n_questions, folder)
     if resume and not is_resumable(run):
@@ -342,6 +347,8 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         Settings(**content["settings"])
         if not {"env_id", "agent", "seed"} <= set(content):
             raise KeyError("env_id, agent and seed")
+        if not isinstance(content["agent"], str):
+            raise TypeError("agent must be a name")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"agent must name a run.json, got {path}: {error}") from error
     return content
@@ -349,7 +356,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def check_env_id(env_id: str) -> None:
     """Raise a ``ValueError`` that names the known ids, if ``env_id`` is none of them."""
-    if env_id not in gym.registry:
+    if not isinstance(env_id, str) or env_id not in gym.registry:
         known = sorted(name for name in gym.registry if name.startswith("IA-"))
         raise ValueError(f"env_id must be one of {known}, got {env_id!r}")
 

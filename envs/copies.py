@@ -75,7 +75,7 @@ def known_parts(env: Env, rng: np.random.Generator) -> dict[int, Any]:
     those of the environment and its wrappers.
     """
     memo: dict[int, Any] = {}
-    parts = []
+    parts: list[Any] = []
     layer = env
     while isinstance(layer, gym.Wrapper):
         parts += vars(layer).values()

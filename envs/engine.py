@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification import AuditedAssistant, amplify, open_round
 from ia_gym.assistants import Assistant, KnowNothing, Oracle
+from ia_gym.domain_checker import check_domain
 from ia_gym.human_predictor import LearnedOverseer
 from ia_gym.overseers import ApprovalMode, Overseer, ScriptedOverseer
 from ia_gym.tasks import DOMAINS, Contexts, Domain
@@ -316,6 +317,8 @@ def make_engine(
         if domain not in DOMAINS:
             raise ValueError(f"domain must be one of {sorted(DOMAINS)}, got {domain!r}")
         domain = DOMAINS[domain]
+    if not (isinstance(domain, type) and issubclass(domain, Domain)):
+        raise ValueError(f"domain must be a name or a subclass of Domain, got {domain!r}")
     for name, value, allowed in (
         ("reward", reward, get_args(RewardMode)),
         ("assistant", assistant, get_args(AssistantMode)),
@@ -325,6 +328,8 @@ def make_engine(
     wrong_price = check_number("wrong_price", wrong_price, "[0, inf)")
     audit = check_number("audit", audit, "[0, 1]")
     built = domain(**domain_kwargs)
+    if domain not in DOMAINS.values():
+        check_domain(built)
     judge: Overseer = ScriptedOverseer(built, approval)
     if overseer != "scripted":
         if approval != "strict":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ia_gym.assistants import Assistant
 from ia_gym.overseers import Overseer
+from ia_gym.tasks.checks import ANY, check_array
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import IDK, PENDING, Symbols, Transcript
 
@@ -47,9 +48,11 @@ def open_round(
     slots = domain.rounds[round]
     asked = overseer.ask(rng, round, contexts, questions, transcript)
     width = slots.stop - slots.start
-    check_asked(asked, (*questions.shape[:2], width, domain.question_length), domain)
+    shape = (*questions.shape[:2], width, domain.question_length)
+    check_array(domain, "ask", asked, shape, domain.n_symbols - 1)
     flat = asked.reshape(len(asked), -1, domain.question_length)
     primitive = domain.is_primitive(flat)
+    check_array(domain, "is_primitive", primitive, flat.shape[:2], 1, kinds="b")
     pending = (flat[..., 0] != 0) & ~primitive
     if trusted is not None:
         untrusted = pending & ~trusted[domain.classes(contexts, flat)]
@@ -58,6 +61,9 @@ def open_round(
     answers = np.where(pending, PENDING, IDK)
     if primitive.any():
         found = domain.look_up(rng, contexts, flat)
+        check_array(domain, "look_up", found, primitive.shape, ANY)
+        sought = found[primitive]
+        check_array(domain, "look_up", sought, sought.shape, domain.n_symbols - 1)
         answers = np.where(primitive & (flat[..., 0] != 0), found, answers)
     transcript.questions[..., slots, :] = flat.reshape(asked.shape)
     transcript.answers[..., slots] = answers.reshape(asked.shape[:3])
@@ -104,22 +110,6 @@ def amplify(
             transcript.answers[..., domain.rounds[round]][pending] = answers
             overseer.assistant_answers += len(answers)
     return transcript
-
-
-def check_asked(asked: Symbols, shape: tuple[int, ...], domain: Domain) -> None:
-    """Refuse sub-questions that are not ``shape`` symbols of the domain.
-
-    Raises:
-        ValueError: naming the domain, what its script returned and what is allowed.
-    """
-    array = np.asarray(asked)
-    high = domain.n_symbols - 1
-    fits = array.shape == shape and array.dtype.kind in "iu"
-    if not fits or (array.size and not 0 <= array.min() <= array.max() <= high):
-        raise ValueError(
-            f"ask() of {domain.name} must return whole numbers in 0..{high} of shape {shape}, got "
-            f"{array.dtype} of shape {array.shape}"
-        )
 
 
 def put_to(

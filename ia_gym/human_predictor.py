@@ -10,7 +10,6 @@ was seen on few names serve for all of them.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ia_gym.blocks import Block, Memory
-from ia_gym.tasks.domain import Contexts, Domain
+from ia_gym.models import MOST
+from ia_gym.tasks.domain import Contexts, Domain, check_range
+from ia_gym.tensor_file import read_tensors, write_tensors
 from ia_gym.transcript import IDK, Symbols, Transcript
 
 
@@ -38,6 +37,9 @@ class HumanPredictor(nn.Module):
         heads: attention heads; divides ``width``.
         layers: blocks.
 
+    Raises:
+        ValueError: for a size out of range, or if ``heads`` does not divide ``width``.
+
     Attributes:
         asked_at: of each slot, the event in which its sub-question stands.
         answered_at: of each slot, the event in which the answer stands.
@@ -45,6 +47,11 @@ class HumanPredictor(nn.Module):
 
     def __init__(self, domain: Domain, width: int = 64, heads: int = 4, layers: int = 2) -> None:
         super().__init__()
+        check_range("width", width, 1, MOST)
+        check_range("heads", heads, 1, MOST)
+        check_range("layers", layers, 0, MOST)
+        if width % heads:
+            raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         self.sizes = {"width": width, "heads": heads, "layers": layers}
         self.length, self.n_symbols = domain.question_length, domain.n_symbols
         # Events: the question; of each round the sub-questions, then their answers.
@@ -287,10 +294,7 @@ class LearnedOverseer:
             "sizes": self.predictor.sizes,
             "human_interactions": self.human_interactions,
         }
-        state = {
-            key: value.cpu().contiguous() for key, value in self.predictor.state_dict().items()
-        }
-        save_file(state, path, {"ia_gym": json.dumps(header)})
+        write_tensors(Path(path), self.predictor.state_dict(), header)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], domain: Domain) -> Self:
@@ -307,17 +311,18 @@ class LearnedOverseer:
         if not Path(path).is_file():
             raise FileNotFoundError(f"overseer must name a saved H', found no file {path}")
         try:
-            with safe_open(path, "pt") as file:
-                header: dict[str, Any] = json.loads(file.metadata()["ia_gym"])
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            found = header["made_for"]
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            header, state = read_tensors(Path(path))
+            found, sizes, asked = (header[k] for k in ("made_for", "sizes", "human_interactions"))
+        except (ValueError, KeyError) as error:
             raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
         if found != made_for(domain):
             raise ValueError(f"overseer must be made for {made_for(domain)}; {path} is for {found}")
-        predictor = HumanPredictor(domain, **header["sizes"])
-        predictor.load_state_dict(state)
-        return cls(domain, predictor, header["human_interactions"])
+        try:
+            predictor = HumanPredictor(domain, **sizes)
+            predictor.load_state_dict(state)
+            return cls(domain, predictor, int(asked))
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
 
     def _next(self, reading: _Reading) -> Symbols:
         """The likeliest tokens ``(n, Lq)`` of the next event."""

@@ -15,6 +15,10 @@ from torch import Tensor, nn
 
 from ia_gym.blocks import Block, Memory
 from ia_gym.relations import Relation, RelationalBlock
+from ia_gym.tasks.domain import check_range
+
+MOST = 4096
+"""Of any size of a network; more is a slip of the keyboard, or of whoever wrote a checkpoint."""
 
 
 class Encoded(NamedTuple):
@@ -51,8 +55,8 @@ class FactsNetwork(nn.Module):
             (:mod:`ia_gym.relations`); False for plain attention.
 
     Raises:
-        ValueError: if ``heads`` does not divide ``width``, or a relational network has no block
-            for its facts or only one head.
+        ValueError: for a size out of range, if ``heads`` does not divide ``width``, or if a
+            relational network has no block for its facts or only one head.
     """
 
     def __init__(
@@ -68,6 +72,11 @@ class FactsNetwork(nn.Module):
         relational: bool = False,
     ) -> None:
         super().__init__()
+        check_range("width", width, 1, MOST)
+        check_range("heads", heads, 1, MOST)
+        check_range("fact_layers", fact_layers, 0, MOST)
+        check_range("question_layers", question_layers, 0, MOST)
+        check_range("fact_passes", fact_passes, 1, MOST)
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         if relational and (fact_layers < 1 or heads < 2):

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ia_gym.tasks.checks import check_array
 from ia_gym.tasks.domain import Contexts, Domain
 from ia_gym.transcript import Symbols, Transcript
 
@@ -86,7 +87,10 @@ class ScriptedOverseer:
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         """H's own answer, the *target*, ``(B, Q)``."""
-        return self.domain.answer(contexts, questions, transcript)
+        domain = self.domain
+        answers = domain.answer(contexts, questions, transcript)
+        check_array(domain, "answer", answers, questions.shape[:2], domain.n_answers - 1)
+        return answers
 
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
@@ -96,4 +100,9 @@ class ScriptedOverseer:
         Strict approval is 1 or 0; graded approval is 2^-error, see ``Domain.error``.
         """
         error = self.domain.error(contexts, questions, transcript, answers)
+        if np.shape(error) != answers.shape or not np.all(error >= 0):
+            raise ValueError(
+                f"error() of {self.domain.name} must return numbers of at least 0, of shape "
+                f"{answers.shape}, got {error!r}"
+            )
         return np.where(error == 0, 1.0, 0.0) if self.approval == "strict" else np.exp2(-error)

@@ -3,12 +3,13 @@
 import ast
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ia_gym.tasks import Assignment
 from ia_gym.tasks.assignment import APPLY, FIRST, SECOND, VALUE
-from ia_gym.transcript import IDK
+from ia_gym.transcript import IDK, Transcript
 
 
 def interpret(domain, context):
@@ -116,3 +117,34 @@ def test_texts():
     rows = domain.question(np.array([VALUE, FIRST]), np.array([3, 4]), 0, np.ones(2, bool))
     assert [domain.question_text(row) for row in rows] == ["value(x1)", "first(x2)"]
     assert [domain.answer_text(answer) for answer in range(3)] == ["idk", "a", "b"]
+
+
+def test_what_h_asks():
+    """Both arguments; the values of variables among them; f of two values."""
+    domain, rng = Assignment(9), np.random.default_rng(0)
+    v = domain.n_values
+    question = domain.question(VALUE, np.array([[v + 2]]), 0, np.ones((1, 1), bool))
+    transcript = Transcript.empty((1, 1), domain.slots, 3)
+    contexts = domain.sample_contexts(rng, 1)
+
+    def ask(round, *answers):
+        transcript.answers[0, 0, : len(answers)] = answers
+        rows = domain.ask(rng, round, contexts, question, transcript)[0, 0]
+        return [tuple(row - [domain.kind_symbol, 0, 0]) if row[0] else None for row in rows]
+
+    assert ask(0) == [(FIRST, v + 2, 0), (SECOND, v + 2, 0)]
+    assert ask(1, v + 1, v + 5) == [(VALUE, v + 1, 0), (VALUE, v + 5, 0)]
+    assert ask(1, v, v) == ask(1, IDK, IDK) == [None, None]
+    assert ask(2, v + 1, v + 5, 1, v) == [(APPLY, 1, v)]
+    for wrong in ((v + 1, 1), (1, v + 1), (IDK, 1), (1, IDK)):
+        assert ask(2, v + 1, v + 5, *wrong) == [None]
+    transcript.answers[:] = 2, 2, 0, 0, 0
+    assert domain.answer(contexts, question, transcript) == 2  # a value: that is it
+    transcript.answers[:] = v + 1, v + 1, 1, 1, 3
+    assert domain.answer(contexts, question, transcript) == 3
+
+
+@pytest.mark.parametrize(("size", "depth"), [(2, 2), (8, 7), (9, 7), (64, 57)])
+def test_the_deepest_question_is_of_a_chain(size, depth):
+    """⌊√N⌋ values, then every variable rests on the one before."""
+    assert Assignment(size).max_depth == depth

@@ -333,6 +333,58 @@ def test_h_leaves_aside_what_is_not_trusted(cls):
     assert (domain.depth(contexts, flat)[asked] == 1).all()
 
 
+def is_question(domain, row):
+    """Whether a row of tokens is a question, by the domain's own account of its symbols."""
+    kind, *rest = (int(token) for token in row)
+    named = 1 <= rest[0] <= domain.max_size
+    if domain.name == "Permutation":
+        bits = (domain.bit_symbol, domain.bit_symbol + 1)
+        return kind == domain.kind_symbol and named and all(token in bits for token in rest[1:])
+    if domain.name == "Wildcard":
+        tokens = range(domain.bit_symbol, domain.bit_symbol + 3)
+        return kind == domain.kind_symbol and all(token in tokens for token in rest)
+    if domain.name == "Assignment":  # any two values or variables; b may be left out
+        symbols = range(1, domain.kind_symbol)
+        return kind >= domain.kind_symbol and rest[0] in symbols and rest[1] < domain.kind_symbol
+    return kind >= domain.kind_symbol and named and 0 <= rest[1] <= domain.max_size
+
+
+@ALL
+def test_rows_of_tokens_that_are_questions_are_told_from_others(cls):
+    """All that H asks, and each of it with one token exchanged for every other symbol."""
+    domain, rng = cls(5, 7), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 4)
+    questions = domain.sample_questions(rng, contexts, 10)
+    transcript = amplify(ScriptedOverseer(domain), Oracle(domain), rng, contexts, questions)
+    asked = np.concatenate([questions[..., None, :], transcript.questions], axis=2)
+    asked = np.unique(asked.reshape(-1, domain.question_length), axis=0)
+    formed = domain.well_formed(asked)
+    np.testing.assert_array_equal(formed, asked[:, 0] != 0)
+    rows = [asked]
+    for place in range(domain.question_length):
+        others = np.repeat(asked[formed], domain.n_symbols, axis=0)
+        others[:, place] = np.tile(np.arange(domain.n_symbols), formed.sum())
+        rows.append(others)
+    rows = np.concatenate(rows)
+    expected = [is_question(domain, row) for row in rows]
+    np.testing.assert_array_equal(domain.well_formed(rows), expected)
+    assert 0.1 < np.mean(expected) < 0.9
+    assert domain.well_formed(rows[None, :, None])[0, :, 0].tolist() == expected
+
+
+@ALL
+def test_the_vocabulary_ends_with_the_kinds_of_questions(cls):
+    primitive = {"Assignment": 3, "ShortestPath": 2, "UnionFind": 3}.get(cls.name, 0)
+    for size in (3, 16):
+        domain = cls(size)
+        assert domain.n_symbols == domain.kind_symbol + len(domain.kinds) + primitive
+
+
+@ALL
+def test_a_base_size_is_what_a_domain_has_without_arguments(cls):
+    assert cls().size == cls().max_size == cls.base_size
+
+
 # ---------------------------------------------------------------------- reading
 
 
@@ -348,6 +400,7 @@ def test_everything_has_a_text(cls):
     for row in np.unique(rows.reshape(-1, domain.question_length), axis=0):
         texts.setdefault(domain.question_text(row), []).append(row)
     assert all(len(same) == 1 for same in texts.values())  # no two questions read alike
+    assert domain.question_text(np.zeros_like(rows[0, 0, 0])) == "(no question)"
     answers = [domain.answer_text(answer) for answer in range(domain.n_answers)]
     assert answers[0] == "idk"
     assert len(set(answers)) == len(answers)

@@ -555,14 +555,45 @@ def test_a_curriculum_raises_the_depth_of_single_environments():
     assert depths == [{1, 2}, {1, 2}]
 
 
-def test_copies_of_an_environment_go_on_alike():
-    env = make(trust=None)
-    env.reset(seed=0)
-    env.step(1)
-    twins = copy.deepcopy(env), pickle.loads(pickle.dumps(env))
-    expected = [env.reset()[0]["question"].tolist() for _ in range(20)]
-    for twin in twins:
-        assert [twin.reset()[0]["question"].tolist() for _ in range(20)] == expected
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"), [*product(BASES, KWARGS), *product(LARGER[2::3], KWARGS[:1])], ids=str
+)
+def test_copies_go_on_alike(env_id, kwargs):
+    """By deepcopy and by pickle, while a question is open and after an answer; vectors too."""
+    env, vec = make(env_id, **kwargs), gym.make_vec(env_id, num_envs=3, **kwargs)
+    rng = np.random.default_rng(0)
+
+    def play(one, answers):
+        seen = []
+        for answer in answers:
+            seen.append(plain(one.step(answer)))
+            if isinstance(one, gym.Env):
+                seen.append(plain(one.reset()))
+        return seen
+
+    for one, shape in ((env, ()), (vec, (3,))):
+        one.reset(seed=0)
+        play(one, rng.integers(1, 3, (5, *shape)))
+        if one is env:
+            env.step(1)
+            twins = copy.deepcopy(env), pickle.loads(pickle.dumps(env))
+            expected = plain(env.reset())
+            assert [plain(twin.reset()) for twin in twins] == [expected] * 2
+        twins = copy.deepcopy(one), pickle.loads(pickle.dumps(one))
+        answers = rng.integers(1, 3, (15, *shape))
+        expected = play(one, answers)
+        assert [play(twin, answers) for twin in twins] == [expected] * 2
+
+
+def plain(value):
+    """Arrays as lists, however deep they stand."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    return value
 
 
 def test_worker_processes_and_knowing_nothing():

@@ -12,6 +12,7 @@ from ia_gym.amplification import amplify
 from ia_gym.assistants import Oracle
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import ShortestPath
+from ia_gym.tasks import shortest_path as shortest_path_module
 from ia_gym.tasks.candidates import candidates
 from ia_gym.tasks.shortest_path import EDGE, NEIGHBOUR, D, S
 from ia_gym.transcript import IDK, Transcript
@@ -226,3 +227,57 @@ def test_texts():
     assert domain.fact_text(context["facts"][0, 0]) == "1 → 2"
     assert domain.question_text(question[0, 0]) == "S(1, 4)"
     assert domain.depth_text(domain.max_depth) == "inf"
+    kinds = domain.question(
+        np.array([D, EDGE, NEIGHBOUR]), np.array([1, 2, 3]), 4, np.ones(3, bool)
+    )
+    texts = [domain.question_text(row) for row in kinds]
+    assert texts == ["D(1, 4)", "edge(2, 4)", "neighbour(3)"]
+
+
+def test_what_h_asks():
+    """For a distance one step and how far it is; for a step three candidates."""
+    rows = {}
+    for kind in (D, S):
+        domain, context, question = small(kind, 1, 4, [(1, 2), (1, 3), (3, 4)])
+        transcript = Transcript.empty((1, 1), domain.slots, 3)
+        transcript.answers[..., 1:4] = 2, 3, 3  # X suggests 2 and 3, the neighbour drawn is 3
+        transcript.answers[..., 4:6] = domain.max_size + 1  # edges lead there
+        rng = np.random.default_rng(0)
+        for round in range(len(domain.rounds)):
+            asked = domain.ask(rng, round, context, question, transcript)[0, 0]
+            transcript.questions[0, 0, domain.rounds[round]] = asked
+            rows[kind, round] = [domain.question_text(row) for row in asked if row[0]]
+    assert rows[D, 0] == rows[S, 0] == ["edge(1, 4)"]
+    assert rows[D, 1] == ["S(1, 4)"]
+    assert rows[S, 1] == ["S(1, 4)", "S(1, 4)", "neighbour(1)"]
+    assert rows[D, 2] == rows[D, 4] == rows[S, 4] == []
+    assert rows[S, 2] == ["edge(1, 2)", "edge(1, 3)"]
+    assert rows[D, 3] == ["D(2, 4)"]
+    assert rows[S, 3] == ["D(3, 4)", "D(2, 4)"]
+
+
+def test_answers_of_the_kind_that_is_asked_for():
+    domain = ShortestPath(3)
+    ones = np.ones(1, bool)
+    texts = [domain.answer_text(answer) for answer in range(domain.n_answers)]
+    expected = {
+        D: {"idk", "1 step", "2 steps", "3 steps", "4 steps", "inf"},
+        S: {"idk", "1", "2", "3", "inf"},
+        EDGE: {"idk", "1 step"},
+        NEIGHBOUR: {"idk", "1", "2", "3"},
+    }
+    for kind, words in expected.items():
+        mask = domain.answer_mask(domain.question(kind, np.array([1]), np.array([2]), ones))[0]
+        assert {texts[answer] for answer in np.flatnonzero(mask)} == words
+
+
+def test_a_context_with_too_many_neighbours_is_drawn_again(monkeypatch):
+    monkeypatch.setattr(shortest_path_module, "MAX_DEGREE", 3)
+    domain, rng = ShortestPath(4, 6), np.random.default_rng(0)
+    most = set()
+    for _ in range(20):
+        contexts = domain.sample_contexts(rng, 3, 4)
+        assert len(contexts) == 3
+        most.add(int(contexts["degree"].max()))
+        assert ((contexts["vertices"] != IDK).sum(axis=1) == 4).all()
+    assert max(most) == 3

@@ -13,12 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from ia_gym.agents import HeldOut, Supervised
-from ia_gym.agents.callbacks import CLOCKS, EvaluationCallback
+from ia_gym.agents.callbacks import CLOCKS, AmplificationCallback, EvaluationCallback
 from ia_gym.agents.checkpoints import CHECKPOINT
 from ia_gym.agents.cli import app
-from ia_gym.agents.files import write_text, write_whole
 from ia_gym.agents.showing import ShowingCallback
 from ia_gym.agents.training import train_once
+from ia_gym.files import write_text, write_whole
 
 BASE = "IA-Permutation-v0"
 
@@ -81,7 +81,8 @@ def test_patience_ends_a_run(tmp_path):
         (["imitation", "--seed", "-1"], "seed must be in"),
         (["imitation", "--threads", "0"], "threads must be in"),
         (["imitation", "--size", "9"], "size must be in"),
-        (["imitation", "--max-depth", "9"], "end_depth must be in"),
+        (["imitation", "--max-depth", "9"], "max_depth must be in 1..2, got 9"),
+        (["ppo", "--max-depth", "2"], "max_depth is for learners that are taught answers"),
         (["imitation", "--resume"], "resume needs a run with the same settings"),
     ],
 )
@@ -208,6 +209,64 @@ def test_tensorboards_curves_have_neither_holes_nor_doubles(broken_off):
         steps.append([event.step for event in events.Scalars("eval/accuracy")])
     assert steps[0] == steps[1]
     assert steps[0] == sorted(set(steps[0]))
+
+
+def told_steps(folder):
+    """The steps of the evaluations that TensorBoard shows."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    return [event.step for event in events.Scalars("eval/accuracy")]
+
+
+@pytest.mark.parametrize("agent", ["supervised", "ppo"])
+def test_a_run_that_starts_over_tells_tensorboard_nothing_twice(agent, tmp_path, monkeypatch):
+    """Broken off before its first checkpoint; agents of SB3's leave none at all."""
+    monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
+    arguments = {"log_dir": tmp_path, "n_questions": 16, "n_timesteps": 4096}
+
+    def crash(*_):
+        raise RuntimeError("a crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AmplificationCallback, "_on_training_end", crash)  # PPO's, at its end
+        patch.setattr("ia_gym.agents.checkpoints.keep", crash)
+        with pytest.raises(RuntimeError, match="a crash"):
+            train_once(agent, BASE, **arguments)
+    first = told_steps(tmp_path)
+    assert first[0] == 0
+    assert (len(first) == 1) == (agent == "supervised")
+    train_once(agent, BASE, resume=True, **arguments)
+    steps = told_steps(tmp_path)
+    assert steps == sorted(set(steps))
+    assert steps == pd.read_csv(tmp_path / "curve.csv")["timesteps"].tolist()
+
+
+def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch):
+    """Broken off when it had met its target and not yet told so."""
+    arguments = {"log_dir": tmp_path, "n_questions": 64, "n_timesteps": 40_960, "patience": 1}
+    frozen = {"learning_rate": 1e-12, "n_contexts": 4, "n_questions": 8}
+    frozen["policy_kwargs"] = {"width": 16, "heads": 2}
+
+    def crash(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Supervised, "save", only_to_go_on(Supervised.save, crash))
+        with pytest.raises(OSError, match="No space left"):
+            train_once("supervised", BASE, model=frozen, **arguments)
+    evaluations = len(pd.read_csv(tmp_path / "curve.csv"))
+    result = train_once("supervised", BASE, model=frozen, resume=True, **arguments)
+    assert result["stopped_by"] == "patience"
+    assert len(pd.read_csv(tmp_path / "curve.csv")) == evaluations == 2
+    assert result["final"]["timesteps"] == 1024
+
+
+def only_to_go_on(save, crash):
+    """Saves checkpoints, and no models."""
+
+    def save_some(self, path, *rest, to_go_on=True, **kwargs):
+        (save if to_go_on else crash)(self, path, *rest, **kwargs)
+
+    return save_some
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from ia_gym.amplification import amplify
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import UnionFind
+from ia_gym.tasks import union_find as union_find_module
 from ia_gym.tasks.union_find import EDGE, LABEL, NEIGHBOUR, D, P, V
-from ia_gym.transcript import IDK
+from ia_gym.transcript import IDK, Transcript
 
 
 def forest(domain, context):
@@ -163,7 +164,76 @@ def test_texts():
     rows = ask(domain, np.array([V, P, D, EDGE]), np.array([3, 4, 5, 6]), np.array([0, 0, 0, 7]))
     texts = [domain.question_text(row) for row in rows]
     assert texts == ["V(3)", "P(4)", "D(5)", "edge(6, 7)"]
+    facts = [domain.fact_text(np.array(fact)) for fact in ([3, 7], [3, 11], [0, 0])]
+    assert facts == ["3-7", "3:A", ""]
     symbols = (0, 10, 11, 13, 14, 15, 16)
     assert [domain.answer_text(s) for s in symbols] == [
         "idk", "10", "A", "C", "0 steps", "1 step", "2 steps"
     ]  # fmt: skip
+
+
+def test_what_h_asks():
+    """For a label or a distance one step; for a step three candidates."""
+    domain, rng = UnionFind(10), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 1)
+    deepest = int(contexts["depth"][0].argmax())
+    rows = {}
+    for kind in (V, P, D):
+        question = ask(domain, kind, np.array([[deepest]]))
+        transcript = Transcript.empty((1, 1), domain.slots, 3)
+        transcript.answers[..., 1:4] = 2, 3, 3
+        transcript.answers[..., 4:6] = domain.zero_symbol + 1  # as if edges led there
+        for round in range(4):
+            asked = domain.ask(rng, round, contexts, question, transcript)[0, 0]
+            rows[kind, round] = [domain.question_text(row) for row in asked if row[0]]
+            assert not asked[asked[:, 0] != domain.kind_symbol + EDGE, 2].any()
+    x = deepest
+    for kind in (V, P, D):
+        assert rows[kind, 0] == [f"label({x})"]
+    assert rows[V, 1] == rows[D, 1] == [f"P({x})"]
+    assert rows[P, 1] == [f"P({x})", f"P({x})", f"neighbour({x})"]
+    assert rows[V, 2] == rows[D, 2] == []
+    assert rows[P, 2] == [f"edge({x}, 2)", f"edge({x}, 3)"]
+    assert (rows[V, 3], rows[D, 3], rows[P, 3]) == (["V(2)"], ["D(2)"], ["D(3)", "D(2)"])
+
+
+def test_a_labelled_vertex_needs_no_more_asking():
+    domain, rng = UnionFind(10), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 1)
+    x = int((contexts["depth"][0] == 1).argmax())
+    label = int(contexts["label"][0, x])
+    for kind, wanted in ((V, label), (P, x), (D, domain.zero_symbol)):
+        question = ask(domain, kind, np.array([[x]]))
+        transcript = Transcript.empty((1, 1), domain.slots, 3)
+        transcript.answers[..., 0] = label
+        for round in range(1, 5):
+            assert not domain.ask(rng, round, contexts, question, transcript).any()
+        assert domain.answer(contexts, question, transcript) == wanted
+        for answer in range(domain.n_answers):
+            error = domain.error(contexts, question, transcript, np.array([[answer]]))[0, 0]
+            if kind == D and answer >= domain.zero_symbol:
+                assert error == answer - domain.zero_symbol
+            else:
+                assert error == (0 if answer == wanted else np.inf)
+
+
+def test_answers_of_the_kind_that_is_asked_for():
+    domain = UnionFind(4)
+    texts = [domain.answer_text(answer) for answer in range(domain.n_answers)]
+    vertices, steps = {"1", "2", "3", "4"}, {"0 steps", "1 step", "2 steps", "3 steps"}
+    expected = {V: {"A", "B"}, P: vertices, D: steps, LABEL: {"A", "B"}, EDGE: {"1 step"}}
+    for kind, words in {**expected, NEIGHBOUR: vertices}.items():
+        mask = domain.answer_mask(ask(domain, kind, np.array([1])))[0]
+        assert {texts[answer] for answer in np.flatnonzero(mask)} == words | {"idk"}
+
+
+def test_a_context_with_too_many_neighbours_is_drawn_again(monkeypatch):
+    monkeypatch.setattr(union_find_module, "MAX_DEGREE", 2)
+    domain, rng = UnionFind(6, 8), np.random.default_rng(0)
+    most = set()
+    for _ in range(20):
+        contexts = domain.sample_contexts(rng, 3, 6)
+        assert len(contexts) == 3
+        most.add(int(contexts["degree"].max()))
+        assert ((contexts["vertices"] != IDK).sum(axis=1) == 6).all()
+    assert max(most) == 2

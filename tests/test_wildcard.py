@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ia_gym.tasks import Wildcard
+from ia_gym.transcript import IDK, Transcript
 
 
 def function(domain, context):
@@ -86,3 +87,37 @@ def test_the_first_wildcard_is_replaced():
         text = domain.question_text(question)
         wanted = [text.replace("*", bit, 1) for bit in "01"]
         assert [domain.question_text(half) for half in halves] == wanted
+
+
+def test_texts():
+    domain = Wildcard(3, 8)
+    bits = domain.bit_symbol
+    assert (
+        domain.fact_text(np.array([bits, bits + 1, bits, 1 + domain.zero_symbol])) == "f(010) = +1"
+    )
+    assert (
+        domain.fact_text(np.array([bits + 1, bits, bits, domain.zero_symbol - 1])) == "f(100) = -1"
+    )
+    assert domain.fact_text(np.zeros(4, int)) == ""
+    question = np.array([domain.kind_symbol, bits, bits + 2, bits + 1])
+    assert domain.question_text(question) == "Σf(0*1)"
+    assert [domain.answer_text(a) for a in (0, 1, domain.zero_symbol, 9)] == ["idk", "-4", "0", "4"]
+
+
+def test_h_adds_what_it_is_told_and_clips():
+    domain = Wildcard(8)
+    bound, zero = domain.bound, domain.zero_symbol
+    question = everything(domain, 1)[:, -1:]
+    transcript = Transcript.empty((1, 1), 2, domain.question_length)
+    cases = [(1, 2, 3), (-1, 2, 1), (bound, 1, bound), (-bound, -1, -bound)]
+    for left, right, total_ in cases:
+        transcript.answers[:] = zero + left, zero + right
+        assert domain.answer(None, question, transcript) == zero + total_
+        for other in range(-bound, bound + 1):
+            found = domain.error(None, question, transcript, np.array([[zero + other]]))
+            assert found == abs(total_ - other)
+        assert domain.error(None, question, transcript, np.array([[IDK]])) == np.inf
+    for known in ((zero, IDK), (IDK, zero)):
+        transcript.answers[:] = known
+        assert domain.answer(None, question, transcript) == IDK
+        assert domain.error(None, question, transcript, np.array([[zero]])) == np.inf

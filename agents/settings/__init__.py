@@ -19,6 +19,7 @@ from ia_gym.agents.reinforce import Reinforce
 from ia_gym.agents.schedules import HoldLinear
 from ia_gym.agents.supervised import Supervised
 from ia_gym.optimizers import MuonAdamW
+from ia_gym.tasks.domain import check_number, check_range
 
 CLASSES: dict[str, type] = {
     cls.__name__: cls
@@ -50,6 +51,9 @@ class Settings:
         curriculum: arguments of ``Curriculum``; None for no curriculum.
         target_accuracy: held-out accuracy at which to stop; None to go on.
         patience: evaluations without a better accuracy after which to stop; None to go on.
+
+    Raises:
+        ValueError: for a value that is not allowed; the message names it.
     """
 
     algorithm: str
@@ -61,6 +65,21 @@ class Settings:
     curriculum: dict[str, Any] | None = None
     target_accuracy: float | None = None
     patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.algorithm, str) or self.algorithm not in CLASSES:
+            raise ValueError(f"algorithm must be one of {sorted(CLASSES)}, got {self.algorithm!r}")
+        check_range("n_timesteps", self.n_timesteps, 1, 10**12)
+        check_range("n_envs", self.n_envs, 1, 10**6)
+        for name in ("model", "env_kwargs", "amplification", "curriculum"):
+            value = getattr(self, name)
+            left_out = value is None and name in ("amplification", "curriculum")
+            if not isinstance(value, dict) and not left_out:
+                raise ValueError(f"{name} must be a dict of arguments, got {value!r}")
+        if self.target_accuracy is not None:
+            check_number("target_accuracy", self.target_accuracy, "(0, 1]")
+        if self.patience is not None:
+            check_range("patience", self.patience, 1, 10**6)
 
 
 def agent_names() -> list[str]:

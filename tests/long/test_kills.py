@@ -1,27 +1,35 @@
-"""Training is killed at random moments and resumed, over and over: the end is always the same."""
+"""Training is ended at random moments and resumed, over and over: the end is always the same."""
 
+import contextlib
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ia_gym.agents.callbacks import CLOCKS
+from ia_gym.agents.checkpoints import CHECKPOINT, PREVIOUS
+from ia_gym.tensor_file import read_tensors
 
-KILLS = 20  # of each learner
-SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+FULL = "full disk"
+ENDS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, FULL]
+EARLY = 1 / 8
+"""How often a run is ended while it starts, rather than while it trains."""
 
 
-def command(agent, folder, *more):
+def command(agent, folder, timesteps, *more):
     return [
         *(sys.executable, "-m", "ia_gym.agents.cli", "train", agent, "--seed", "3"),
-        *("--questions", "64", "--timesteps", "122880", "--log-dir", str(folder), *more),
+        *("--questions", "64", "--timesteps", str(timesteps), "--log-dir", str(folder), *more),
     ]
 
 
@@ -30,34 +38,133 @@ def listen():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("agent", ["imitation", "supervised", "search", "reinforce", "mixed"])
-def test_killed_at_any_moment_a_run_ends_with_the_same_numbers(agent, tmp_path):
+def start(agent, folder, timesteps):
+    resume = ["--resume"] if (folder / "run.json").exists() else []
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command(agent, tmp_path / "whole"), check=True, **quiet)
-    folder, chance, kills = tmp_path / "killed", random.Random(agent), 0
-    finished = folder / "result.json"
-    while not finished.exists():
-        resume = ["--resume"] if (folder / "run.json").exists() else []
-        process = subprocess.Popen(command(agent, folder, *resume), preexec_fn=listen, **quiet)
-        if kills < KILLS:
-            # Most of the first seconds are imports; the aim is to hit evaluations and checkpoints.
-            time.sleep(chance.uniform(3.5, 7.0))
-            process.send_signal(chance.choice(SIGNALS))
-        status = process.wait()
-        kills += status != 0
-        assert finished.exists() or status in (-9, 130, 143, -2, -15, 1), status
-    print(f"{agent}: killed {kills} times")
-    finals = [json.loads((tmp_path / name / "result.json").read_text())["final"]
-              for name in ("whole", "killed")]  # fmt: skip
-    curves = [pd.read_csv(tmp_path / name / "curve.csv").drop(columns=list(CLOCKS))
-              for name in ("whole", "killed")]  # fmt: skip
-    clocks = dict.fromkeys(CLOCKS)
-    assert {**finals[0], **clocks} == {**finals[1], **clocks}
-    pd.testing.assert_frame_equal(*curves)
-    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
-    assert models[0] == models[1]
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    steps = [event.step for event in events.Scalars("eval/accuracy")]
-    assert steps == curves[0]["timesteps"].tolist()
-    assert kills >= 3
-    assert not [name for name in os.listdir(folder) if name.endswith(".part")]
+    words = command(agent, folder, timesteps, *resume)
+    return subprocess.Popen(words, preexec_fn=listen, **quiet)
+
+
+def wait_for_training(process, folder):
+    """Until this process has opened its own file for TensorBoard, or has ended."""
+    began = time.time()
+    while process.poll() is None:
+        files = list(folder.glob("events.out.tfevents*"))
+        if any(file.stat().st_mtime > began for file in files):
+            return
+        time.sleep(0.02)
+
+
+def end(process, how, chance):
+    if how != FULL:
+        process.send_signal(how)
+    elif process.poll() is None:
+        # From now on no file of the process's may grow beyond this: what is written breaks off.
+        most = chance.randrange(2_000_000)
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
+    return process.wait()
+
+
+def check_whole(folder):
+    """All that lies in a run's folder under its own name can be read."""
+    for name in (CHECKPOINT, PREVIOUS, "human.safetensors", "model.safetensors"):
+        if (folder / name).exists():
+            read_tensors(folder / name)
+    for file in folder.glob("*.json"):
+        json.loads(file.read_text())
+    if (folder / "curve.csv").exists():
+        assert not pd.read_csv(folder / "curve.csv").isna().any(axis=None)
+
+
+def weights(folder):
+    """What was learned, by file."""
+    found = {file.name: file.read_bytes() for file in folder.glob("*.safetensors")}
+    if (folder / "model.zip").exists():
+        found["policy"] = zipfile.ZipFile(folder / "model.zip").read("policy.pth")
+        # Of tensors that share memory its header tells in any order.
+        slow_copy = load_file(folder / "assistant.safetensors")
+        found["assistant.safetensors"] = {key: t.tolist() for key, t in slow_copy.items()}
+    return found
+
+
+def outcome(folder):
+    """Final numbers, the curve and weights, less what tells the time."""
+    final = json.loads((folder / "result.json").read_text())["final"]
+    curve = pd.read_csv(folder / "curve.csv").drop(columns=list(CLOCKS))
+    return {**final, **dict.fromkeys(CLOCKS)}, curve, weights(folder)
+
+
+@pytest.mark.parametrize(
+    ("agent", "timesteps", "wanted"),
+    [
+        ("imitation", 122_880, 24),
+        ("supervised", 122_880, 24),
+        ("search", 122_880, 24),
+        ("reinforce", 122_880, 24),
+        ("mixed", 122_880, 24),
+        ("ppo", 40_960, 5),  # starts over each time, and so ends with the same numbers too
+    ],
+)
+def test_ended_at_any_moment_a_run_comes_to_the_same_numbers(agent, timesteps, wanted, tmp_path):
+    assert start(agent, tmp_path / "whole", timesteps).wait() == 0
+    final, curve, learned = outcome(tmp_path / "whole")
+    minutes = json.loads((tmp_path / "whole" / "result.json").read_text())["final"]["time/minutes"]
+    kills = {getattr(how, "name", how): 0 for how in ENDS}
+    chance, runs = random.Random(agent), 0
+    while sum(kills.values()) < wanted:
+        folder, runs = tmp_path / f"killed{runs}", runs + 1
+        while not (folder / "result.json").exists():
+            process = start(agent, folder, timesteps)
+            if sum(kills.values()) < wanted:
+                if chance.random() < EARLY:
+                    time.sleep(chance.uniform(0, 5))
+                else:
+                    wait_for_training(process, folder)
+                    time.sleep(chance.uniform(0, 1.5 * 60 * minutes / wanted))
+                how = chance.choice(ENDS)
+                status = end(process, how, chance)
+                # 1 tells that a file could not be written, or that Ctrl-C came while starting.
+                assert status in (0, -9, 128 + 2, 128 + 15, -2, -15, 1), status
+                kills[getattr(how, "name", how)] += status != 0
+            else:
+                assert process.wait() == 0
+            if folder.exists():
+                check_whole(folder)
+        again, curve_again, learned_again = outcome(folder)
+        assert again == final
+        pd.testing.assert_frame_equal(curve_again, curve, check_exact=True)
+        assert learned_again == learned
+        events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+        steps = [event.step for event in events.Scalars("eval/accuracy")]
+        assert steps == curve["timesteps"].tolist()
+        assert not [name for name in os.listdir(folder) if name.endswith(".part")]
+    print(f"{agent}: ended {sum(kills.values())} times in {runs} runs: {kills}")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a small disk")
+def test_a_disk_that_is_full_costs_no_more(tmp_path):
+    """On a disk of its own, which is too small at first, and grows a little after every failure."""
+    agent, timesteps = "supervised", 40_960
+    assert start(agent, tmp_path / "whole", timesteps).wait() == 0
+    disk, kilobytes, failures = tmp_path / "disk", 100, 0
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        while start(agent, disk / "run", timesteps).wait():
+            check_whole(disk / "run")
+            failures, kilobytes = failures + 1, kilobytes + 700
+            assert kilobytes < 20_000
+            grow = ["mount", "-o", f"remount,size={kilobytes}k", str(disk)]
+            subprocess.run(grow, check=True)
+        final, curve, learned = outcome(tmp_path / "whole")
+        again, curve_again, learned_again = outcome(disk / "run")
+        assert again == final
+        pd.testing.assert_frame_equal(curve_again, curve, check_exact=True)
+        assert learned_again == learned
+        print(f"the disk was full {failures} times, last at {kilobytes - 700} kB")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert failures >= 3
