@@ -66,7 +66,7 @@ bench: $(READY)
 
 docs: $(READY)
 	$(VENV)/bin/python docs/domain_pages.py
-	for part in base N64 collapse; do mkdir -p docs/figures/$$part; cp results/$$part/*.png docs/figures/$$part; done
+	for part in base N64 collapse actions; do mkdir -p docs/figures/$$part; cp results/$$part/*.png docs/figures/$$part; done
 	cp results/puzzle/puzzle.png docs/figures
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet

@@ -76,7 +76,8 @@ def overview(groups: Sequence[Seeds]) -> pd.DataFrame:
     A cell holds the accuracy in the end and, where it came to 95 %, after how many questions and
     minutes of a core.
     """
-    if len({group.env_id for group in groups}) == 1:
+    env_ids = {group.env_id for group in groups}
+    if len(env_ids) == 1 and not game_of(groups[0].env_id):
         return one_environment(groups)
     cells: dict[str, dict[str, str]] = {}
     for group in groups:
