@@ -18,7 +18,7 @@ from ia_gym.agents.assistants import PolicyAssistant
 from ia_gym.agents.episode_trace import trace_episode
 from ia_gym.agents.episodes import Episodes, evaluation_for, game_of
 from ia_gym.agents.evaluation import QUESTIONS_PER_CONTEXT, HeldOut
-from ia_gym.agents.loading import check_fit, load_agent, load_assistant
+from ia_gym.agents.loading import check_fit, load_agent, load_assistant, settings_of
 from ia_gym.agents.table import print_table
 from ia_gym.agents.trace import to_tree, trace
 from ia_gym.agents.trace_page import page
@@ -84,9 +84,10 @@ def print_evaluation(
     """
     torch.set_num_threads(1)
     check_env_id(env_id)
-    held_out = evaluation_for(env_id, n_questions, seed=seed)
     agent = load_agent(model)
     check_fit(agent, env_id)
+    looked = (settings_of(model) or {}).get("env_kwargs", {}) if game_of(env_id) else {}
+    held_out = evaluation_for(env_id, n_questions, seed=seed, **looked)
     episodes = isinstance(held_out, Episodes)
     result = held_out.evaluate(agent, *([load_assistant(model, agent)] if episodes else []))
     scores = {tag.removeprefix("eval/"): v for tag, v in result.items() if tag.startswith("eval/")}
@@ -141,7 +142,9 @@ def print_trace(
         console = console or Console()
         console.print(f"{env_id}, held-out episode {question or 0}")
         answering = load_assistant(model, agent)
-        console.print(trace_episode(game_of(env_id), agent, answering, seed=question or 0))
+        looked = (settings_of(model) or {}).get("env_kwargs", {})
+        game = game_of(env_id)
+        console.print(trace_episode(game, agent, answering, seed=question or 0, **looked))
         return
     held_out = HeldOut(env_id)
     domain = held_out.domain

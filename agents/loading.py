@@ -79,6 +79,20 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
     return learners[name].load(path)
 
 
+def folder_of(path: str | os.PathLike[str]) -> Path:
+    """The run's folder, given itself or a model in it."""
+    return Path(path) if Path(path).is_dir() else Path(path).parent
+
+
+def settings_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The settings of the run in a folder, and its ``env_id``; None if it does not tell."""
+    told = folder_of(path) / "run.json"
+    if not told.exists():
+        return None
+    run: dict[str, Any] = json.loads(told.read_text("utf-8"))
+    return {**run["settings"], "env_id": run["env_id"]}
+
+
 def load_assistant(path: str | os.PathLike[str], model: BaseAlgorithm) -> LearnedAssistant | None:
     """X, as a training on the approval of actions has left it beside its model.
 
@@ -92,13 +106,10 @@ def load_assistant(path: str | os.PathLike[str], model: BaseAlgorithm) -> Learne
     Raises:
         ValueError: if the file is not of such an agent's X.
     """
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    file, told = folder / ASSISTANT, folder / "run.json"
-    if not file.exists() or not told.exists():
+    file, settings = folder_of(path) / ASSISTANT, settings_of(path)
+    if not file.exists() or settings is None:
         return None
-    run = json.loads(told.read_text("utf-8"))
-    settings = run["settings"]
-    env: Any = make_action_env(game_of(run["env_id"]), **settings["env_kwargs"])
+    env: Any = make_action_env(game_of(settings["env_id"]), **settings["env_kwargs"])
     answering = (settings["amplification"] or {}).get("answering") or {}
     policy = polyak_average(model.policy, 1)
     shown = env.overseer.information
