@@ -45,11 +45,6 @@ def an_agent(cls=PPO, env=None, **kwargs):
     return cls("MlpPolicy", env or corridor(), **kwargs)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
 def records(n, rng, **fields):
     observations, actions = rng.integers(N, size=n), rng.integers(2, size=n)
     base = {

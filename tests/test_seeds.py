@@ -8,6 +8,7 @@ import sys
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from stable_baselines3 import DQN, PPO
 
 from ia_gym.agents import (
@@ -155,7 +156,8 @@ def trajectory(env_id):
 
 
 def fingerprints():
-    """Of trajectories, and of weights and curves after a short training."""
+    """Of trajectories, and of weights and curves after a short training, on one thread."""
+    torch.set_num_threads(1)
     lines = [f"{name} {trajectory(f'IA-{name}-v0')}" for name in DOMAINS]
     for way in ("imitation", "imitation with H'", "reinforce", "ppo"):
         evaluation = EvaluationCallback(HeldOut(BASE, 64), 16)
