@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -84,7 +85,10 @@ def learn(
 
 
 def study_actions(folder: str | os.PathLike[str], n_rounds: int = 300) -> list[Path]:
-    """Every combination of depth and of what learns; writes ``puzzle.json`` and ``puzzle.png``.
+    """Every combination of depth and of what learns.
+
+    Writes ``puzzle.csv`` (the curves, a row a round), ``puzzle.json`` (what they end with, and the
+    first round at 99 % of the optimal value, if any) and ``puzzle.png``.
 
     Raises:
         ValueError: for a number out of range.
@@ -96,10 +100,27 @@ def study_actions(folder: str | os.PathLike[str], n_rounds: int = 300) -> list[P
         f"{name}, depth {depth}": learn(depth, *LEARNS[name], n_rounds)
         for name, depth in product(LEARNS, DEPTHS)
     }
-    written = [folder / "puzzle.json", folder / "puzzle.png"]
-    write_json(written[0], {"command": command(), "commit": commit(), "runs": runs})
-    draw(runs, written[1])
+    written = [folder / f"puzzle.{ending}" for ending in ("csv", "json", "png")]
+    columns = {
+        f"{name}: {key}": curves[key] for name, curves in runs.items() for key in ("error", "value")
+    }
+    pd.DataFrame(columns).to_csv(written[0], index_label="round")
+    ends = {name: summed_up(curves) for name, curves in runs.items()}
+    write_json(written[1], {"command": command(), "commit": commit(), "runs": ends})
+    draw(runs, written[2])
     return written
+
+
+def summed_up(curves: dict[str, list[float]]) -> dict[str, float | int | None]:
+    """What the curves of :func:`learn` come to."""
+    optimal = curves["optimal"][0]
+    there = [i for i, value in enumerate(curves["value"]) if value >= 0.99 * optimal]
+    return {
+        "error": curves["error"][-1],
+        "value": curves["value"][-1],
+        "optimal": optimal,
+        "rounds_to_99": there[0] if there else None,
+    }
 
 
 def draw(runs: dict[str, dict[str, list[float]]], path: Path) -> None:

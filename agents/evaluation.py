@@ -68,6 +68,10 @@ class HeldOut:
         if not isinstance(env_id, str):
             raise ValueError(f"env_id must be the id of an environment, got {env_id!r}")
         env = gym.make(env_id, **{**env_kwargs, "reward": "truth"})
+        if not hasattr(env.unwrapped, "domain"):
+            raise ValueError(
+                f"env_id must be of an environment that asks questions, got {env_id!r}"
+            )
         self.domain: Domain = env.unwrapped.domain  # type: ignore[attr-defined]
         env.close()
         domain = self.domain

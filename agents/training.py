@@ -284,6 +284,8 @@ def train_once(
         model["curriculum"] = {**model.get("curriculum", at_once), "end_depth": max_depth}
     settings = replace(settings, model=model)
     if size is not None:
+        if "domain" not in gym.spec(env_id).kwargs:
+            raise ValueError(f"size is for environments that ask questions, not for {env_id}")
         pool = gym.spec(env_id).kwargs.get("max_size") or gym.spec(env_id).kwargs["size"]
         kwargs = {**settings.env_kwargs, "size": size, "max_size": pool}
         settings = replace(settings, env_kwargs=kwargs)
