@@ -72,7 +72,7 @@ class HeldOut:
             raise ValueError(
                 f"env_id must be of an environment that asks questions, got {env_id!r}"
             )
-        self.domain: Domain = env.unwrapped.domain  # type: ignore[attr-defined]
+        self.domain: Domain = env.unwrapped.domain
         env.close()
         domain = self.domain
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM,)))

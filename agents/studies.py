@@ -63,8 +63,10 @@ def study(
     check_env_id(env_id)
     if passes is not None:
         check_range("passes", passes, 1, 1000)
-    learner = load_learner(model)
     spec = gym.spec(env_id).kwargs
+    if "size" not in spec:
+        raise ValueError(f"env_id must be of an environment whose contexts have a size, got {env_id}")
+    learner = load_learner(model)
     pool = spec.get("max_size") or spec["size"]
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for size in sizes or [spec["size"]]:
