@@ -65,7 +65,7 @@ def study(
         check_range("passes", passes, 1, 1000)
     spec = gym.spec(env_id).kwargs
     if "size" not in spec:
-        raise ValueError(f"env_id must be of an environment whose contexts have a size, got {env_id}")
+        raise ValueError(f"env_id must be of an environment that has a size, got {env_id}")
     learner = load_learner(model)
     pool = spec.get("max_size") or spec["size"]
     scores: dict[str, dict[str, dict[str, float]]] = {}

@@ -69,6 +69,8 @@ def test_a_study_refuses_what_does_not_fit(run, tmp_path):
         study(model, BASE, sizes=[9], n_questions=16)
     with pytest.raises(ValueError, match="env_id must be one of"):
         study(model, "Chess-v0")
+    with pytest.raises(ValueError, match="env_id must be of an environment that has a size"):
+        study(model, "IA-CartPole-v0")
     (tmp_path / "text").write_text("no tensors")
     with pytest.raises(ValueError, match="must name a saved learner"):
         load_learner(tmp_path / "text")
