@@ -47,7 +47,8 @@ class Bench:
         judged = self.overseer.judge(simulator, observations, actions, self.assistant, rngs[0])
         if self.assistant is not None:
             record = {"observations": observations, "actions": actions, **vars(judged)}
-            self.records = [*self.records[-(RECORDED // len(envs)) :], record]
+            self.records.append(record)
+            del self.records[: -max(RECORDED // len(envs), 1)]
         return judged
 
 
@@ -211,8 +212,10 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode in each environment, or in those of ``options["reset_mask"]``."""
-        self._ended &= ~(options or {}).get("reset_mask", np.ones(self.num_envs, bool))
-        return super().reset(seed=seed, options=options)
+        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
+        result = super().reset(seed=seed, options=options)  # takes the mask out, and checks it
+        self._ended &= ~mask
+        return result
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Let H judge all actions at once, then take them."""
