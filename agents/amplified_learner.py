@@ -10,6 +10,8 @@ from ia_gym.agents.apprentice import Apprentice
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.learner import AnswerLearner, under
 from ia_gym.amplification import Batch, sample_batch
+from ia_gym.human_predictor import HumanPredictor
+from ia_gym.models import check_parameters
 from ia_gym.overseers import Overseer
 
 
@@ -101,6 +103,12 @@ class AmplifiedLearner(AnswerLearner):
         return measured
 
     # ------------------------------------------------------------ save and load
+
+    def _check_size(self) -> None:
+        super()._check_size()
+        if self.interaction_rate is not None and self.env is not None:
+            domain = self.env.get_attr("domain")[0]
+            check_parameters(lambda: HumanPredictor(domain, **self.predictor_kwargs))
 
     def _arguments(self) -> dict[str, Any]:
         return {

@@ -30,6 +30,7 @@ from ia_gym.agents.schedules import WarmupLinear
 from ia_gym.assistants import NetworkAssistant
 from ia_gym.curriculum import Curriculum
 from ia_gym.envs.spaces import answer_spaces
+from ia_gym.models import check_parameters
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Contexts, Domain
 from ia_gym.tasks.domain import check_number, check_range
@@ -377,6 +378,7 @@ class AnswerLearner(BaseAlgorithm):
             env = cls._wrap_env(env, verbose=0)
             model.n_envs = env.num_envs
             model.set_env(env)
+        model._check_size()
         model._setup_model()
         model.num_timesteps = settings["num_timesteps"]
         if answers := under(tensors, ANSWERS):
@@ -390,6 +392,11 @@ class AnswerLearner(BaseAlgorithm):
             model.rng.bit_generator.state = settings["random"]
             model._go_on_from(progress)
         return model
+
+    def _check_size(self) -> None:
+        """Raise ValueError if networks of an unreasonable size are about to be built."""
+        spaces = self.observation_space, self.action_space
+        check_parameters(lambda: self.policy_class(*spaces, lambda _: 0.0, **self.policy_kwargs))
 
     def _arguments(self) -> dict[str, Any]:
         """What :meth:`load` builds the learner from, fit for JSON."""

@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
+from ia_gym.tasks.domain import check_range
+
+MOST = 10**7
+"""Of symbols, and of numbers in an observation."""
+
 
 class FactsBox(spaces.Box):
     """A flat ``Box`` of ``rows · row_length`` symbols, which knows how long a row is.
@@ -38,7 +43,14 @@ def answer_spaces(
         row_length: symbols a fact.
         question_length: symbols a question.
         n_answers: symbols that can be answers.
+
+    Raises:
+        ValueError: for a number out of range.
     """
+    check_range("n_symbols", n_symbols, 1, MOST)
+    check_range("rows * row_length", rows * row_length, 1, MOST)
+    check_range("question_length", question_length, 1, MOST)
+    check_range("n_answers", n_answers, 1, MOST)
     top = n_symbols - 1
     question = spaces.Box(0, top, (question_length,), np.int64)
     facts = FactsBox(top, rows, row_length)

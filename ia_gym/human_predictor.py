@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ia_gym.blocks import Block, Memory
-from ia_gym.models import MOST
+from ia_gym.models import MOST, MOST_LAYERS, check_parameters
 from ia_gym.tasks.domain import Contexts, Domain, check_range
 from ia_gym.tensor_file import read_tensors, write_tensors
 from ia_gym.transcript import IDK, Symbols, Transcript
@@ -49,7 +49,7 @@ class HumanPredictor(nn.Module):
         super().__init__()
         check_range("width", width, 1, MOST)
         check_range("heads", heads, 1, MOST)
-        check_range("layers", layers, 0, MOST)
+        check_range("layers", layers, 0, MOST_LAYERS)
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         self.sizes = {"width": width, "heads": heads, "layers": layers}
@@ -318,6 +318,7 @@ class LearnedOverseer:
         if found != made_for(domain):
             raise ValueError(f"overseer must be made for {made_for(domain)}; {path} is for {found}")
         try:
+            check_parameters(lambda: HumanPredictor(domain, **sizes))
             predictor = HumanPredictor(domain, **sizes)
             predictor.load_state_dict(state)
             return cls(domain, predictor, int(asked))

@@ -8,6 +8,7 @@ tokens' embeddings, mapped to the model's width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +20,24 @@ from ia_gym.tasks.domain import check_range
 
 MOST = 4096
 """Of any size of a network; more is a slip of the keyboard, or of whoever wrote a checkpoint."""
+MOST_LAYERS = 256
+MOST_PARAMETERS = 10**8
+"""Of a network that a file tells of: hundreds of times those of the suite."""
+
+
+def check_parameters(make: Callable[[], nn.Module]) -> None:
+    """Refuse a network that is too large to be built, without building it.
+
+    Args:
+        make: builds it; here on a device where numbers take no place.
+
+    Raises:
+        ValueError: if it would have more than ``MOST_PARAMETERS``.
+    """
+    with torch.device("meta"):
+        n = sum(tensor.numel() for tensor in make().state_dict().values())
+    if n > MOST_PARAMETERS:
+        raise ValueError(f"a saved network must have at most {MOST_PARAMETERS} numbers, got {n}")
 
 
 class Encoded(NamedTuple):
@@ -74,8 +93,8 @@ class FactsNetwork(nn.Module):
         super().__init__()
         check_range("width", width, 1, MOST)
         check_range("heads", heads, 1, MOST)
-        check_range("fact_layers", fact_layers, 0, MOST)
-        check_range("question_layers", question_layers, 0, MOST)
+        check_range("fact_layers", fact_layers, 0, MOST_LAYERS)
+        check_range("question_layers", question_layers, 0, MOST_LAYERS)
         check_range("fact_passes", fact_passes, 1, MOST)
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")

@@ -252,6 +252,32 @@ def test_hostile_checkpoints(checkpoint, data):
     assert model.predict(env.reset(seed=0)[0])[0] in range(4)
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("spaces", "n_symbols", 10**7),
+        ("spaces", "n_answers", 10**7),
+        ("spaces", "rows", 10**9),
+        ("spaces", "row_length", 10**6),
+        ("policy_kwargs", "width", 4096),
+        ("predictor_kwargs", "width", 4096),
+    ],
+)
+def test_checkpoints_that_ask_for_all_memory(part, name, value, tmp_path):
+    env = gym.make(BASE, size=3, max_power=4)
+    small = {"width": 8, "heads": 1, "fact_layers": 1, "question_layers": 1}
+    model = IteratedAmplification(env=env, n_contexts=2, n_questions=2, policy_kwargs=small)
+    model.save(tmp_path / "model")
+    settings, tensors = read_tensors(tmp_path / "model.safetensors")
+    where = settings if part == "spaces" else settings["arguments"]
+    where[part][name] = value
+    write_tensors(tmp_path / "model.safetensors", tensors, settings)
+    with pytest.raises(ValueError, match=r"at most 100000000 numbers|must be in 1\.\.10000000"):
+        IteratedAmplification.load(
+            tmp_path / "model", env=env if part == "predictor_kwargs" else None
+        )
+
+
 @QUIET
 @given(st.recursive(junk, lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=3)))
 def test_settings_files(tmp_path, content):
