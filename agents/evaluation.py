@@ -54,7 +54,7 @@ class HeldOut:
 
     Args:
         env_id: a registered question environment.
-        n_questions: questions to ask, rounded up to whole contexts of 16.
+        n_questions: questions to ask, up to a million, rounded up to whole contexts of 16.
         seed: another seed, other questions; whatever it is, they come from a random stream that no
             training seed gives.
         **env_kwargs: the environment's arguments.
@@ -63,7 +63,7 @@ class HeldOut:
     def __init__(
         self, env_id: str, n_questions: int = 4096, seed: int = 0, **env_kwargs: Any
     ) -> None:
-        check_range("n_questions", n_questions, 1, 10**7)
+        check_range("n_questions", n_questions, 1, 10**6)
         check_range("seed", seed, 0, 2**32 - 1)
         if not isinstance(env_id, str):
             raise ValueError(f"env_id must be the id of an environment, got {env_id!r}")
