@@ -119,6 +119,7 @@ class AnswerLearner(BaseAlgorithm):
             self._setup_model()
 
     def _setup_model(self) -> None:
+        self._check_size()
         self.set_random_seed(self.seed)
         rate = self.learning_rate
         self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
@@ -378,7 +379,6 @@ class AnswerLearner(BaseAlgorithm):
             env = cls._wrap_env(env, verbose=0)
             model.n_envs = env.num_envs
             model.set_env(env)
-        model._check_size()
         model._setup_model()
         model.num_timesteps = settings["num_timesteps"]
         if answers := under(tensors, ANSWERS):
@@ -394,7 +394,7 @@ class AnswerLearner(BaseAlgorithm):
         return model
 
     def _check_size(self) -> None:
-        """Raise ValueError if networks of an unreasonable size are about to be built."""
+        """Raise ValueError, before they are built, for networks that :meth:`load` would refuse."""
         spaces = self.observation_space, self.action_space
         check_parameters(lambda: self.policy_class(*spaces, lambda _: 0.0, **self.policy_kwargs))
 

@@ -21,8 +21,9 @@ from ia_gym.tasks.domain import check_range
 MOST = 4096
 """Of any size of a network; more is a slip of the keyboard, or of whoever wrote a checkpoint."""
 MOST_LAYERS = 256
+"""Blocks of a kind."""
 MOST_PARAMETERS = 10**8
-"""Of a network that a file tells of: hundreds of times those of the suite."""
+"""Of a network that is trained, or that a file tells of: hundreds of times those of the suite."""
 
 
 def check_parameters(make: Callable[[], nn.Module]) -> None:
@@ -37,7 +38,7 @@ def check_parameters(make: Callable[[], nn.Module]) -> None:
     with torch.device("meta"):
         n = sum(tensor.numel() for tensor in make().state_dict().values())
     if n > MOST_PARAMETERS:
-        raise ValueError(f"a saved network must have at most {MOST_PARAMETERS} numbers, got {n}")
+        raise ValueError(f"the network must have at most {MOST_PARAMETERS} numbers, got {n}")
 
 
 class Encoded(NamedTuple):
