@@ -73,10 +73,13 @@ class FactsNetwork(nn.Module):
         fact_passes: times the facts go through their blocks, with the same weights.
         relational: tell attention which tokens are shared, and let pointers hop
             (:mod:`ia_gym.relations`); False for plain attention.
+        meeting: let a question's other heads see where its pointers look, so that they find what
+            lies between its names; only if ``relational``.
 
     Raises:
         ValueError: for a size out of range, if ``heads`` does not divide ``width``, or if a
-            relational network has no block for its facts or only one head.
+            relational network has no block for its facts or only one head, or for ``meeting``
+            without ``relational``.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class FactsNetwork(nn.Module):
         question_layers: int = 2,
         fact_passes: int = 1,
         relational: bool = False,
+        meeting: bool = False,
     ) -> None:
         super().__init__()
         check_range("width", width, 1, MOST)
@@ -104,6 +108,8 @@ class FactsNetwork(nn.Module):
                 "relational needs fact_layers of at least 1 and heads of at least 2, "
                 f"got fact_layers={fact_layers}, heads={heads}"
             )
+        if meeting and not relational:
+            raise ValueError("meeting needs relational, got meeting=True, relational=False")
         self.fact_shape = fact_shape
         self.fact_passes = fact_passes
         self.relational = relational
@@ -114,12 +120,14 @@ class FactsNetwork(nn.Module):
         self.question_in = nn.Linear(question_length * width, width, bias=False)
         last = length - 1
 
-        def block(row_length: int, n_hops: int, links: list[tuple[int, int]]) -> Block:
+        def block(
+            row_length: int, n_hops: int, links: list[tuple[int, int]], meeting: bool = False
+        ) -> Block:
             """A block for rows of so many tokens; ``links`` are places of a row and of a fact."""
             if not relational:
                 return Block(width, heads)
             pairs = [place * length + of_fact for place, of_fact in links]
-            return RelationalBlock(width, heads, row_length * length, n_hops, pairs)
+            return RelationalBlock(width, heads, row_length * length, n_hops, pairs, meeting)
 
         self.fact_blocks = nn.ModuleList(
             block(length, 1, [(last, 0), (0, last)]) for _ in range(fact_layers)
@@ -127,7 +135,7 @@ class FactsNetwork(nn.Module):
         self.fact_norm = nn.RMSNorm(width)
         # Token 0 of a question is its kind.
         self.question_blocks = nn.ModuleList(
-            block(question_length, 2, [(1, 0), (question_length - 1, last)])
+            block(question_length, 2, [(1, 0), (question_length - 1, last)], meeting)
             for _ in range(question_layers)
         )
         self.norm_out = nn.RMSNorm(width)

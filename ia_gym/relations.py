@@ -11,6 +11,10 @@ begin with its first name, or end with its last. From the second block on, a poi
 itself, stay where it looked before, or hop on to where those facts look that it looked at. Facts
 that hop double the length of their reach with each block (pointer jumping, as parallel machines
 follow lists).
+
+A question's other heads may be *meeting* ones: they see where its pointers look. A fresh one looks
+where both ends meet: at those facts that begin with the question's first name among those that the
+pointer from its last name has come to, and the other way round.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ READY = 2.5
 """How much a fresh pointer leans to hopping."""
 LINK = 6.0
 """A fresh pointer's score for the tokens it links by: two facts so linked weigh e^6 others."""
+MEET = 12.0
+"""A fresh meeting head's score for the facts that all of a pointer's attention is on."""
 
 
 class Relation:
@@ -63,10 +69,17 @@ class RelationalBlock(Block):
         n_pairs: ``L·M``, pairs of places whose tokens may be equal.
         n_hops: ways to hop that :meth:`look` is given.
         links: pairs by which fresh pointers look, dealt out to them in turn.
+        meeting: let the other heads see where the pointers look.
     """
 
     def __init__(
-        self, width: int, heads: int, n_pairs: int, n_hops: int, links: Sequence[int]
+        self,
+        width: int,
+        heads: int,
+        n_pairs: int,
+        n_hops: int,
+        links: Sequence[int],
+        meeting: bool = False,
     ) -> None:
         super().__init__(width, heads)
         self.pointers = heads // 2
@@ -76,6 +89,14 @@ class RelationalBlock(Block):
             self.shared[: self.pointers] = 0
             for pointer in range(self.pointers):
                 self.shared[pointer, links[pointer % len(links)]] = LINK / SHARED
+        self.meets: nn.Parameter | None = None
+        if meeting:
+            self.meets = nn.Parameter(torch.zeros(heads - self.pointers, self.pointers))
+            self.meets.is_embedding = True  # type: ignore[attr-defined]
+            with torch.no_grad():
+                for head in range(heads - self.pointers):
+                    self.shared[self.pointers + head, links[head % len(links)]] = LINK / SHARED
+                    self.meets[head, (head + 1) % self.pointers] = MEET / SHARED
         self.moves = nn.Linear(width, self.pointers * (2 + n_hops))
         self.moves.weight.is_embedding = True  # type: ignore[attr-defined]
         nn.init.zeros_(self.moves.weight)
@@ -121,18 +142,26 @@ class RelationalBlock(Block):
             key.flatten(0, 1).transpose(1, 2),
             alpha=1 / math.sqrt(query.shape[-1]),
         )
-        looks = scores.softmax(dim=-1).view(batch, self.heads, rows, -1)
+        scores = scores.view(batch, self.heads, rows, -1)
+        pointing = scores[:, : self.pointers].softmax(dim=-1)
         if before is not None:
             moves = self.moves(normed).view(batch, rows, self.pointers, -1).softmax(dim=-1)
             moves = moves.permute(3, 0, 2, 1)[..., None]
-            pointing = moves[0] * looks[:, : self.pointers] + moves[1] * before
+            pointing = moves[0] * pointing + moves[1] * before
             for move, hop in zip(moves[2:], hops, strict=True):
                 pointing = pointing + move * (before @ hop)
-            looks = torch.cat([pointing, looks[:, self.pointers :]], dim=1)
+        others = scores[:, self.pointers :]
+        if self.meets is not None:
+            met = SHARED * self.meets @ reached(pointing).flatten(2)
+            others = others + met.view_as(others)
+        looks = torch.cat([pointing, others.softmax(dim=-1)], dim=1)
         read = (looks @ value).transpose(1, 2).flatten(-2)
-        # A share of 1/64 says as much as one of 1: "it can be reached". So logarithms, about 0..1.
-        met = looks.transpose(1, 2) @ relation.read
-        met = 1 - torch.log(met + SMALLEST) / math.log(SMALLEST)
-        x = x + self.out(torch.cat([read, met.flatten(-2)], dim=-1))
+        shared = reached(looks.transpose(1, 2) @ relation.read)
+        x = x + self.out(torch.cat([read, shared.flatten(-2)], dim=-1))
         x = x + self.down(F.gelu(self.up(self.norm_mlp(x))))
-        return x, looks[:, : self.pointers]
+        return x, pointing
+
+
+def reached(shares: Tensor) -> Tensor:
+    """Logarithms of shares of attention, about 0..1: 1/64 says nearly what 1 does, "reached"."""
+    return 1 - torch.log(shares + SMALLEST) / math.log(SMALLEST)

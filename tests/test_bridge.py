@@ -189,7 +189,7 @@ def test_ppo_learns_from_approval_alone():
 # ------------------------------------------------------------- features extractor
 
 
-def some_pairs(n_contexts, each, relational=False):
+def some_pairs(n_contexts, each, **told):
     domain = Permutation(6, 9)
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, n_contexts)
@@ -198,7 +198,7 @@ def some_pairs(n_contexts, each, relational=False):
     facts = contexts["facts"].reshape(n_contexts, -1).repeat(each, axis=0)[order]
     flat = questions.reshape(n_contexts * each, -1)[order]
     network = FactsNetwork(
-        domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2, relational=relational
+        domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2, **told
     )
     for parameter in network.parameters():  # blocks start as the identity: wake them up
         torch.nn.init.normal_(parameter, std=0.3)
@@ -210,10 +210,13 @@ def one_by_one(network, facts, questions):
     return torch.cat([network(f[None], q[None, None])[0] for f, q in zip(rows, questions)])
 
 
-@pytest.mark.parametrize("relational", [False, True])
+TOLD = [{}, {"relational": True}, {"relational": True, "meeting": True}]
+
+
+@pytest.mark.parametrize("told", TOLD)
 @pytest.mark.parametrize(("n_contexts", "each"), [(1, 1), (5, 1), (4, 6)])
-def test_encoding_each_context_once_changes_nothing(n_contexts, each, relational):
-    _, network, facts, questions = some_pairs(n_contexts, each, relational)
+def test_encoding_each_context_once_changes_nothing(n_contexts, each, told):
+    _, network, facts, questions = some_pairs(n_contexts, each, **told)
     expected = one_by_one(network, facts, questions)
     torch.testing.assert_close(read_pairs(network, facts, questions), expected)
 
@@ -225,20 +228,15 @@ def test_distinct_rows():
     torch.testing.assert_close(rows[first][inverse], rows)
 
 
-@pytest.mark.parametrize("relational", [False, True])
-def test_the_order_of_the_facts_and_padding_do_not_matter(relational):
-    _, network, facts, questions = some_pairs(4, 1, relational)
+@pytest.mark.parametrize("told", TOLD)
+def test_the_order_of_the_facts_and_padding_do_not_matter(told):
+    _, network, facts, questions = some_pairs(4, 1, **told)
     expected = one_by_one(network, facts, questions)
     rows = facts.view(4, *network.fact_shape)
     shuffled = rows[:, torch.randperm(rows.shape[1])].reshape(4, -1)
     torch.testing.assert_close(one_by_one(network, shuffled, questions), expected)
     unpadded = FactsNetwork(
-        network.embedding.num_embeddings,
-        (6, 2),
-        questions.shape[1],
-        16,
-        2,
-        relational=relational,
+        network.embedding.num_embeddings, (6, 2), questions.shape[1], 16, 2, **told
     )
     unpadded.load_state_dict(network.state_dict())
     cut = rows[:, :6].reshape(4, -1)
@@ -273,6 +271,11 @@ def test_a_foreign_observation_space_is_refused():
 def test_heads_must_divide_width():
     with pytest.raises(ValueError, match="heads must divide width"):
         FactsNetwork(5, (2, 2), 3, width=10, heads=4)
+
+
+def test_heads_meet_only_where_pointers_look():
+    with pytest.raises(ValueError, match="meeting needs relational"):
+        FactsNetwork(5, (2, 2), 3, meeting=True)
 
 
 @pytest.mark.parametrize("sizes", [{"fact_layers": 0}, {"heads": 1}])

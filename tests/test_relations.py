@@ -1,12 +1,13 @@
 """The relational block: shared tokens, and pointers that hop."""
 
+import networkx as nx
 import numpy as np
 import torch
 
 from ia_gym.assistants import NetworkAssistant
 from ia_gym.models import AnswerNetwork, FactsNetwork, without_padding
 from ia_gym.relations import Relation, RelationalBlock
-from ia_gym.tasks import Assignment, Permutation
+from ia_gym.tasks import Assignment, Permutation, ShortestPath
 
 
 def test_a_relation_says_which_tokens_are_shared():
@@ -44,6 +45,41 @@ def test_pointers_double_their_reach():
         assert torch.equal(names, expected)
         _, look = block.look(x, None, relation, look, [look])
         steps *= 2
+
+
+def test_a_meeting_head_finds_the_first_step_of_a_shortest_path():
+    """Fresh, it looks at edges out of x among those that lead to y in as many steps as hops."""
+    domain, heads = ShortestPath(8), 4
+    rng = np.random.default_rng(0)
+    facts = torch.as_tensor(domain.sample_contexts(rng, 1)["facts"])
+    n_facts = facts.shape[1]
+    edges = [tuple(edge) for edge in facts[0].tolist()]
+    graph = nx.DiGraph(edges)
+    graph.add_nodes_from(range(1, 9))
+    questions = torch.tensor([[[99, x, y] for x in graph for y in graph if x != y]])
+    # The block that facts hop by, then one for questions whose features are where its heads look.
+    row = torch.zeros(1, n_facts, 8)
+    fact_block = RelationalBlock(8, heads, n_pairs=4, n_hops=1, links=[2, 1])
+    _, hop = fact_block.look(row, None, Relation(facts, facts), None, [])
+    width = heads * n_facts
+    block = RelationalBlock(width, heads, n_pairs=6, n_hops=2, links=[2, 5], meeting=True)
+    with torch.no_grad():
+        block.out.weight[:, :width] = torch.eye(width)
+    memory = torch.zeros(1, heads, n_facts, n_facts), torch.eye(n_facts).expand(1, heads, -1, -1)
+    relation, before = Relation(questions, facts), None
+    asked = 0
+    for steps in 1, 2:
+        nothing = torch.zeros(1, questions.shape[1], width)
+        x, before = block.look(nothing, memory, relation, before, [hop, hop])
+        looks = x.detach().view(questions.shape[1], heads, n_facts)
+        for (_, start, end), look in zip(questions[0].tolist(), looks, strict=True):
+            if nx.has_path(graph, start, end):
+                paths = list(nx.all_shortest_paths(graph, start, end))
+                if len(paths[0]) == steps + 1:
+                    asked += 1
+                    assert edges[look[2].argmax()] in {(start, path[1]) for path in paths}
+                    assert edges[look[3].argmax()] in {(path[-2], end) for path in paths}
+    assert asked > 20
 
 
 def test_padding_is_cut_wherever_it_stands():
