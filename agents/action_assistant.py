@@ -122,9 +122,7 @@ class LearnedAssistant:
         self, observations: NDArray[Any], actions: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """See :class:`~ia_gym.action_overseer.ActionAssistant`; sampled."""
-        answers: NDArray[np.int64] = (
-            choose(self._answer(observations, actions)[1], deterministic=False).cpu().numpy()
-        )
+        answers: NDArray[np.int64] = choose(self._answer(observations, actions)[1], 1).cpu().numpy()
         return answers
 
     @torch.no_grad()

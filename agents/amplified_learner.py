@@ -13,6 +13,7 @@ from ia_gym.amplification import Batch, sample_batch
 from ia_gym.human_predictor import HumanPredictor
 from ia_gym.models import check_parameters
 from ia_gym.overseers import Overseer
+from ia_gym.tasks.domain import check_number
 
 
 class AmplifiedLearner(AnswerLearner):
@@ -28,8 +29,8 @@ class AmplifiedLearner(AnswerLearner):
             :class:`~ia_gym.agents.apprentice.Apprentice`); None to put every question to H.
         predictor_batch: recorded interactions in an update of H'.
         predictor_kwargs: sizes of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
-        deterministic_assistant: take the slow copy's best answers to H's sub-questions, instead of
-            sampling them.
+        assistant_temperature: of the slow copy's answers to H's sub-questions. They are sampled,
+            so that H may be offered several; below 1 there are fewer slips among them.
         **kwargs: see there.
 
     Attributes:
@@ -45,18 +46,20 @@ class AmplifiedLearner(AnswerLearner):
         interaction_rate: float | None = None,
         predictor_batch: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
-        deterministic_assistant: bool = False,
+        assistant_temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
         self.interaction_rate = interaction_rate
         self.predictor_batch = predictor_batch
         self.predictor_kwargs = predictor_kwargs or {}
-        self.deterministic_assistant = deterministic_assistant
+        self.assistant_temperature = check_number(
+            "assistant_temperature", assistant_temperature, "[0, inf)"
+        )
         super().__init__(policy, env, **kwargs)
 
     def _read_domain(self) -> None:
         super()._read_domain()
-        self.assistant.deterministic = self.deterministic_assistant
+        self.assistant.temperature = self.assistant_temperature
         self.apprentice = None
         if self.interaction_rate is not None:
             self.apprentice = Apprentice(
@@ -116,7 +119,7 @@ class AmplifiedLearner(AnswerLearner):
             "interaction_rate": self.interaction_rate,
             "predictor_batch": self.predictor_batch,
             "predictor_kwargs": self.predictor_kwargs,
-            "deterministic_assistant": self.deterministic_assistant,
+            "assistant_temperature": self.assistant_temperature,
         }
 
     def _progress(self) -> dict[str, Tensor]:

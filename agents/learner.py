@@ -137,7 +137,9 @@ class AnswerLearner(BaseAlgorithm):
         assert self.env is not None
         self.domain: Domain = self.env.get_attr("domain")[0]
         self.overseer = ScriptedOverseer(self.domain)
-        self.assistant = NetworkAssistant(self.policy.slow_network)
+        self.assistant = NetworkAssistant(
+            self.policy.slow_network, passes=self.policy.answer_passes
+        )
         kwargs = self.curriculum_kwargs
         self.curriculum = None if kwargs is None else Curriculum(self.domain, **kwargs)
 
@@ -267,7 +269,7 @@ class AnswerLearner(BaseAlgorithm):
             ``network/accuracy`` of the network that is trained (``eval/accuracy`` is its
             average's), and ``work/teraflop``.
         """
-        network = NetworkAssistant(self.policy.network, deterministic=True)
+        network = NetworkAssistant(self.policy.network, temperature=0)
         answers = network.answer(held_out.contexts, held_out.questions)
         return {
             "network/accuracy": held_out.score(answers)["accuracy"],

@@ -60,7 +60,7 @@ class AnswerPolicy(BasePolicy):
         assert isinstance(observation, dict)
         facts, questions = observation["facts"].long(), observation["question"].long()
         logits = read_pairs(self.slow_network, facts, questions, self.answer_passes)
-        return choose(logits, deterministic)
+        return choose(logits, 0 if deterministic else 1)
 
     @property
     def slow_network(self) -> AnswerNetwork:

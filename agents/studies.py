@@ -76,7 +76,7 @@ def study(
             raise ValueError(f"model must have been trained on {env_id}, got {model}")
         rng = np.random.default_rng(held_out.seed)
         thinking = learner.policy.answer_passes if passes is None else passes
-        assistant: Assistant = NetworkAssistant(network, deterministic=True, passes=thinking)
+        assistant: Assistant = NetworkAssistant(network, temperature=0, passes=thinking)
         answers = {"0": assistant.answer(held_out.contexts, held_out.questions)}
         for level in range(1, levels + 1):
             assistant = AmplifiedAssistant(ScriptedOverseer(held_out.domain), assistant, rng)

@@ -51,15 +51,16 @@ class NetworkAssistant:
 
     Args:
         network: the network; used as it is, without gradients.
-        deterministic: take the likeliest answer instead of sampling one.
+        temperature: of the softmax that answers are sampled from. Below 1, what is likely is said
+            more often than that; at 0 the likeliest alone.
         passes: times the facts go through their blocks; default the network's own number.
     """
 
     def __init__(
-        self, network: AnswerNetwork, deterministic: bool = False, passes: int | None = None
+        self, network: AnswerNetwork, temperature: float = 1.0, passes: int | None = None
     ) -> None:
         self.network = network
-        self.deterministic = deterministic
+        self.temperature = check_number("temperature", temperature, "[0, inf)")
         self.passes = passes
         self._contexts: Contexts | None = None
         self._encoded: Encoded
@@ -76,13 +77,13 @@ class NetworkAssistant:
             self._contexts, self._stamp = contexts, stamp.clone()
         asked = torch.as_tensor(questions, device=self.network.device)
         logits = self.network.read(self._encoded, asked)
-        return choose(logits, self.deterministic).cpu().numpy()
+        return choose(logits, self.temperature).cpu().numpy()
 
 
-def choose(logits: torch.Tensor, deterministic: bool) -> torch.Tensor:
-    """The likeliest symbol, or one sampled by the softmax of ``logits (..., n)``: ``(...)``."""
-    if not deterministic:  # adding Gumbel noise and taking the largest samples the softmax
-        logits = logits - torch.empty_like(logits).exponential_().log()
+def choose(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """A symbol sampled by the softmax of ``logits / temperature (..., n)``: ``(...)``."""
+    if temperature:  # adding Gumbel noise and taking the largest samples the softmax
+        logits = logits - temperature * torch.empty_like(logits).exponential_().log()
     return logits.argmax(dim=-1)
 
 

@@ -176,9 +176,12 @@ def test_answers_may_take_more_passes_than_training(tmp_path):
     for trained in (model, ImitationIA.load(tmp_path / "model")):
         answers, _ = trained.predict(held_out.observations, deterministic=True)
         np.testing.assert_array_equal(answers.reshape(best.shape), best)
-        assistant = NetworkAssistant(trained.policy.slow_network, True, passes=4)
+        assistant = NetworkAssistant(trained.policy.slow_network, 0, passes=4)
         answers = assistant.answer(held_out.contexts, held_out.questions)
         np.testing.assert_array_equal(answers, best)
+    model.assistant.temperature = 0  # H's assistant thinks as long
+    answers = model.assistant.answer(held_out.contexts, held_out.questions)
+    np.testing.assert_array_equal(answers, best)
     with pytest.raises(ValueError, match=r"answer_passes must be in 1\.\.1000, got 0"):
         ImitationIA(env=tiny_env(), policy_kwargs={"answer_passes": 0})
 

@@ -2,9 +2,11 @@
 
 import networkx as nx
 import numpy as np
+import pytest
 import torch
+from scipy.special import softmax
 
-from ia_gym.assistants import NetworkAssistant
+from ia_gym.assistants import NetworkAssistant, choose
 from ia_gym.models import AnswerNetwork, FactsNetwork, without_padding
 from ia_gym.relations import Relation, RelationalBlock
 from ia_gym.tasks import Assignment, Permutation, ShortestPath
@@ -98,6 +100,16 @@ def test_passes_share_their_weights():
     assert len(three.encode(facts).looks) == 3 * len(one.encode(facts).looks)
 
 
+@pytest.mark.parametrize("temperature", [1, 0.5, 0])
+def test_answers_are_sampled_at_a_temperature(temperature):
+    torch.manual_seed(0)
+    logits = torch.tensor([0.0, 1.0, 0.5, -1.0])
+    drawn = choose(logits.expand(100_000, -1), temperature)
+    shares = torch.bincount(drawn, minlength=4).numpy() / 100_000
+    expected = softmax(logits.numpy() / temperature) if temperature else [0, 1, 0, 0]
+    np.testing.assert_allclose(shares, expected, atol=0.01)
+
+
 def test_an_assistant_encodes_contexts_once_until_its_network_moves():
     domain = Assignment(6)
     rng = np.random.default_rng(0)
@@ -111,7 +123,7 @@ def test_an_assistant_encodes_contexts_once_until_its_network_moves():
     encoded = []
     encode = network.encode
     network.encode = lambda *arguments: encoded.append(1) or encode(*arguments)
-    assistant = NetworkAssistant(network, deterministic=True)
+    assistant = NetworkAssistant(network, temperature=0)
 
     def fresh():
         logits = network(torch.as_tensor(contexts["facts"]), torch.as_tensor(questions))
