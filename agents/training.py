@@ -49,6 +49,8 @@ LEFT_BEHIND = (
     *("checkpoint", ASSISTANT),
 )
 """What a run leaves in its folder, beside the model."""
+STOPPING_RULES = ("target_accuracy", "patience")
+"""Settings that decide when a run ends, and nothing else."""
 EVALUATIONS = 40
 """Evaluations in a run, evenly spaced."""
 EXAMPLES = 4
@@ -246,7 +248,8 @@ def train_once(
         seed: of the agent and its environment; default the earlier run's, or 0.
         log_dir: the run's folder; default ``runs/<env_id>/<agent>_seed<seed>``.
         n_questions: held-out questions of the evaluation.
-        resume: go on from the checkpoint in the folder, rather than replace what is there.
+        resume: go on from the checkpoint in the folder, rather than replace what is there. Only
+            ``target_accuracy`` and ``patience`` may differ from what the run began with.
         threads: CPU threads that torch may use.
         size: names in a context, out of the environment's pool; default the environment's own.
         max_depth: deepest questions a learner that is taught answers trains on; default all.
@@ -295,7 +298,9 @@ def train_once(
     run = Run(env_id, agent, seed, settings, n_questions, folder)
     if resume and not is_resumable(run):
         raise ValueError(f"resume needs a run with the same settings in log_dir, got {folder}")
-    if not resume:
+    if resume:
+        write_json(folder / "run.json", _as_json(run))
+    else:
         clear(run)
     finished = folder / "result.json"
     if finished.exists():
@@ -450,9 +455,18 @@ def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:
 
 
 def is_resumable(run: Run) -> bool:
-    """Whether the run's folder holds an earlier run with the same settings, finished or not."""
+    """Whether the run's folder holds an earlier run with the same settings, finished or not.
+
+    When an unfinished one is to stop, may be decided anew: no number of it depends on that.
+    """
     path = run.folder / "run.json"
-    return path.exists() and json.loads(path.read_text("utf-8")) == _as_json(run)
+    if not path.exists():
+        return False
+    earlier, now = json.loads(path.read_text("utf-8")), _as_json(run)
+    if not (run.folder / "result.json").exists():
+        before = earlier.get("settings", {})
+        now["settings"] |= {rule: before.get(rule) for rule in STOPPING_RULES}
+    return bool(earlier == now)
 
 
 def _as_json(run: Run) -> dict[str, Any]:

@@ -176,8 +176,9 @@ def broken_off(tmp_path, monkeypatch):
         train_once("supervised", BASE, log_dir=tmp_path / "broken", **arguments)
     monkeypatch.setattr(EvaluationCallback, "_evaluate", evaluate)
 
-    def resume():
-        return train_once("supervised", BASE, log_dir=tmp_path / "broken", resume=True, **arguments)
+    def resume(**stopping):
+        folder = tmp_path / "broken"
+        return train_once("supervised", BASE, log_dir=folder, resume=True, **arguments, **stopping)
 
     return whole, tmp_path, resume
 
@@ -198,6 +199,21 @@ def test_a_damaged_checkpoint_costs_an_evaluation_and_no_more(broken_off, damage
     assert {**final, **clocks} == {**whole["final"], **clocks}
     left = {path.name for path in (folder / "broken").iterdir()}
     assert not any(name.startswith("checkpoint") or name.endswith(".part") for name in left)
+
+
+def test_a_run_that_goes_on_may_stop_by_another_rule(broken_off):
+    _, folder, resume = broken_off
+    result = resume(target_accuracy=0.01)
+    assert result["stopped_by"] == "target_accuracy"
+    curves = [
+        pd.read_csv(folder / name / "curve.csv").drop(columns=list(CLOCKS))
+        for name in ("whole", "broken")
+    ]
+    assert len(curves[1]) == 4 < len(curves[0])
+    pd.testing.assert_frame_equal(curves[0][:4], curves[1], check_exact=True)
+    assert json.loads((folder / "broken/run.json").read_text())["settings"]["target_accuracy"]
+    with pytest.raises(ValueError, match="resume needs a run with the same settings"):
+        resume()  # it has ended by now
 
 
 def test_tensorboards_curves_have_neither_holes_nor_doubles(broken_off):
