@@ -139,6 +139,7 @@ def train(
     Raises:
         Interrupted: when one of ``end_on`` has come.
     """
+    write_json(run.folder / "run.json", _as_json(run))
     settings = run.settings
     cls = CLASSES[settings.algorithm]
     ending = EndOnSignal(*end_on)
@@ -298,9 +299,7 @@ def train_once(
     run = Run(env_id, agent, seed, settings, n_questions, folder)
     if resume and not is_resumable(run):
         raise ValueError(f"resume needs a run with the same settings in log_dir, got {folder}")
-    if resume:
-        write_json(folder / "run.json", _as_json(run))
-    else:
+    if not resume:
         clear(run)
     finished = folder / "result.json"
     if finished.exists():
@@ -476,9 +475,8 @@ def _as_json(run: Run) -> dict[str, Any]:
 
 
 def clear(run: Run) -> None:
-    """Make the run's folder empty of an earlier run's files, and note there what is to be run."""
+    """Make the run's folder, empty of an earlier run's files."""
     run.folder.mkdir(parents=True, exist_ok=True)
     for file in run.folder.iterdir():
         if file.name.startswith(LEFT_BEHIND):
             file.unlink()
-    write_json(run.folder / "run.json", _as_json(run))
