@@ -9,11 +9,15 @@ from torch import Tensor
 from ia_gym.agents.apprentice import Apprentice
 from ia_gym.agents.evaluation import HeldOut
 from ia_gym.agents.learner import AnswerLearner, under
-from ia_gym.amplification import Batch, sample_batch
+from ia_gym.amplification import Batch, HelpedAssistant, sample_batch
+from ia_gym.assistants import Assistant
 from ia_gym.human_predictor import HumanPredictor
 from ia_gym.models import check_parameters
 from ia_gym.overseers import Overseer
-from ia_gym.tasks.domain import check_number
+from ia_gym.tasks.domain import check_number, check_range
+
+MOST_LEVELS = 10
+"""Of amplification; H's questions multiply with each."""
 
 
 class AmplifiedLearner(AnswerLearner):
@@ -31,6 +35,9 @@ class AmplifiedLearner(AnswerLearner):
         predictor_kwargs: sizes of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
         assistant_temperature: of the slow copy's answers to H's sub-questions. They are sampled,
             so that H may be offered several; below 1 there are fewer slips among them.
+        levels: 1, or more to have H, or H', take apart a sub-question that the slow copy does not
+            know, so many levels deep. What a step costs rises until X knows; targets climb that
+            many depths at once.
         **kwargs: see there.
 
     Attributes:
@@ -47,6 +54,7 @@ class AmplifiedLearner(AnswerLearner):
         predictor_batch: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
         assistant_temperature: float = 1.0,
+        levels: int = 1,
         **kwargs: Any,
     ) -> None:
         self.interaction_rate = interaction_rate
@@ -55,6 +63,7 @@ class AmplifiedLearner(AnswerLearner):
         self.assistant_temperature = check_number(
             "assistant_temperature", assistant_temperature, "[0, inf)"
         )
+        self.levels = check_range("levels", levels, 1, MOST_LEVELS)
         super().__init__(policy, env, **kwargs)
 
     def _read_domain(self) -> None:
@@ -71,6 +80,14 @@ class AmplifiedLearner(AnswerLearner):
                 self.max_grad_norm,
                 **self.predictor_kwargs,
             )
+        self.helped: Assistant = self.assistant
+        for _ in range(self.levels - 1):
+            self.helped = HelpedAssistant(self.stand_in, self.helped, self.rng)
+
+    @property
+    def stand_in(self) -> Overseer:
+        """Who takes questions apart: H' if there is one, else H."""
+        return self.apprentice.overseer if self.apprentice else self.overseer
 
     @property
     def assistant_answers(self) -> int:
@@ -87,13 +104,13 @@ class AmplifiedLearner(AnswerLearner):
             judging: also ask what only the judge of another's answer needs. H' needs none of it:
                 it approves of an answer that equals its own.
         """
-        overseer: Overseer = self.apprentice.overseer if self.apprentice else self.overseer
         sizes = self.n_contexts, self.n_questions
         judging = judging and self.apprentice is None
         at = self.difficulty()
-        batch = sample_batch(overseer, self.assistant, self.rng, *sizes, **at, judging=judging)
+        parts = self.stand_in, self.helped, self.rng
+        batch = sample_batch(*parts, *sizes, **at, judging=judging)
         if self.apprentice is not None:
-            self.apprentice.learn(batch, self.assistant)
+            self.apprentice.learn(batch, self.helped)
             self.logger.record("human/error", self.apprentice.error)
             self.logger.record("human/loss", self.apprentice.loss)
         return batch
@@ -120,6 +137,7 @@ class AmplifiedLearner(AnswerLearner):
             "predictor_batch": self.predictor_batch,
             "predictor_kwargs": self.predictor_kwargs,
             "assistant_temperature": self.assistant_temperature,
+            "levels": self.levels,
         }
 
     def _progress(self) -> dict[str, Tensor]:

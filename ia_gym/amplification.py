@@ -215,6 +215,36 @@ class AuditedAssistant:
         return np.where(audited, found, answers)
 
 
+class HelpedAssistant:
+    """X, with H's help: what X says that it does not know, H takes apart once more.
+
+    What X comes to know costs H nothing from then on. An assistant that is helped may be helped
+    again: then H goes down one level further.
+
+    Args:
+        overseer: H; its counters go up.
+        assistant: X.
+        rng: for H's own choices, and for the lookups that choose at random.
+    """
+
+    def __init__(self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator) -> None:
+        self.domain = overseer.domain
+        self.assistant = assistant
+        self.helper = AmplifiedAssistant(overseer, assistant, rng)
+
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """See :class:`~ia_gym.assistants.Assistant`."""
+        answers = self.assistant.answer(contexts, questions)
+        unknown = (answers == IDK) & (questions[..., 0] != 0)
+        if not unknown.any():
+            return answers
+        asked = questions * unknown[..., None]  # the others are no questions
+        slots = asked[:, :, None], unknown[..., None]
+        answers = answers.copy()
+        answers[unknown] = put_to(self.helper, self.domain, contexts, *slots)
+        return answers
+
+
 @dataclass
 class Batch:
     """Root questions with what the amplified overseer made of them; the trainers' food.

@@ -195,9 +195,9 @@ class HumanPredictor(nn.Module):
 
 @dataclass
 class _Reading:
-    """How far H' has come with a batch of questions."""
+    """How far H' has come with a batch of questions; its notes on their transcript."""
 
-    transcript: Transcript
+    reader: LearnedOverseer
     rounds: int  # whose sub-questions have been read
     tokens: Tensor
     features: Tensor
@@ -235,7 +235,6 @@ class LearnedOverseer:
         self.human_interactions = human_interactions
         self.assistant_answers = 0
         self.confidence: NDArray[np.float32]
-        self._reading: _Reading | None = None
 
     @torch.no_grad()
     def ask(
@@ -339,12 +338,16 @@ class LearnedOverseer:
 
     def _read_to(self, rounds: int, questions: Symbols, transcript: Transcript) -> _Reading:
         """Read the question and all of the first rounds; a reading just made goes on."""
-        reading = self._reading
-        if reading is None or reading.transcript is not transcript or reading.rounds > rounds:
+        reading = transcript.notes
+        if (
+            not isinstance(reading, _Reading)
+            or reading.reader is not self
+            or reading.rounds > rounds
+        ):
             tokens = torch.as_tensor(questions.reshape(-1, 1, questions.shape[2]))
             tokens = tokens.to(self.predictor.device)
             sure = torch.ones(len(tokens), device=tokens.device)
-            reading = _Reading(transcript, 0, tokens[:, :0], tokens, [], sure)
+            reading = _Reading(self, 0, tokens[:, :0], tokens, [], sure)
             reading.read_on(self.predictor, tokens)
         n, events = len(reading.tokens), reading.tokens.shape[1]
         for round in range(rounds):
@@ -356,7 +359,7 @@ class LearnedOverseer:
                 said = np.zeros((n, slots.stop - slots.start, questions.shape[2]), np.int64)
                 said[..., 0] = transcript.answers[..., slots].reshape(n, -1)
                 reading.read_on(self.predictor, torch.as_tensor(said).to(reading.tokens))
-        self._reading = reading
+        transcript.notes = reading
         return reading
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,12 @@ class Transcript:
         questions: int64 of shape ``(*batch, S, Lq)``; a row of zeros is a slot not used.
         answers: int64 of shape ``(*batch, S)``; ``PENDING`` while a sub-question awaits its
             answer, ``IDK`` in a slot not used.
+        notes: what an overseer keeps of it from one round to the next, if it keeps anything.
     """
 
     questions: Symbols
     answers: Symbols
+    notes: object = field(default=None, repr=False, compare=False)
 
     @classmethod
     def empty(cls, batch: tuple[int, ...], slots: int, question_length: int) -> Transcript:
@@ -51,3 +53,4 @@ class Transcript:
         """Overwrite the transcripts at ``index``."""
         self.questions[index] = other.questions
         self.answers[index] = other.answers
+        self.notes = None

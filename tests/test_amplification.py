@@ -8,6 +8,7 @@ import pytest
 from ia_gym.amplification import (
     AmplifiedAssistant,
     AuditedAssistant,
+    HelpedAssistant,
     amplify,
     open_round,
     sample_batch,
@@ -199,6 +200,45 @@ def test_amplified_again_an_assistant_answers_one_level_deeper(overseer):
         assistant = AmplifiedAssistant(overseer, assistant, rng)
         answers = assistant.answer(contexts, questions)
         np.testing.assert_array_equal(answers, np.where(depths <= level, truth, IDK))
+
+
+class KnowsShallow:
+    """Knows the answers up to a depth."""
+
+    def __init__(self, domain, depth):
+        self.domain, self.depth = domain, depth
+
+    def answer(self, contexts, questions):
+        known = self.domain.depth(contexts, questions) <= self.depth
+        return np.where(known, self.domain.truth(contexts, questions), IDK)
+
+
+@pytest.mark.parametrize("knows", [0, 1, 2])
+def test_with_hs_help_an_assistant_answers_one_level_deeper(overseer, knows):
+    domain, rng = overseer.domain, np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 20)
+    questions = domain.sample_questions(rng, contexts, 30)
+    questions[:, 3] = 0  # no question
+    depths, truth = domain.depth(contexts, questions), domain.truth(contexts, questions)
+    assistant = KnowsShallow(domain, knows)
+    for level in (1, 2):
+        assistant = HelpedAssistant(overseer, assistant, rng)
+        answers = assistant.answer(contexts, questions)
+        right = (depths <= knows + level) & (questions[..., 0] != 0)
+        np.testing.assert_array_equal(answers, np.where(right, truth, IDK))
+
+
+def test_h_is_not_asked_for_help_with_what_the_assistant_knows_or_thinks_it_knows(overseer):
+    domain, rng = overseer.domain, np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 20)
+    questions = domain.sample_questions(rng, contexts, 30)
+    for assistant in (Oracle(domain), Wrong(domain)):
+        answers = HelpedAssistant(overseer, assistant, rng).answer(contexts, questions)
+        np.testing.assert_array_equal(answers, assistant.answer(contexts, questions))
+    assert overseer.human_interactions == 0
+    unknown = np.count_nonzero(domain.depth(contexts, questions) > 1)
+    HelpedAssistant(overseer, KnowsShallow(domain, 1), rng).answer(contexts, questions)
+    assert overseer.human_interactions == unknown
 
 
 class Wrong:

@@ -14,8 +14,8 @@ from ia_gym.agents import (
     make_sb3_vec_env,
 )
 from ia_gym.agents.apprentice import Apprentice
-from ia_gym.amplification import sample_batch
-from ia_gym.assistants import Oracle
+from ia_gym.amplification import HelpedAssistant, sample_batch
+from ia_gym.assistants import KnowNothing, Oracle
 from ia_gym.human_predictor import HumanPredictor, LearnedOverseer
 from ia_gym.overseers import ScriptedOverseer
 from ia_gym.tasks import Permutation, UnionFind
@@ -39,6 +39,22 @@ def learned(tmp_path_factory):
     path = tmp_path_factory.mktemp("h") / "human.safetensors"
     apprentice.overseer.save(path)
     return apprentice.overseer, path
+
+
+def test_h_prime_may_help_while_it_is_being_helped(learned):
+    """It loses no thread: as if the help came from another H'."""
+    domain, predictor = learned[0].domain, learned[0].predictor
+    results = []
+    for alone in (True, False):
+        first = LearnedOverseer(domain, predictor)
+        second = first if alone else LearnedOverseer(domain, predictor)
+        helped = HelpedAssistant(second, KnowNothing(), np.random.default_rng(0))
+        batch = sample_batch(first, helped, np.random.default_rng(1), 20, 20)
+        results.append((batch.targets, first.confidence))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+    assert (results[0][0][batch.depths == 2] != 0).mean() > 0.9
+    assert results[0][1].max() < 1
 
 
 @pytest.mark.parametrize("assistant", ["inline", "oracle"])

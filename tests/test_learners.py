@@ -81,6 +81,20 @@ def test_a_model_of_h_is_enough(monkeypatch):
         IteratedAmplification(env=tiny_env(), interaction_rate=0)
 
 
+@pytest.mark.parametrize("levels", [1, 2])
+def test_more_levels_of_amplification_reach_deeper_questions_at_once(levels):
+    """X says idk to everything; H answers what it can look up, or have looked up for it."""
+    model = ImitationIA(env=tiny_env(), n_contexts=32, seed=0, levels=levels)
+    with torch.no_grad():
+        model.policy.slow_network.head.bias[0] = 100.0
+    batch = model.amplify()
+    truth = model.domain.truth(batch.contexts, batch.questions)
+    assert set(batch.depths.ravel()) == {1, 2}
+    np.testing.assert_array_equal(batch.targets, np.where(batch.depths <= levels, truth, 0))
+    with pytest.raises(ValueError, match=r"levels must be in 1\.\.10, got 0"):
+        ImitationIA(env=tiny_env(), levels=0)
+
+
 def test_supervised_learns_with_a_curriculum():
     model = Supervised(
         env=tiny_env(), n_contexts=32, seed=0, curriculum={"threshold": 0.8, "window": 500}
@@ -98,6 +112,11 @@ def small(cls=ImitationIA, **kwargs):
 def drifting(**kwargs):
     """A ``Mixed`` with all its parts in use after a few steps."""
     return Mixed(seed_steps=2, buffer_steps=3, max_drift=0.01, imitation_weight=(1, 0), **kwargs)
+
+
+def helped(**kwargs):
+    """An ``IteratedAmplification`` with two levels of amplification."""
+    return IteratedAmplification(levels=2, **kwargs)
 
 
 @pytest.mark.parametrize("cls", [ImitationIA, Supervised])
@@ -123,7 +142,7 @@ def test_equal_seeds_train_alike_and_a_saved_model_goes_on_alike(cls, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "cls", [ImitationIA, IteratedAmplification, Supervised, Reinforce, AnswerSearch, drifting]
+    "cls", [ImitationIA, helped, Supervised, Reinforce, AnswerSearch, drifting]
 )
 @pytest.mark.parametrize("curriculum", [None, {"threshold": 0.01, "window": 8}], ids=str)
 def test_a_run_that_was_broken_off_ends_as_if_it_never_was(cls, curriculum, tmp_path):
