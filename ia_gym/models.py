@@ -75,11 +75,14 @@ class FactsNetwork(nn.Module):
             (:mod:`ia_gym.relations`); False for plain attention.
         meeting: let a question's other heads see where its pointers look, so that they find what
             lies between its names; only if ``relational``.
+        any_hop: let a question's pointers hop, in each of its blocks, as far as the facts'
+            pointers come in any of theirs; False for one step, or as far as they come in the block
+            of the same number. Only if ``relational``.
 
     Raises:
         ValueError: for a size out of range, if ``heads`` does not divide ``width``, or if a
-            relational network has no block for its facts or only one head, or for ``meeting``
-            without ``relational``.
+            relational network has no block for its facts or only one head, or for ``meeting`` or
+            ``any_hop`` without ``relational``.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class FactsNetwork(nn.Module):
         fact_passes: int = 1,
         relational: bool = False,
         meeting: bool = False,
+        any_hop: bool = False,
     ) -> None:
         super().__init__()
         check_range("width", width, 1, MOST)
@@ -108,11 +112,13 @@ class FactsNetwork(nn.Module):
                 "relational needs fact_layers of at least 1 and heads of at least 2, "
                 f"got fact_layers={fact_layers}, heads={heads}"
             )
-        if meeting and not relational:
-            raise ValueError("meeting needs relational, got meeting=True, relational=False")
+        for name, wanted in (("meeting", meeting), ("any_hop", any_hop)):
+            if wanted and not relational:
+                raise ValueError(f"{name} needs relational, got {name}=True, relational=False")
         self.fact_shape = fact_shape
         self.fact_passes = fact_passes
         self.relational = relational
+        self.any_hop = any_hop
         self.embedding = nn.Embedding(n_symbols, width)
         self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
         length = fact_shape[1]
@@ -133,9 +139,10 @@ class FactsNetwork(nn.Module):
             block(length, 1, [(last, 0), (0, last)]) for _ in range(fact_layers)
         )
         self.fact_norm = nn.RMSNorm(width)
+        hops = fact_layers * fact_passes if any_hop else 2
         # Token 0 of a question is its kind.
         self.question_blocks = nn.ModuleList(
-            block(question_length, 2, [(1, 0), (question_length - 1, last)], meeting)
+            block(question_length, hops, [(1, 0), (question_length - 1, last)], meeting)
             for _ in range(question_layers)
         )
         self.norm_out = nn.RMSNorm(width)
@@ -177,8 +184,9 @@ class FactsNetwork(nn.Module):
             zip(self.question_blocks, encoded.memories, strict=True)
         ):
             if isinstance(block, RelationalBlock) and relation is not None:
-                # One step at a time, or as far as the facts' pointers have come in as many blocks.
                 hops = [looks[min(i, len(looks)) - 1], looks[0]]
+                if self.any_hop:
+                    hops = [looks[min(j, len(looks) - 1)] for j in range(block.n_hops)]
                 x, before = block.look(x, memory, relation, before, hops)
             else:
                 x = block(x, memory, mask)

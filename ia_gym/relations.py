@@ -10,7 +10,9 @@ ends, the next one back to those that end where it begins; a question's look at 
 begin with its first name, or end with its last. From the second block on, a pointer may look by
 itself, stay where it looked before, or hop on to where those facts look that it looked at. Facts
 that hop double the length of their reach with each block (pointer jumping, as parallel machines
-follow lists).
+follow lists). A question's pointers hop along with them, or, if they may take any hop, as far in
+each block as the facts' pointers come in any: what was learned for shallow questions then stands
+less in the way of deep ones.
 
 A question's other heads may be *meeting* ones: they see where its pointers look. A fresh one looks
 where both ends meet: at those facts that begin with the question's first name among those that the
@@ -82,7 +84,7 @@ class RelationalBlock(Block):
         meeting: bool = False,
     ) -> None:
         super().__init__(width, heads)
-        self.pointers = heads // 2
+        self.pointers, self.n_hops = heads // 2, n_hops
         self.shared = nn.Parameter(torch.randn(heads, n_pairs) / SHARED)
         self.shared.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
         with torch.no_grad():

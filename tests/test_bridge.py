@@ -210,7 +210,7 @@ def one_by_one(network, facts, questions):
     return torch.cat([network(f[None], q[None, None])[0] for f, q in zip(rows, questions)])
 
 
-TOLD = [{}, {"relational": True}, {"relational": True, "meeting": True}]
+TOLD = [{}, *({"relational": True, more: True} for more in ("relational", "meeting", "any_hop"))]
 
 
 @pytest.mark.parametrize("told", TOLD)
@@ -273,9 +273,10 @@ def test_heads_must_divide_width():
         FactsNetwork(5, (2, 2), 3, width=10, heads=4)
 
 
-def test_heads_meet_only_where_pointers_look():
-    with pytest.raises(ValueError, match="meeting needs relational"):
-        FactsNetwork(5, (2, 2), 3, meeting=True)
+@pytest.mark.parametrize("name", ["meeting", "any_hop"])
+def test_only_a_network_with_pointers_hops_or_meets(name):
+    with pytest.raises(ValueError, match=f"{name} needs relational"):
+        FactsNetwork(5, (2, 2), 3, **{name: True})
 
 
 @pytest.mark.parametrize("sizes", [{"fact_layers": 0}, {"heads": 1}])

@@ -49,6 +49,33 @@ def test_pointers_double_their_reach():
         steps *= 2
 
 
+@pytest.mark.parametrize("hop", [0, 1, 2])
+def test_a_question_may_hop_in_any_block_as_far_as_the_facts_come_in_any_pass(hop):
+    """With σ's facts pointing 1, 2, then 4 steps on, one hop leads to σ, σ² or σ⁴ of its name."""
+    domain, rng = Permutation(7), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 3)
+    questions = domain.sample_questions(rng, contexts, 5)
+    sizes = {"fact_passes": 3, "relational": True, "any_hop": True}
+    network = FactsNetwork(
+        domain.n_symbols, domain.fact_shape, domain.question_length, 8, 2, 1, 2, **sizes
+    )
+    second = network.question_blocks[1]
+    with torch.no_grad():
+        second.moves.bias[2 + hop] = 30.0
+    looked = []
+    look = second.look
+    second.look = lambda *rest: looked.append(look(*rest)) or looked[-1]
+    rows = torch.as_tensor(contexts["facts"])
+    network(rows, torch.as_tensor(questions))
+    names = rows[..., 0].gather(1, looked[0][1][:, 0].argmax(dim=-1)).numpy()
+    for i, facts in enumerate(contexts["facts"]):
+        after, expected = dict(facts.tolist()), questions[i, :, 1]
+        for _ in range(2**hop):
+            expected = [after[name] for name in expected]
+        np.testing.assert_array_equal(names[i], expected)
+    network(rows, torch.as_tensor(questions), passes=1)  # less far, but as many ways
+
+
 def test_a_meeting_head_finds_the_first_step_of_a_shortest_path():
     """Fresh, it looks at edges out of x among those that lead to y in as many steps as hops."""
     domain, heads = ShortestPath(8), 4
