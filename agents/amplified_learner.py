@@ -37,7 +37,7 @@ class AmplifiedLearner(AnswerLearner):
             so that H may be offered several; below 1 there are fewer slips among them.
         levels: 1, or more to have H, or H', take apart a sub-question that the slow copy does not
             know, so many levels deep. What a step costs rises until X knows; targets climb that
-            many depths at once.
+            many depths at once. Evaluations measure targets of one level, whatever this is.
         **kwargs: see there.
 
     Attributes:
