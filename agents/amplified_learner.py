@@ -42,6 +42,7 @@ class AmplifiedLearner(AnswerLearner):
 
     Attributes:
         apprentice: H'; None if every question is put to H.
+        helped: who answers H's sub-questions: the slow copy, with the help of further levels.
     """
 
     apprentice: Apprentice | None

@@ -184,9 +184,10 @@ class FactsNetwork(nn.Module):
             zip(self.question_blocks, encoded.memories, strict=True)
         ):
             if isinstance(block, RelationalBlock) and relation is not None:
-                hops = [looks[min(i, len(looks)) - 1], looks[0]]
-                if self.any_hop:
+                if self.any_hop:  # with fewer passes than in training the last stands for the rest
                     hops = [looks[min(j, len(looks) - 1)] for j in range(block.n_hops)]
+                else:  # as far as the facts' pointers have come in as many blocks, or one step
+                    hops = [looks[min(i, len(looks)) - 1], looks[0]]
                 x, before = block.look(x, memory, relation, before, hops)
             else:
                 x = block(x, memory, mask)
