@@ -42,7 +42,6 @@ class AmplifiedLearner(AnswerLearner):
 
     Attributes:
         apprentice: H'; None if every question is put to H.
-        helped: who answers H's sub-questions: the slow copy, with the help of further levels.
     """
 
     apprentice: Apprentice | None
@@ -81,9 +80,14 @@ class AmplifiedLearner(AnswerLearner):
                 self.max_grad_norm,
                 **self.predictor_kwargs,
             )
-        self.helped: Assistant = self.assistant
+
+    @property
+    def helped(self) -> Assistant:
+        """Who answers H's sub-questions: the slow copy, with the help of further levels."""
+        helped: Assistant = self.assistant
         for _ in range(self.levels - 1):
-            self.helped = HelpedAssistant(self.stand_in, self.helped, self.rng)
+            helped = HelpedAssistant(self.stand_in, helped, self.rng)
+        return helped
 
     @property
     def stand_in(self) -> Overseer:
@@ -108,10 +112,11 @@ class AmplifiedLearner(AnswerLearner):
         sizes = self.n_contexts, self.n_questions
         judging = judging and self.apprentice is None
         at = self.difficulty()
-        parts = self.stand_in, self.helped, self.rng
+        helped = self.helped
+        parts = self.stand_in, helped, self.rng
         batch = sample_batch(*parts, *sizes, **at, judging=judging)
         if self.apprentice is not None:
-            self.apprentice.learn(batch, self.helped)
+            self.apprentice.learn(batch, helped)
             self.logger.record("human/error", self.apprentice.error)
             self.logger.record("human/loss", self.apprentice.loss)
         return batch
