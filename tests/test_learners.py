@@ -142,7 +142,8 @@ def test_equal_seeds_train_alike_and_a_saved_model_goes_on_alike(cls, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "cls", [ImitationIA, helped, Supervised, Reinforce, AnswerSearch, drifting]
+    "cls",
+    [ImitationIA, IteratedAmplification, helped, Supervised, Reinforce, AnswerSearch, drifting],
 )
 @pytest.mark.parametrize("curriculum", [None, {"threshold": 0.01, "window": 8}], ids=str)
 def test_a_run_that_was_broken_off_ends_as_if_it_never_was(cls, curriculum, tmp_path):
