@@ -35,6 +35,8 @@ class AmplifiedLearner(AnswerLearner):
         predictor_kwargs: sizes of H', see :class:`~ia_gym.human_predictor.HumanPredictor`.
         assistant_temperature: of the slow copy's answers to H's sub-questions. They are sampled,
             so that H may be offered several; below 1 there are fewer slips among them.
+        assistant_certainty: answers that the slow copy finds less likely than this, in [0, 1], are
+            "I don't know" to H: guesses make wrong targets.
         levels: 1, or more to have H, or H', take apart a sub-question that the slow copy does not
             know, so many levels deep. What a step costs rises until X knows; targets climb that
             many depths at once. Evaluations measure targets of one level, whatever this is.
@@ -54,6 +56,7 @@ class AmplifiedLearner(AnswerLearner):
         predictor_batch: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
         assistant_temperature: float = 1.0,
+        assistant_certainty: float = 0.0,
         levels: int = 1,
         **kwargs: Any,
     ) -> None:
@@ -63,12 +66,16 @@ class AmplifiedLearner(AnswerLearner):
         self.assistant_temperature = check_number(
             "assistant_temperature", assistant_temperature, "[0, inf)"
         )
+        self.assistant_certainty = check_number(
+            "assistant_certainty", assistant_certainty, "[0, 1]"
+        )
         self.levels = check_range("levels", levels, 1, MOST_LEVELS)
         super().__init__(policy, env, **kwargs)
 
     def _read_domain(self) -> None:
         super()._read_domain()
         self.assistant.temperature = self.assistant_temperature
+        self.assistant.certainty = self.assistant_certainty
         self.apprentice = None
         if self.interaction_rate is not None:
             self.apprentice = Apprentice(
@@ -84,10 +91,9 @@ class AmplifiedLearner(AnswerLearner):
     @property
     def helped(self) -> Assistant:
         """Who answers H's sub-questions: the slow copy, with the help of further levels."""
-        helped: Assistant = self.assistant
-        for _ in range(self.levels - 1):
-            helped = HelpedAssistant(self.stand_in, helped, self.rng)
-        return helped
+        if self.levels == 1:
+            return self.assistant
+        return HelpedAssistant(self.stand_in, self.assistant, self.rng, self.levels - 1)
 
     @property
     def stand_in(self) -> Overseer:
@@ -143,6 +149,7 @@ class AmplifiedLearner(AnswerLearner):
             "predictor_batch": self.predictor_batch,
             "predictor_kwargs": self.predictor_kwargs,
             "assistant_temperature": self.assistant_temperature,
+            "assistant_certainty": self.assistant_certainty,
             "levels": self.levels,
         }
 

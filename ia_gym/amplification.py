@@ -218,19 +218,25 @@ class AuditedAssistant:
 class HelpedAssistant:
     """X, with H's help: what X says that it does not know, H takes apart once more.
 
-    What X comes to know costs H nothing from then on. An assistant that is helped may be helped
-    again: then H goes down one level further.
+    What X comes to know costs H nothing from then on.
 
     Args:
         overseer: H; its counters go up.
         assistant: X.
         rng: for H's own choices, and for the lookups that choose at random.
+        levels: of help, at least 1. What X does not know of H's sub-questions in turn, H takes
+            apart too, so many levels deep.
     """
 
-    def __init__(self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator) -> None:
+    def __init__(
+        self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator, levels: int = 1
+    ) -> None:
         self.domain = overseer.domain
         self.assistant = assistant
-        self.helper = AmplifiedAssistant(overseer, assistant, rng)
+        below = assistant
+        if levels > 1:
+            below = HelpedAssistant(overseer, assistant, rng, levels - 1)
+        self.helper = AmplifiedAssistant(overseer, below, rng)
 
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`~ia_gym.assistants.Assistant`."""

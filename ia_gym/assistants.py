@@ -57,10 +57,15 @@ class NetworkAssistant:
     """
 
     def __init__(
-        self, network: AnswerNetwork, temperature: float = 1.0, passes: int | None = None
+        self,
+        network: AnswerNetwork,
+        temperature: float = 1.0,
+        passes: int | None = None,
+        certainty: float = 0.0,
     ) -> None:
         self.network = network
         self.temperature = check_number("temperature", temperature, "[0, inf)")
+        self.certainty = check_number("certainty", certainty, "[0, 1]")
         self.passes = passes
         self._contexts: Contexts | None = None
         self._encoded: Encoded
@@ -77,7 +82,11 @@ class NetworkAssistant:
             self._contexts, self._stamp = contexts, stamp.clone()
         asked = torch.as_tensor(questions, device=self.network.device)
         logits = self.network.read(self._encoded, asked)
-        return choose(logits, self.temperature).cpu().numpy()
+        answers = choose(logits, self.temperature)
+        if self.certainty:
+            likely = logits.softmax(dim=-1).gather(-1, answers[..., None])[..., 0]
+            answers[likely < self.certainty] = IDK
+        return answers.cpu().numpy()
 
 
 def choose(logits: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -181,8 +181,8 @@ def test_settings_say_what_differs():
 def test_imitation_and_its_supervised_twin_have_all_else_in_common(name):
     """Network, batches, curriculum and steps at the paper's size; only imitation asks H."""
     twins = [load_settings(agent, f"IA-{name}-N64-v0") for agent in ("imitation", "supervised")]
-    of_imitation = {"interaction_rate": None, "assistant_temperature": None, "levels": None}
-    models = [{**twin.model, **of_imitation} for twin in twins]
+    assistant = ["interaction_rate", "assistant_temperature", "assistant_certainty", "levels"]
+    models = [{**twin.model, **dict.fromkeys(assistant)} for twin in twins]
     assert models[0] == models[1]
     assert twins[0].n_timesteps == twins[1].n_timesteps
     assert [twin.algorithm for twin in twins] == ["IteratedAmplification", "Supervised"]

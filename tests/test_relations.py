@@ -10,6 +10,7 @@ from ia_gym.assistants import NetworkAssistant, choose
 from ia_gym.models import AnswerNetwork, FactsNetwork, without_padding
 from ia_gym.relations import Relation, RelationalBlock
 from ia_gym.tasks import Assignment, Permutation, ShortestPath
+from ia_gym.transcript import IDK
 
 
 def test_a_relation_says_which_tokens_are_shared():
@@ -135,6 +136,26 @@ def test_answers_are_sampled_at_a_temperature(temperature):
     shares = torch.bincount(drawn, minlength=4).numpy() / 100_000
     expected = softmax(logits.numpy() / temperature) if temperature else [0, 1, 0, 0]
     np.testing.assert_allclose(shares, expected, atol=0.01)
+
+
+def test_an_unlikely_answer_is_not_given():
+    domain = Permutation(6)
+    rng = np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 8)
+    questions = domain.sample_questions(rng, contexts, 16)
+    network = AnswerNetwork(
+        domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers, width=16
+    )
+    torch.nn.init.normal_(network.head.weight, std=0.3)
+    logits = network(torch.as_tensor(contexts["facts"]), torch.as_tensor(questions))
+    likely = softmax(logits.detach().numpy(), axis=-1)
+    middle = float(np.median(likely.max(axis=-1)))
+    answers = NetworkAssistant(network, 0, certainty=middle).answer(contexts, questions)
+    expected = np.where(likely.max(axis=-1) < middle, IDK, likely.argmax(axis=-1))
+    np.testing.assert_array_equal(answers, expected)
+    assert 0.4 < np.mean(answers == IDK) < 0.7
+    with pytest.raises(ValueError, match=r"certainty must be a number in \[0, 1\], got 2"):
+        NetworkAssistant(network, certainty=2)
 
 
 def test_an_assistant_encodes_contexts_once_until_its_network_moves():
