@@ -37,9 +37,10 @@ class AmplifiedLearner(AnswerLearner):
             so that H may be offered several; below 1 there are fewer slips among them.
         assistant_certainty: answers that the slow copy finds less likely than this, in [0, 1], are
             "I don't know" to H: guesses make wrong targets.
-        levels: 1, or more to have H, or H', take apart a sub-question that the slow copy does not
-            know, so many levels deep. What a step costs rises until X knows; targets climb that
-            many depths at once. Evaluations measure targets of one level, whatever this is.
+        levels: 1, or more to have H, or H', take apart a sub-question to which the slow copy has
+            found no answer, so many levels deep. What a step costs rises until X knows; targets
+            climb several depths at once. Evaluations measure targets of one level, whatever this
+            is.
         **kwargs: see there.
 
     Attributes:

@@ -216,16 +216,17 @@ class AuditedAssistant:
 
 
 class HelpedAssistant:
-    """X, with H's help: what X says that it does not know, H takes apart once more.
+    """X, with H's help: a question to which X has found no answer, H takes apart once more.
 
-    What X comes to know costs H nothing from then on.
+    What X comes to know costs H nothing from then on. What counts as no answer is the domain's
+    ``unfound``.
 
     Args:
         overseer: H; its counters go up.
         assistant: X.
         rng: for H's own choices, and for the lookups that choose at random.
-        levels: of help, at least 1. What X does not know of H's sub-questions in turn, H takes
-            apart too, so many levels deep.
+        levels: of help, at least 1. Those of H's sub-questions to which X has found no answer in
+            turn, H takes apart too, so many levels deep.
     """
 
     def __init__(
@@ -241,7 +242,7 @@ class HelpedAssistant:
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`~ia_gym.assistants.Assistant`."""
         answers = self.assistant.answer(contexts, questions)
-        unknown = (answers == IDK) & (questions[..., 0] != 0)
+        unknown = np.isin(answers, self.domain.unfound) & (questions[..., 0] != 0)
         if not unknown.any():
             return answers
         asked = questions * unknown[..., None]  # the others are no questions

@@ -220,12 +220,37 @@ def test_with_hs_help_an_assistant_answers_one_level_deeper(overseer, knows):
     questions = domain.sample_questions(rng, contexts, 30)
     questions[:, 3] = 0  # no question
     depths, truth = domain.depth(contexts, questions), domain.truth(contexts, questions)
-    assistant = KnowsShallow(domain, knows)
     for level in (1, 2):
-        assistant = HelpedAssistant(overseer, assistant, rng)
+        assistant = HelpedAssistant(overseer, KnowsShallow(domain, knows), rng, level)
         answers = assistant.answer(contexts, questions)
         right = (depths <= knows + level) & (questions[..., 0] != 0)
         np.testing.assert_array_equal(answers, np.where(right, truth, IDK))
+
+
+def test_h_looks_further_where_an_assistant_finds_no_way():
+    """X says that there is none at all; each level of help finds one more edge on a path."""
+    domain, rng = ShortestPath(8, question_kinds=["D"]), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 50)
+    questions = domain.sample_questions(rng, contexts, 50)
+    depths, truth = domain.depth(contexts, questions), domain.truth(contexts, questions)
+    for level in (1, 2, 3, 4):
+        assistant = HelpedAssistant(ScriptedOverseer(domain), FindsNothing(domain), rng, level)
+        answers = assistant.answer(contexts, questions)
+        found = answers != domain.inf_symbol
+        # H asks for the step, and then for the distance from there: two levels an edge.
+        assert set(depths[found]) == set(range(1, (level + 1) // 2 + 1))
+        assert np.all(answers[found] >= truth[found])  # a way, if not always the shortest
+        assert found[depths == 1].all()
+
+
+class FindsNothing:
+    """Answers ``inf`` to everything."""
+
+    def __init__(self, domain):
+        self.domain = domain
+
+    def answer(self, contexts, questions):
+        return np.full(questions.shape[:2], self.domain.inf_symbol)
 
 
 def test_h_is_not_asked_for_help_with_what_the_assistant_knows_or_thinks_it_knows(overseer):

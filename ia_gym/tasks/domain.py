@@ -104,6 +104,8 @@ class Domain(ABC):
         max_depth: depth of the hardest question.
         trivial_depths: depths whose questions do not hold a curriculum up, since answering them
             says little about the others.
+        unfound: answers that tell only that nothing was found; taken apart further, such a
+            question may turn out to have another.
     """
 
     name: ClassVar[str]
@@ -118,6 +120,7 @@ class Domain(ABC):
     n_symbols: int
     max_depth: int
     trivial_depths: tuple[int, ...] = ()
+    unfound: tuple[int, ...] = (IDK,)
 
     def __init__(self, size: int, max_size: int | None = None) -> None:
         if max_size is None:

@@ -99,6 +99,7 @@ class ShortestPath(Domain):
         self.fact_shape = (2 * self.max_size, 2)
         self.question_length = 3
         self.inf_symbol = self.max_size + self.cap + 1
+        self.unfound = (IDK, self.inf_symbol)
         self.n_answers = self.inf_symbol + 1
         self.kind_symbol = self.n_answers
         self.n_symbols = self.kind_symbol + 4
