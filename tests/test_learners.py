@@ -83,17 +83,17 @@ def test_a_model_of_h_is_enough(monkeypatch):
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_more_levels_of_amplification_reach_deeper_questions_at_once(levels):
-    """X says idk to everything; H answers what it can look up, or have looked up for it."""
+    """X, new, is sure of nothing; H answers what it can look up, or have looked up for it."""
     env = gym.make(BASE, size=4, max_power=16)
-    model = ImitationIA(env=env, n_contexts=32, seed=0, levels=levels)
-    with torch.no_grad():
-        model.policy.slow_network.head.bias[0] = 100.0
+    model = ImitationIA(env=env, n_contexts=32, seed=0, levels=levels, assistant_certainty=1)
     batch = model.amplify()
     truth = model.domain.truth(batch.contexts, batch.questions)
     assert set(batch.depths.ravel()) == {1, 2, 3}
     np.testing.assert_array_equal(batch.targets, np.where(batch.depths <= levels, truth, 0))
     with pytest.raises(ValueError, match=r"levels must be in 1\.\.10, got 0"):
         ImitationIA(env=tiny_env(), levels=0)
+    with pytest.raises(ValueError, match=r"assistant_certainty .* in \[0, 1\], got 2"):
+        ImitationIA(env=tiny_env(), assistant_certainty=2)
 
 
 def test_supervised_learns_with_a_curriculum():
