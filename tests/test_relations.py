@@ -138,22 +138,29 @@ def test_answers_are_sampled_at_a_temperature(temperature):
     np.testing.assert_allclose(shares, expected, atol=0.01)
 
 
+def random_network(domain):
+    torch.manual_seed(0)
+    network = AnswerNetwork(
+        domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers, width=16
+    )
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return network
+
+
 def test_an_unlikely_answer_is_not_given():
     domain = Permutation(6)
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 8)
     questions = domain.sample_questions(rng, contexts, 16)
-    network = AnswerNetwork(
-        domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers, width=16
-    )
-    torch.nn.init.normal_(network.head.weight, std=0.3)
+    network = random_network(domain)
     logits = network(torch.as_tensor(contexts["facts"]), torch.as_tensor(questions))
     likely = softmax(logits.detach().numpy(), axis=-1)
     middle = float(np.median(likely.max(axis=-1)))
     answers = NetworkAssistant(network, 0, certainty=middle).answer(contexts, questions)
     expected = np.where(likely.max(axis=-1) < middle, IDK, likely.argmax(axis=-1))
     np.testing.assert_array_equal(answers, expected)
-    assert 0.4 < np.mean(answers == IDK) < 0.7
+    assert 0.5 <= np.mean(answers == IDK) < 0.8  # X says some by itself
     with pytest.raises(ValueError, match=r"certainty must be a number in \[0, 1\], got 2"):
         NetworkAssistant(network, certainty=2)
 
@@ -163,11 +170,7 @@ def test_an_assistant_encodes_contexts_once_until_its_network_moves():
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 3)
     questions = domain.sample_questions(rng, contexts, 4)
-    network = AnswerNetwork(
-        domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers, width=16
-    )
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
+    network = random_network(domain)
     encoded = []
     encode = network.encode
     network.encode = lambda *arguments: encoded.append(1) or encode(*arguments)
