@@ -54,6 +54,8 @@ class NetworkAssistant:
         temperature: of the softmax that answers are sampled from. Below 1, what is likely is said
             more often than that; at 0 the likeliest alone.
         passes: times the facts go through their blocks; default the network's own number.
+        certainty: an answer that the network finds less likely than this, in [0, 1], is not given:
+            ``idk`` stands in its place. The likelihood is that of temperature 1.
     """
 
     def __init__(

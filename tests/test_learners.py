@@ -116,8 +116,8 @@ def drifting(**kwargs):
 
 
 def helped(**kwargs):
-    """An ``IteratedAmplification`` with two levels of amplification."""
-    return IteratedAmplification(levels=2, **kwargs)
+    """An ``IteratedAmplification`` with two levels of amplification, and a bar of certainty."""
+    return IteratedAmplification(levels=2, assistant_certainty=0.2, **kwargs)
 
 
 @pytest.mark.parametrize("cls", [ImitationIA, Supervised])

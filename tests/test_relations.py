@@ -138,22 +138,22 @@ def test_answers_are_sampled_at_a_temperature(temperature):
     np.testing.assert_allclose(shares, expected, atol=0.01)
 
 
-def random_network(domain):
+def random_case(domain, rng, n_contexts, n_questions):
+    """Contexts, questions about them, and a network with weights drawn at random."""
     torch.manual_seed(0)
+    contexts = domain.sample_contexts(rng, n_contexts)
+    questions = domain.sample_questions(rng, contexts, n_questions)
     network = AnswerNetwork(
         domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers, width=16
     )
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    return network
+    return contexts, questions, network
 
 
 def test_an_unlikely_answer_is_not_given():
-    domain = Permutation(6)
     rng = np.random.default_rng(0)
-    contexts = domain.sample_contexts(rng, 8)
-    questions = domain.sample_questions(rng, contexts, 16)
-    network = random_network(domain)
+    contexts, questions, network = random_case(Permutation(6), rng, 8, 16)
     logits = network(torch.as_tensor(contexts["facts"]), torch.as_tensor(questions))
     likely = softmax(logits.detach().numpy(), axis=-1)
     middle = float(np.median(likely.max(axis=-1)))
@@ -166,11 +166,8 @@ def test_an_unlikely_answer_is_not_given():
 
 
 def test_an_assistant_encodes_contexts_once_until_its_network_moves():
-    domain = Assignment(6)
-    rng = np.random.default_rng(0)
-    contexts = domain.sample_contexts(rng, 3)
-    questions = domain.sample_questions(rng, contexts, 4)
-    network = random_network(domain)
+    domain, rng = Assignment(6), np.random.default_rng(0)
+    contexts, questions, network = random_case(domain, rng, 3, 4)
     encoded = []
     encode = network.encode
     network.encode = lambda *arguments: encoded.append(1) or encode(*arguments)
