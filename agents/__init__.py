@@ -1,37 +1,35 @@
 """Learners with SB3's face, the bridge to SB3's own agents, and what compares them."""
 
-from ia_gym.agents.action_assistant import LearnedAssistant
-from ia_gym.agents.answer_search import AnswerSearch
-from ia_gym.agents.assistants import PolicyAssistant
-from ia_gym.agents.callbacks import (
-    AmplificationCallback,
-    CurriculumCallback,
-    EvaluationCallback,
-    HumanPredictorCallback,
-)
-from ia_gym.agents.episodes import Episodes
-from ia_gym.agents.evaluation import HeldOut
-from ia_gym.agents.features import FactsExtractor
-from ia_gym.agents.imitation import ImitationIA, IteratedAmplification
-from ia_gym.agents.mixed import Mixed
-from ia_gym.agents.reinforce import Reinforce
-from ia_gym.agents.sb3_bridge import GymnasiumVecEnv, make_sb3_vec_env
-from ia_gym.agents.supervised import Supervised
+from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
+from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
+from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
+from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
+from ia_gym.agents.learners.answer_search import AnswerSearch
+from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.learners.reinforce import Reinforce
+from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
+from ia_gym.agents.learners.supervised import Supervised
+from ia_gym.agents.policies.facts_extractor import FactsExtractor
+from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
+from ia_gym.agents.sb3.bridge import GymnasiumVecEnv, make_sb3_vec_env
+from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
+from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
+from ia_gym.agents.sb3.human_predictor_callback import HumanPredictorCallback
 
 __all__ = [
     "AmplificationCallback",
     "AnswerSearch",
     "CurriculumCallback",
-    "Episodes",
+    "EpisodeEvaluator",
     "EvaluationCallback",
     "FactsExtractor",
     "GymnasiumVecEnv",
-    "HeldOut",
+    "QuestionEvaluator",
     "HumanPredictorCallback",
     "ImitationIA",
     "IteratedAmplification",
-    "LearnedAssistant",
-    "Mixed",
+    "LearnedActionAssistant",
+    "ReinforceWithDemonstrations",
     "PolicyAssistant",
     "Reinforce",
     "Supervised",

@@ -13,8 +13,8 @@ import typer
 from matplotlib.image import imsave
 
 import ia_gym  # noqa: F401  (registers the ids)
-from ia_gym.agents.evaluation import class_names
-from ia_gym.tasks import DOMAINS, Domain
+from ia_gym.agents.evaluation.question_evaluator import class_names
+from ia_gym.domains import DOMAINS, Domain
 
 SUFFIXES = ("", "-N16", "-N32", "-N64")
 
@@ -59,7 +59,7 @@ def question_shares(domain: Domain) -> list[tuple[str, str]]:
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 500)
     classes = domain.classes(contexts, domain.sample_questions(rng, contexts, 100))
-    shares = np.bincount(domain.goes_with[classes].ravel()) / classes.size
+    shares = np.bincount(domain.merged_into[classes].ravel()) / classes.size
     return [(name, f"{100 * shares[c]:.0f} %") for c, name in class_names(domain).items()]
 
 
@@ -103,7 +103,7 @@ def page(name: str, folder: Path) -> str:
         spaces.append(
             f"| `{env_id}` | {built.fact_shape[0]} × {built.fact_shape[1]} | {question.shape[0]} "
             f"| 0..{facts.high.max()} | `Discrete({env.action_space.n})` "
-            f"| {sum(built.widths)} + {sum(built.judge_widths)} | {built.max_depth} |"
+            f"| {sum(built.subquestions_per_round)} + {sum(built.judge_subquestions_per_round)} | {built.max_depth} |"
         )
     base = gym.make(ids[0]).unwrapped.domain
     parts = [

@@ -1,8 +1,9 @@
 """Gymnasium environments whose reward is the amplified overseer's approval."""
 
-from ia_gym.envs.action_approval import ActionApproval, ActionApprovalVectorEnv
-from ia_gym.envs.action_envs import make_action_env, make_action_vec
-from ia_gym.envs.question_env import QuestionEnv, QuestionVectorEnv
+from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
+from ia_gym.envs.actions.games import make_action_env, make_action_vec
+from ia_gym.envs.questions.question_env import QuestionEnv
+from ia_gym.envs.questions.question_vector_env import QuestionVectorEnv
 from ia_gym.envs.vector_checker import check_vector_env
 from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper, OneHot
 

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorWrapper
 from numpy.typing import NDArray
 
-from ia_gym.curriculum import Curriculum
+from ia_gym.amplification.curriculum import Curriculum
 
 
 class OneHot(gym.ObservationWrapper[Any, Any, Any]):

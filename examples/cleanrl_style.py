@@ -13,7 +13,7 @@ from torch import nn
 from torch.distributions import Categorical
 
 from ia_gym.agents import FactsExtractor
-from ia_gym.optimizers import MuonAdamW
+from ia_gym.networks.optimizers import MuonAdamW
 
 TOTAL_TIMESTEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 NUM_ENVS, NUM_STEPS, UPDATE_EPOCHS, MINIBATCH_SIZE = 64, 64, 2, 2048

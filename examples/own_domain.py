@@ -10,10 +10,10 @@ import torch
 import typer
 
 from ia_gym import register_domain
-from ia_gym.agents import EvaluationCallback, HeldOut, ImitationIA
-from ia_gym.tasks import Domain
-from ia_gym.tasks.rows import pick, take
-from ia_gym.transcript import IDK
+from ia_gym.agents import EvaluationCallback, ImitationIA, QuestionEvaluator
+from ia_gym.domains import Domain
+from ia_gym.domains.batch_arrays import pick, take
+from ia_gym.domains.transcript import IDK
 
 MODULUS = 7
 VALUE, LOOK = 0, 1  # kinds of questions: value(node), asked of X; look(node), which H does itself
@@ -25,7 +25,7 @@ class Expression(Domain):
     name = "Expression"
     base_size = 15
     kinds = ("value",)
-    widths = (1, 2)  # look(node); then the values of its children
+    subquestions_per_round = (1, 2)  # look(node); then the values of its children
 
     def __init__(self, size=15, max_size=None):
         super().__init__(size, max_size)
@@ -77,7 +77,7 @@ class Expression(Domain):
     def depth(self, contexts, questions):
         return self.read("depth", contexts, questions) * ~self.is_primitive(questions)
 
-    def supports(self, kind, depth):
+    def dependencies(self, kind, depth):
         return [(0, lower) for lower in range(depth)]
 
     def is_primitive(self, questions):
@@ -107,7 +107,7 @@ register_domain(Expression)
 def main(timesteps: int = 2_000_000) -> None:
     """Train on the amplified overseer's answers, and print the accuracy as it goes."""
     torch.set_num_threads(1)
-    held_out = HeldOut("IA-Expression-v0")
+    held_out = QuestionEvaluator("IA-Expression-v0")
     evaluation = EvaluationCallback(
         held_out, timesteps // 10, lambda row: print(row["eval/accuracy"])
     )

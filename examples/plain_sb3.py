@@ -12,7 +12,7 @@ import typer
 from stable_baselines3 import A2C, DQN, PPO
 
 import ia_gym  # noqa: F401  (registers the ids)
-from ia_gym.agents import EvaluationCallback, FactsExtractor, HeldOut
+from ia_gym.agents import EvaluationCallback, FactsExtractor, QuestionEvaluator
 
 ALGORITHMS = {"A2C": A2C, "DQN": DQN, "PPO": PPO}
 
@@ -41,7 +41,7 @@ def main(
         )
 
     every = max(timesteps // 20, 2048)
-    evaluation = EvaluationCallback(HeldOut(env_id), every, on_evaluation=report)
+    evaluation = EvaluationCallback(QuestionEvaluator(env_id), every, on_evaluation=report)
     name = f"{algorithm}_{'with' if trust else 'without'}_trust_gate"
     model.learn(timesteps, callback=evaluation, tb_log_name=name)
 

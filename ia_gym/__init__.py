@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 from gymnasium.envs.registration import register
 
-from ia_gym.tasks import DOMAINS, Domain
+from ia_gym.domains import DOMAINS, Domain
 
 __version__ = "0.1.0"
 
@@ -31,7 +31,7 @@ def register_domain(domain: type[Domain]) -> None:
     """Register the environments of a domain: at its base size, and at 16, 32 and 64 names.
 
     Args:
-        domain: a subclass of :class:`ia_gym.tasks.Domain`; its ``name`` goes into the ids.
+        domain: a subclass of :class:`ia_gym.domains.Domain`; its ``name`` goes into the ids.
     """
     for suffix, size in {"": domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
         register(

@@ -16,9 +16,9 @@ import pytest
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ia_gym.agents.callbacks import CLOCKS
-from ia_gym.agents.checkpoints import CHECKPOINT, PREVIOUS
-from ia_gym.tensor_file import read_tensors
+from ia_gym.agents.sb3.evaluation_callback import CLOCKS
+from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
+from ia_gym.networks.tensor_files import read_tensors
 
 FULL = "full disk"
 ENDS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, FULL]
@@ -28,7 +28,7 @@ EARLY = 1 / 8
 
 def command(agent, folder, timesteps, *more):
     return [
-        *(sys.executable, "-m", "ia_gym.agents.cli", "train", agent, "--seed", "3"),
+        *(sys.executable, "-m", "ia_gym.experiments.cli", "train", agent, "--seed", "3"),
         *("--questions", "64", "--timesteps", str(timesteps), "--log-dir", str(folder), *more),
     ]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ia_gym.agents import ImitationIA, make_sb3_vec_env
-from ia_gym.tasks import DOMAINS
+from ia_gym.domains import DOMAINS
 
 ENV_STEPS = 100_000_000
 TRAINING_STEPS = 50_000

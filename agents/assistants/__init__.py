@@ -1,0 +1,1 @@
+"""Trained agents as assistants of the overseer."""

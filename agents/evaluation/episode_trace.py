@@ -1,0 +1,70 @@
+"""An episode step by step, with what H said of each action and what that rested on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ia_gym.actions.overseer import ActionAssistant
+from ia_gym.agents.evaluation.evaluator import (
+    EVALUATION_STREAM,
+    Predictor,
+    undisturbed,
+)
+from ia_gym.envs.actions.games import make_action_env
+
+LONGEST = 6
+"""Observations of more numbers than this are not printed."""
+
+
+def trace_episode(
+    game: str,
+    model: Predictor,
+    assistant: ActionAssistant | None,
+    n_steps: int = 12,
+    seed: int = 0,
+    **env_kwargs: Any,
+) -> Table:
+    """The first steps of a held-out episode, played by the model's best actions.
+
+    Args:
+        game: a name in :data:`~ia_gym.envs.actions.games.GAMES`.
+        model: plays.
+        assistant: answers H's questions; None for H alone.
+        n_steps: steps to tell of.
+        seed: which episode.
+        **env_kwargs: the environment's arguments.
+
+    Returns:
+        One row a step: H's approval of the action, the part of it that H saw and the part that is
+        X's word, what H was shown, and the environment's own reward.
+    """
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("step", "S", "A", "HowGood(S, A)", "seen", "X's word", "shown", "own reward"):
+        table.add_column(heading, justify="right")
+    env = make_action_env(game, **{**env_kwargs, "reward": "approval"})
+    env.set_assistant(assistant)
+    stream = np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM,))
+    with undisturbed():
+        observation, _ = env.reset(seed=int(np.random.default_rng(stream).integers(2**31)))
+        for step in range(n_steps):
+            action = model.predict(np.asarray(observation)[None], deterministic=True)[0][0]
+            before = np.atleast_1d(observation)
+            observation, approval, terminated, truncated, info = env.step(action)
+            table.add_row(
+                str(step),
+                " ".join(f"{each:.3g}" for each in before) if len(before) <= LONGEST else "…",
+                str(int(action)),
+                f"{approval:.3f}",
+                f"{info['seen']:.3f}",
+                f"{approval - info['seen']:.3f}",
+                "outcome" if assistant is None else env.overseer.information[info["information"]],
+                f"{info['own_reward']:g}",
+            )
+            if terminated or truncated:
+                break
+    env.close()
+    return table

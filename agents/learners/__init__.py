@@ -1,0 +1,1 @@
+"""Learners with SB3's interface, one algorithm a file."""

@@ -1,0 +1,127 @@
+"""Evaluates the agent as training goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+
+from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
+from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
+from ia_gym.agents.sb3.bridge import GymnasiumVecEnv
+from ia_gym.validation import check_number, check_range
+
+CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
+"""What evaluations log of time: as it passed, and as a core was at work in this process."""
+
+
+class EvaluationCallback(BaseCallback):
+    """Evaluates the agent on held-out questions as training goes on, and logs the result.
+
+    Every agent gets the same tags: those of :meth:`QuestionEvaluator.evaluate`, the counters
+    ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
+    ``time/cpu_minutes`` (those that a core was at work). What a
+    learner measures besides (its method ``measure(held_out)``) stands beside them.
+
+    Args:
+        held_out: the questions, or the episodes where actions are approved of.
+        eval_freq: timesteps from one evaluation to the next.
+        on_evaluation: called with each evaluation's row.
+        history: the evaluations of a training that is resumed; its clock goes on too.
+        target_accuracy: accuracy, in (0, 1], at which to stop; None to go on.
+        patience: evaluations without a better accuracy after which to stop; None to go on.
+        verbose: as in SB3.
+
+    Attributes:
+        history: one dict an evaluation, with ``timesteps`` beside the tags.
+        stopped_by: "target_accuracy", "patience", or None if neither has stopped the training.
+
+    Raises:
+        ValueError: for a target or a patience out of range.
+    """
+
+    def __init__(
+        self,
+        held_out: QuestionEvaluator | EpisodeEvaluator,
+        eval_freq: int,
+        on_evaluation: Callable[[dict[str, float]], None] | None = None,
+        history: Sequence[dict[str, float]] = (),
+        target_accuracy: float | None = None,
+        patience: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        if target_accuracy is not None:
+            check_number("target_accuracy", target_accuracy, "(0, 1]")
+        if patience is not None:
+            check_range("patience", patience, 1, 10**6)
+        self.target_accuracy = target_accuracy
+        self.patience = patience
+        self.stopped_by: str | None = None
+        self.held_out = held_out
+        self.eval_freq = eval_freq
+        self.on_evaluation = on_evaluation
+        self.history = list(history)
+        self._decide()  # a run that is resumed may have come to its end before
+
+    def _on_training_start(self) -> None:
+        self.started = {tag: clock() for tag, clock in CLOCKS.items()}
+        if self.history:
+            for tag in CLOCKS:
+                self.started[tag] -= 60 * self.history[-1][tag]
+        else:
+            self._evaluate()
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps - self.history[-1]["timesteps"] >= self.eval_freq:
+            self._evaluate()
+        return self.stopped_by is None
+
+    def _on_training_end(self) -> None:
+        if self.history[-1]["timesteps"] < self.num_timesteps:
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        if isinstance(self.held_out, EpisodeEvaluator):
+            assistant = self.training_env.get_attr("assistant")[0]
+            row = self.held_out.evaluate(self.model, assistant)
+        else:
+            row = self.held_out.evaluate(self.model)
+        counted = ["human_interactions", "assistant_answers"]
+        if isinstance(self.held_out, EpisodeEvaluator):
+            counted.append("simulated_steps")
+        for name in counted:
+            row[f"overseer/{name}"] = float(self._count(name))
+        if hasattr(self.model, "measure"):
+            row |= self.model.measure(self.held_out)
+        for tag, clock in CLOCKS.items():
+            row[tag] = (clock() - self.started[tag]) / 60
+        for tag, value in row.items():
+            self.logger.record(tag, value)
+        self.logger.dump(self.num_timesteps)
+        self.history.append({"timesteps": self.num_timesteps, **row})
+        self._decide()
+        if self.on_evaluation is not None:
+            self.on_evaluation(self.history[-1])
+
+    def _decide(self) -> None:
+        """Whether what has been measured so far ends the training."""
+        if not self.history:
+            return
+        accuracies = [row["eval/accuracy"] for row in self.history]
+        best = int(np.argmax(accuracies))
+        if self.target_accuracy is not None and accuracies[-1] >= self.target_accuracy:
+            self.stopped_by = "target_accuracy"
+        elif self.patience is not None and len(accuracies) - 1 - best >= self.patience:
+            self.stopped_by = "patience"
+
+    def _count(self, name: str) -> int:
+        """A counter of the overseer's: the learner's own, or that of its environments."""
+        if hasattr(self.model, name):
+            return int(getattr(self.model, name))
+        counts = self.training_env.get_attr(name)
+        # A batched environment counts for all its copies; separate ones each for itself.
+        batched = isinstance(self.training_env.unwrapped, GymnasiumVecEnv)
+        return int(counts[0] if batched else sum(counts))

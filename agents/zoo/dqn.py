@@ -1,5 +1,0 @@
-"""DQN's settings for rl-zoo3."""
-
-from ia_gym.agents.zoo import for_zoo
-
-hyperparams = for_zoo("dqn")

@@ -1,0 +1,1 @@
+"""Approval of actions: a wrapper for other environments, and the registered games."""

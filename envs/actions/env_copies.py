@@ -1,0 +1,206 @@
+"""Copies of running environments, for an overseer to try actions in."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils import EzPickle
+from numpy.typing import NDArray
+
+from ia_gym.actions.overseer import Ints, Observations, Outcomes
+
+Env = gym.Env[Any, Any]
+Copier = Callable[[Env, np.random.Generator], Env]
+"""What copies an environment with its state; what is random in the copy comes from the generator
+alone."""
+
+SIMPLE_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+"""Spaces that draw from a generator of their own."""
+
+TRIED = 5
+"""Steps that a copy and a copy of it must agree on, before copies are trusted."""
+
+
+class DeepCopier:
+    """Copies an environment and all its wrappers by ``copy.deepcopy``.
+
+    Every random generator within is given a fresh state: one shared with the environment would let
+    the overseer foresee what is to come.
+
+    Args:
+        shared: attributes of the innermost environment that never change, such as a large
+            transition table; copies share them, which saves time.
+    """
+
+    def __init__(self, shared: Sequence[str] = ()) -> None:
+        self.shared = tuple(shared)
+
+    def __call__(self, env: Env, rng: np.random.Generator) -> Env:
+        """The copy."""
+        rng = np.random.default_rng(rng.integers(2**63))  # however much is drawn for this copy
+        memo = known_parts(env, rng)
+        known = set(memo)
+        base = env.unwrapped
+        for name in self.shared:
+            value = getattr(base, name)
+            memo[id(value)] = value
+        if isinstance(base, EzPickle):  # would deep-copy to a new environment, not to its state
+            twin = type(base).__new__(type(base))
+            memo[id(base)] = twin
+            vars(twin).update(copy.deepcopy(vars(base), memo))
+        copied = copy.deepcopy(env, memo)
+        for place, found in list(memo.items()):
+            if place in known:
+                continue
+            if isinstance(found, np.random.Generator):
+                found.bit_generator.state = type(found.bit_generator)(rng.integers(2**63)).state
+            elif isinstance(found, np.random.RandomState):
+                found.seed(rng.integers(2**32))
+            elif isinstance(found, random.Random):
+                found.seed(int(rng.integers(2**63)))
+        return copied
+
+
+def known_parts(env: Env, rng: np.random.Generator) -> dict[int, Any]:
+    """What ``copy.deepcopy`` need not copy of ``env``, as a memo: that would take most of the time.
+
+    Copies share the specs, and spaces that nobody has drawn from; generators are made anew, first
+    those of the environment and its wrappers.
+    """
+    memo: dict[int, Any] = {}
+    parts: list[Any] = []
+    layer = env
+    while isinstance(layer, gym.Wrapper):
+        parts += vars(layer).values()
+        layer = layer.env
+    parts += vars(layer).values()
+    for part in parts:
+        if isinstance(part, np.random.Generator):
+            memo[id(part)] = np.random.default_rng(rng.integers(2**63))
+        elif isinstance(part, EnvSpec):
+            memo[id(part)] = part
+    for part in parts:
+        if isinstance(part, SIMPLE_SPACES):
+            memo[id(part)] = part
+            if getattr(part, "_np_random", None) is not None:
+                memo[id(part)] = copy.copy(part)
+                memo[id(part)].seed(int(rng.integers(2**31)))
+    return memo
+
+
+class AtariCopier:
+    """Copies an Atari game by the emulator's own saving and restoring of states.
+
+    The wrappers around it are deep-copied. Emulators are kept and used again: a copy lasts until
+    :meth:`reuse` is called. Each has random numbers of its own (for sticky actions), which saved
+    states don't hold.
+    """
+
+    def __init__(self) -> None:
+        self._emulators: list[Any] = []
+        self._used = 0
+
+    def reuse(self) -> None:
+        """Let earlier copies' emulators be used again."""
+        self._used = 0
+
+    def __call__(self, env: Env, rng: np.random.Generator) -> Env:
+        """The copy."""
+        base: Any = env.unwrapped
+        if self._used == len(self._emulators):
+            emulator = copy.deepcopy(base)  # as EzPickle does: made anew, with the same arguments
+            emulator.reset(seed=int(rng.integers(2**31)))
+            self._emulators.append(emulator)
+        emulator = self._emulators[self._used]
+        self._used += 1
+        emulator.restore_state(base.clone_state())
+        return copy.deepcopy(env, known_parts(env, rng) | {id(base): emulator})
+
+
+def copier_for(env: Env) -> Copier:
+    """The copier that fits ``env``."""
+    return AtariCopier() if hasattr(env.unwrapped, "ale") else DeepCopier()
+
+
+def check_copies(env: Env, copier: Copier, rng: np.random.Generator) -> None:
+    """See whether copies go on from where ``env`` stands: two are asked to do the same.
+
+    Raises:
+        ValueError: if ``env`` cannot be copied with its state.
+    """
+    tip = "pass simulator=, a function (env, rng) that returns a copy with its state"
+    try:
+        first = copier(env, np.random.default_rng(0))
+        actions = [first.action_space.start + int(rng.integers(first.action_space.n))  # type: ignore[attr-defined]
+                   for _ in range(2 * TRIED)]  # fmt: skip
+        _walk(first, actions[:TRIED])
+        seen = [_walk(copier(first, np.random.default_rng(1)), actions[TRIED:]) for _ in range(2)]
+    except Exception as error:
+        raise ValueError(
+            f"env must be one whose state can be copied, got {env}: {error!r}; {tip}"
+        ) from error
+    if not all(np.array_equal(a, b) for a, b in zip(*seen, strict=True)):
+        raise ValueError(f"env must be one whose copies go on alike, got {env}; {tip}")
+
+
+def _walk(env: Env, actions: Sequence[int]) -> list[Any]:
+    """What is seen and earned on the way, up to the episode's end."""
+    seen: list[Any] = []
+    for action in actions:
+        observation, reward, terminated, truncated, _ = env.step(action)
+        seen += [observation, reward]
+        if terminated or truncated:
+            break
+    return seen
+
+
+class CopiedEnvs:
+    """A simulator (:class:`~ia_gym.actions.overseer.Simulator`) of one copied environment a branch.
+
+    Args:
+        envs: the environments the questions are about, ``B`` of them.
+        copiers: one for each.
+        rngs: what is random in the copies of each.
+    """
+
+    def __init__(
+        self,
+        envs: Sequence[Env],
+        copiers: Sequence[Copier],
+        rngs: Sequence[np.random.Generator],
+    ) -> None:
+        self.envs, self.copiers, self.rngs = envs, copiers, rngs
+        for copier in copiers:
+            if isinstance(copier, AtariCopier):
+                copier.reuse()
+
+    def copy(self, which: Ints) -> NDArray[Any]:
+        """See :class:`~ia_gym.actions.overseer.Simulator`; an object array of environments."""
+        copies = np.empty(len(which), object)
+        for place, i in enumerate(which.tolist()):
+            copies[place] = self.copiers[i](self.envs[i], self.rngs[i])
+        return copies
+
+    def step(
+        self, branches: NDArray[Any], observations: Observations, actions: Ints
+    ) -> tuple[NDArray[Any], Outcomes]:
+        """See :class:`~ia_gym.actions.overseer.Simulator`."""
+        steps = [env.step(action) for env, action in zip(branches, actions, strict=True)]
+        reached, rewards, terminated, _, _ = zip(*steps, strict=True)
+        n = len(steps)
+        return branches, Outcomes(
+            before=observations,
+            actions=actions,
+            rewards=np.array(rewards, np.float64),
+            observations=np.stack([np.asarray(each) for each in reached]),
+            ended=np.array(terminated, bool),
+            parent=np.arange(n),
+            weight=np.ones(n),
+        )

@@ -1,0 +1,1 @@
+"""Question domains as environments."""

@@ -1,0 +1,102 @@
+"""What one environment shows to a person: as text, or as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.domains import Contexts, Domain
+from ia_gym.domains.transcript import PENDING, Symbols, Transcript
+
+
+@dataclass
+class Scene:
+    """All there is to show of one environment.
+
+    Attributes:
+        domain: the domain.
+        context: one context, shape ``()``.
+        root: the root question, ``(Lq,)``.
+        question: the question shown to the agent, ``(Lq,)``.
+        is_root: whether it is the root question.
+        transcript: what H asked so far, batch shape ``()``; None without an overseer.
+        can_earn: whether the root question can earn approval.
+        answer: the agent's answer, None while it is due.
+        approval: H's approval of it (or whether it is correct), None while it is due.
+        truth: the right answer.
+    """
+
+    domain: Domain
+    context: Contexts
+    root: Symbols
+    question: Symbols
+    is_root: bool
+    transcript: Transcript | None
+    can_earn: bool
+    answer: int | None
+    approval: float | None
+    truth: int
+
+
+def transcript_lines(scene: Scene) -> list[str]:
+    """One line a sub-question."""
+    domain, transcript = scene.domain, scene.transcript
+    if transcript is None:
+        return ["  no overseer: the reward is the truth"]
+    if scene.is_root and not scene.can_earn:
+        return ["  H asks nothing: what this rests on is not trusted yet"]
+    lines = []
+    for question, answer in zip(transcript.questions, transcript.answers, strict=True):
+        if question[0] == 0:
+            continue
+        who = "looked up" if domain.is_primitive(question) else "answered"
+        said = "?" if answer == PENDING else f"{domain.answer_text(int(answer))}  ({who})"
+        lines.append(f"  H asks {domain.question_text(question)} = {said}")
+    return lines
+
+
+def answer_line(scene: Scene) -> str:
+    """What the agent answered, and what came of it."""
+    if scene.answer is None:
+        return "answer due"
+    domain = scene.domain
+    line = f"answer {domain.answer_text(scene.answer)} (truth {domain.answer_text(scene.truth)})"
+    if scene.is_root:
+        word = "reward" if scene.transcript is None else "approval"
+        return f"{line}, {word} {scene.approval:.2f}"
+    return f"{line}, noted for H"
+
+
+def scene_text(scene: Scene) -> str:
+    """The scene as a few lines of text."""
+    domain = scene.domain
+    lines = [
+        f"context   {domain.context_text(scene.context)}",
+        f"question  {domain.question_text(scene.root)}",
+        *transcript_lines(scene),
+    ]
+    if not scene.is_root:
+        lines.append(f"asked of the agent: {domain.question_text(scene.question)}")
+    return "\n".join([*lines, answer_line(scene)])
+
+
+def draw_scene(scene: Scene) -> NDArray[np.uint8]:
+    """The scene as a picture: uint8 ``(height, width, 3)``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 6), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    picture = figure.add_axes((0.03, 0.38, 0.94, 0.54))
+    scene.domain.draw(scene.context, picture)
+    asked = scene.domain.question_text(scene.question)
+    figure.suptitle(f"{asked} = ?" if scene.answer is None else asked)
+    lines = [*transcript_lines(scene), "", answer_line(scene)]
+    if not scene.is_root:
+        lines.insert(0, f"a sub-question of {scene.domain.question_text(scene.root)}")
+    figure.text(0.05, 0.34, "\n".join(lines), va="top", family="monospace")
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    return np.asarray(pixels)[..., :3].copy()

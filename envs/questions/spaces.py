@@ -1,0 +1,57 @@
+"""The space of a set of facts."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium import spaces
+
+from ia_gym.validation import check_range
+
+MOST = 10**7
+"""Of symbols, and of numbers in an observation."""
+
+
+class FactsBox(spaces.Box):
+    """A flat ``Box`` of ``rows · row_length`` symbols, which knows how long a row is.
+
+    Networks that treat facts as a set cut the flat observation into rows again:
+    ``facts.reshape(-1, rows, row_length)``. A row that starts with 0 is padding.
+
+    Args:
+        top: the largest symbol.
+        rows: facts, padding included.
+        row_length: symbols a fact.
+    """
+
+    def __init__(self, top: int, rows: int, row_length: int) -> None:
+        super().__init__(0, top, (rows * row_length,), np.int64)
+        self.rows = rows
+        self.row_length = row_length
+
+    def __repr__(self) -> str:
+        return f"FactsBox({self.high.flat[0]}, rows={self.rows}, row_length={self.row_length})"
+
+
+def answer_spaces(
+    n_symbols: int, rows: int, row_length: int, question_length: int, n_answers: int
+) -> tuple[spaces.Dict, spaces.Discrete]:
+    """Observation and action space of a question environment.
+
+    Args:
+        n_symbols: symbols in the vocabulary.
+        rows: facts a context, padding included.
+        row_length: symbols a fact.
+        question_length: symbols a question.
+        n_answers: symbols that can be answers.
+
+    Raises:
+        ValueError: for a number out of range.
+    """
+    check_range("n_symbols", n_symbols, 1, MOST)
+    check_range("rows * row_length", rows * row_length, 1, MOST)
+    check_range("question_length", question_length, 1, MOST)
+    check_range("n_answers", n_answers, 1, MOST)
+    top = n_symbols - 1
+    question = spaces.Box(0, top, (question_length,), np.int64)
+    facts = FactsBox(top, rows, row_length)
+    return spaces.Dict({"facts": facts, "question": question}), spaces.Discrete(n_answers)

@@ -1,0 +1,1 @@
+"""Training runs, comparisons, reports and the command line."""

@@ -1,0 +1,165 @@
+"""How fast the suite is on this machine: the figures behind the README's table.
+
+Every figure is the median of several repetitions on one thread.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+import ia_gym
+from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
+from ia_gym.agents.learners.imitation import ImitationIA
+from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
+from ia_gym.amplification.amplify import amplify
+from ia_gym.amplification.assistants import Oracle
+from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.domains import DOMAINS
+from ia_gym.experiments.reports.comparison_tables import short
+
+N_ENVS = 1024
+N_CONTEXTS = 256
+N_QUESTIONS = 64
+REPETITIONS = 5
+
+
+def rate(work: Callable[[], int], seconds: float) -> float:
+    """Median units a second of ``work``, which returns how many it did, over 5 repetitions.
+
+    Args:
+        work: called over and over for ``seconds / 5`` in each repetition, after a warm-up.
+        seconds: time to spend.
+    """
+    work()
+    rates = []
+    for _ in range(REPETITIONS):
+        done, started = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < seconds / REPETITIONS:
+            done += work()
+        rates.append(done / elapsed)
+    return statistics.median(rates)
+
+
+def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, float]]:
+    """Rates of one domain at one size: (what, units a second).
+
+    Args:
+        name: a domain in ``DOMAINS``.
+        size: names in a context.
+        seconds: time to spend on each figure.
+    """
+    domain = DOMAINS[name](size)
+    rng = np.random.default_rng(0)
+    overseer, oracle = ScriptedOverseer(domain), Oracle(domain)
+    contexts = domain.sample_contexts(rng, N_CONTEXTS)
+    questions = domain.sample_questions(rng, contexts, N_QUESTIONS)
+
+    def generate() -> int:
+        fresh = domain.sample_contexts(rng, N_CONTEXTS)
+        return domain.sample_questions(rng, fresh, N_QUESTIONS)[..., 0].size
+
+    def truth() -> int:
+        return domain.truth(contexts, questions).size
+
+    def generate_and_truth() -> int:
+        fresh = domain.sample_contexts(rng, N_CONTEXTS)
+        return domain.truth(fresh, domain.sample_questions(rng, fresh, N_QUESTIONS)).size
+
+    def decompose() -> int:
+        transcript = amplify(overseer, oracle, rng, contexts, questions, judging=False)
+        return overseer.answer(contexts, questions, transcript).size
+
+    yield "generate, questions/s", rate(generate, seconds)
+    yield "truth, questions/s", rate(truth, seconds)
+    yield "generate + truth", rate(generate_and_truth, seconds)
+    yield "decompose, questions/s", rate(decompose, seconds)
+    env_id = f"IA-{name}-v0"
+    vec = gym.make_vec(env_id, num_envs=N_ENVS, size=size, assistant="oracle")
+    vec.reset(seed=0)
+    actions = np.zeros(N_ENVS, np.int64)
+
+    def vector_steps() -> int:
+        vec.step(actions)
+        return N_ENVS
+
+    yield f"VectorEnv × {N_ENVS}, steps/s", rate(vector_steps, seconds)
+    vec.close()
+    for assistant in ("oracle", "inline"):
+        env = gym.make(env_id, size=size, assistant=assistant)
+        env.reset(seed=0)
+
+        def single_step(env: gym.Env = env) -> int:
+            env.step(0)
+            env.reset()
+            return 1
+
+        yield f"Env, {assistant}, steps/s", rate(single_step, seconds)
+        env.close()
+
+
+def bench_imitation(seed: int = 0) -> tuple[float, float]:
+    """Train ``ImitationIA`` on permutations of 4 names, k < 8, the smallest known public case.
+
+    Returns:
+        Seconds until 95 % of held-out questions were answered truly (infinity if never), and the
+        accuracy in the end.
+    """
+    arguments: dict[str, Any] = {"size": 4, "max_power": 8}
+    env = gym.make("IA-Permutation-v0", **arguments)
+    model = ImitationIA(env=env, n_contexts=32, seed=seed)
+    held_out = QuestionEvaluator("IA-Permutation-v0", 1024, **arguments)
+    evaluation = EvaluationCallback(held_out, eval_freq=10_000)
+    model.learn(400_000, callback=evaluation)
+    reached = [row for row in evaluation.history if row["eval/accuracy"] >= 0.95]
+    seconds = 60 * reached[0]["time/minutes"] if reached else float("inf")
+    return seconds, evaluation.history[-1]["eval/accuracy"]
+
+
+def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | None = None) -> None:
+    """Print the whole table. Torch is left at one thread.
+
+    Args:
+        sizes: names in a context.
+        seconds: time to spend on each figure.
+        train: also time the training of ``ImitationIA`` on its smallest case.
+        domains: names in ``DOMAINS``; default all.
+
+    Raises:
+        ValueError: for an unknown domain, or a size that a domain refuses.
+    """
+    unknown = set(domains or ()) - set(DOMAINS)
+    if unknown:
+        raise ValueError(f"domains must be some of {list(DOMAINS)}, got {sorted(unknown)}")
+    console = Console()
+    torch.set_num_threads(1)
+    for name in domains or DOMAINS:
+        table = Table(
+            title=f"{name} (ia-gym {ia_gym.__version__}, one thread), by N",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
+        table.add_column("figure")
+        columns = []
+        for size in sizes:
+            table.add_column(str(size), justify="right")
+            columns.append(dict(bench_domain(name, size, seconds)))
+        for figure in columns[0]:
+            table.add_row(figure, *(short(column[figure]) for column in columns))
+        console.print(table)
+    if train:
+        reached, accuracy = bench_imitation()
+        console.print(
+            f"ImitationIA, permutation of 4 names, k < 8, one thread: 95 % after "
+            f"{reached:.1f} s; {accuracy:.1%} in the end"
+        )

@@ -1,0 +1,1 @@
+"""Looking at single agents: evaluation, traces, amplification at test time."""

@@ -1,0 +1,39 @@
+"""A trace as a tree in the terminal."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.tree import Tree
+
+from ia_gym.amplification.trace import Node
+
+
+def label(node: Node) -> str:
+    """A node in a line, for the terminal."""
+    colour = "green" if node.right else "red"
+    text = f"[{colour}]{escape(node.question)} = {escape(node.answer)}[/]"
+    text += " [dim](looked up)[/]" if node.looked_up else " [dim](X)[/]"
+    if not node.right:
+        text += f" [dim]truth {escape(node.truth)}[/]"
+    if node.target is not None and node.target != node.answer:
+        shade = "green" if node.target_right else "red"
+        text += f" [dim]H finds[/] [{shade}]{escape(node.target)}[/]"
+    if node.is_origin:
+        text += " [bold red]← an error comes in[/]"
+    return text
+
+
+def to_tree(node: Node, unfold: bool = False) -> Tree:
+    """The tree for the terminal; unless told to ``unfold``, what holds no error is folded."""
+    tree = Tree(label(node))
+    branches = [(node, tree)]
+    while branches:
+        parent, branch = branches.pop()
+        for child in parent.children:
+            below = list(child.walk())
+            twig = branch.add(label(child))
+            if unfold or not all(each.right for each in below):
+                branches.append((child, twig))
+            elif len(below) > 1:
+                twig.add(f"[dim]{len(below) - 1} more, all right[/]")
+    return tree

@@ -1,0 +1,5 @@
+"""QR-DQN's settings for rl-zoo3."""
+
+from ia_gym.experiments.zoo import for_zoo
+
+hyperparams = for_zoo("qrdqn")

@@ -1,0 +1,1 @@
+"""The overseer of actions, and simulators it tries actions in."""

@@ -1,0 +1,105 @@
+"""A curriculum: from shallow questions to deep ones, then from small contexts to large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.amplification.moving_averages import MovingAverages
+from ia_gym.domains.domain import RARE, Domain
+from ia_gym.domains.transcript import Symbols
+from ia_gym.validation import check_number, check_range
+
+
+class Curriculum:
+    """Raises depth, then size, once approval is high on the worst common class asked.
+
+    One object serves all environments of a run. It reads approval (or agreement with the target),
+    never the truth. A class that is rare (under 1 % of the answers) or trivial in its domain does
+    not hold a rise up.
+
+    Args:
+        domain: whose questions are asked.
+        threshold: the worst class's average approval must pass it; in (0, 1).
+        window: answers of each class that are averaged. They are counted anew after a rise.
+        start_depth: deepest questions at first, 1..``domain.max_depth``.
+        end_depth: deepest questions in the end; default ``domain.max_depth``.
+        start_size: names in a context at first; default ``domain.size``: depth alone rises.
+        growth: factor by which the size rises, at least by one name.
+
+    Attributes:
+        max_depth: deepest questions now.
+        size: names in a context now.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        threshold: float = 0.85,
+        window: int = 1000,
+        start_depth: int = 1,
+        end_depth: int | None = None,
+        start_size: int | None = None,
+        growth: float = 1.0,
+    ) -> None:
+        self.domain = domain
+        self.growth = check_number("growth", growth, "[1, inf)")
+        self.threshold = check_number("threshold", threshold, "(0, 1)")
+        self.averages = MovingAverages(domain.n_classes, check_range("window", window, 1, 10**7))
+        self.end_depth = domain.max_depth
+        if end_depth is not None:
+            self.end_depth = check_range("end_depth", end_depth, 1, domain.max_depth)
+        self.max_depth = check_range("start_depth", start_depth, 1, self.end_depth)
+        # Below each depth that is common a level ends; the rare ones after it are its own.
+        common = (np.unique(domain.merged_into[1:]) - 1) % domain.max_depth + 1
+        self.levels = np.unique([*(common[common > 1] - 1), self.end_depth])
+        self.size = domain.size
+        if start_size is not None:
+            self.size = check_range("start_size", start_size, 2, domain.size)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it rises no more: by default, at the domain's own distribution."""
+        return self.max_depth == self.end_depth and self.size == self.domain.size
+
+    @property
+    def depths(self) -> range:
+        """Depths to ask now."""
+        return range(1, self.max_depth + 1)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all that :meth:`record` changes."""
+        level = {"max_depth": np.array(self.max_depth), "size": np.array(self.size)}
+        return {**self.averages.state_dict(), **level}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        self.averages.load_state_dict(state)
+        self.max_depth, self.size = int(state["max_depth"]), int(state["size"])
+
+    def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> bool:
+        """Count the approvals ``(n,)`` of root questions of the given classes ``(n,)``.
+
+        Deeper questions than are to be asked now, left over from before, do not count.
+
+        Returns:
+            Whether the difficulty rose.
+        """
+        if self.finished:
+            return False
+        asked = (classes - 1) % self.domain.max_depth < self.max_depth
+        self.averages.record(classes[asked], approvals[asked])
+        counts = self.averages.counts
+        common = (counts > RARE * counts.sum()) & ~self.domain.trivial_classes
+        if not np.any(common) or np.min(self.averages.means[common]) <= self.threshold:
+            return False
+        if self.max_depth < self.end_depth:
+            self.max_depth = int(self.levels[self.levels > self.max_depth][0])
+        else:
+            larger = max(self.size + 1, int(self.size * self.growth))
+            self.size = min(larger, self.domain.size)
+        self.averages.clear()
+        return True

@@ -1,0 +1,267 @@
+"""Sequential assignments: what is the value of x? After Christiano et al. (2018).
+
+=============  ====================================================================
+context        N assignments in order: the first ⌊√N⌋ are x := value, the others x := f(y, z)
+               for variables y and z drawn from those assigned before. There are
+               ⌊√``max_size``⌋ values (at least 2); f is a random table
+facts          the assignments (x, value, 0) or (x, y, z), sorted by x, then the entries
+               (a, b, f(a, b)) that evaluating them needs, each in a place of its own;
+               ``(max_size + values², 3)`` tokens
+questions      value(x), x uniform
+primitive      first(x) and second(x), the arguments of x, or its value if it has none; f(a, b)
+H's script     first(x), second(x); a value → it; else value(y), value(z), f of these
+depth          height of x's expression + 1: 1 for x := value
+=============  ====================================================================
+
+Names are given out at random, so that they do not tell the order. The paper writes a variable as
+two base-8 digits; here it is one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
+from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.graph_steps import triples
+from ia_gym.domains.labels import in_letters
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
+from ia_gym.validation import check_range
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+VALUE, FIRST, SECOND, APPLY = range(4)
+"""Kinds of questions, from ``kind_symbol`` on."""
+
+ARGUMENTS, VALUES, RESULT = slice(0, 2), slice(2, 4), 4
+"""Slots of a transcript: first(x) and second(x); their values; f of these."""
+
+
+class Assignment(Domain):
+    """Values of variables that are assigned one after another.
+
+    Symbols: 0 ``idk``; the values; then the variables and the kinds "value", "first", "second" and
+    "f". A question is ``(kind, x, 0)``, or ``(kind, a, b)`` for f(a, b).
+
+    Args:
+        size: variables in a context, 2..``max_size``.
+        max_size: variables in the pool; default ``size``.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name = "Assignment"
+    kinds = ("value",)
+    subquestions_per_round = (2, 2, 1)
+
+    def __init__(self, size: int = 8, max_size: int | None = None) -> None:
+        super().__init__(size, max_size)
+        self.n_values = v = max(isqrt(self.max_size), 2)
+        self.max_depth = self.max_size - isqrt(self.max_size) + 1
+        self.fact_shape = (self.max_size + v * v, 3)
+        self.question_length = 3
+        self.n_answers = 1 + v
+        self.kind_symbol = self.n_answers + self.max_size
+        self.n_symbols = self.kind_symbol + 4
+        # What stands for each symbol, 0 where it is not a variable of the context.
+        by_symbol = (np.int16, (self.kind_symbol,))
+        self.context_dtype = np.dtype(
+            [
+                ("facts", np.int64, self.fact_shape),
+                ("variables", np.int16, (self.max_size,)),  # sorted, padded with 0
+                ("arguments", np.int16, (2, self.kind_symbol)),
+                ("value", *by_symbol),
+                ("depth", *by_symbol),
+                ("f", np.int16, ((v + 1) ** 2,)),  # of a and b as symbols; 0 where not needed
+            ],
+            align=True,
+        )
+
+    # ---------------------------------------------------------------- questions
+
+    def question(
+        self, kind: int | Symbols, a: Symbols, b: Symbols | int, asked: NDArray[np.bool_]
+    ) -> Symbols:
+        """The rows ``(kind, a, b)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
+        return triples(self.kind_symbol + kind, a, b, asked)
+
+    def is_value(self, symbols: Symbols) -> NDArray[np.bool_]:
+        """Which symbols are values."""
+        value: NDArray[np.bool_] = (symbols > IDK) & (symbols <= self.n_values)
+        return value
+
+    # ----------------------------------------------------------------- sampling
+
+    def sample_contexts(
+        self, rng: np.random.Generator, count: int, size: int | None = None
+    ) -> Contexts:
+        size = self.size if size is None else check_range("size", size, 2, self.max_size)
+        v, constants, batch = self.n_values, isqrt(size), np.arange(count)
+        table = rng.integers(v, size=(count, v * v), dtype=np.int32)
+        # Values and heights of the assignments in order: (size, count). Arguments are drawn from
+        # the positions before.
+        before = np.arange(constants, size, dtype=np.float32)[:, None]
+        drawn = rng.random((2, size - constants, count), dtype=np.float32)
+        arguments = (drawn * before).astype(np.int64)
+        first, second = arguments * count + batch
+        value = np.zeros((size, count), np.int64)
+        height = np.zeros((size, count), np.int64)
+        value[:constants] = rng.integers(v, size=(constants, count), dtype=np.int32)
+        entry = np.zeros((size - constants, count), np.int64)
+        flat_value, flat_height, flat_table = value.reshape(-1), height.reshape(-1), table.ravel()
+        for i, (y, z) in enumerate(zip(first, second, strict=True)):
+            entry[i] = v * flat_value.take(y) + flat_value.take(z)
+            value[constants + i] = flat_table.take(entry[i] + v * v * batch)
+            height[constants + i] = 1 + np.maximum(flat_height.take(y), flat_height.take(z))
+
+        contexts = np.zeros(count, self.context_dtype)
+        chosen = v + sample_names(rng, count, size, self.max_size)
+        names = rng.permuted(chosen, axis=1)
+        rows = batch[:, None]
+        contexts["variables"][:, :size] = chosen
+        contexts["value"][rows, names] = 1 + value.T
+        contexts["depth"][rows, names] = 1 + height.T
+        for place, positions in enumerate(arguments):
+            field = contexts["arguments"][:, place]
+            field[rows, names[:, :constants]] = 1 + value[:constants].T
+            field[rows, names[:, constants:]] = take(names, positions.T)
+            contexts["facts"][:, :size, 1 + place] = take(field, chosen)
+        contexts["facts"][:, :size, 0] = chosen
+        is_constant = take(contexts["depth"], chosen) == 1
+        contexts["facts"][:, :size, 2][is_constant] = 0
+        # The entries of f that are needed.
+        needed = np.zeros((count, v * v), bool)
+        needed[rows, entry.T] = True
+        a, b = np.arange(v * v) // v + 1, np.arange(v * v) % v + 1
+        rules = contexts["facts"][:, self.max_size :]
+        rules[..., 0], rules[..., 1], rules[..., 2] = a, b, 1 + table
+        rules *= needed[..., None]
+        contexts["f"][:, (v + 1) * a + b] = rules[..., 2]
+        return contexts
+
+    def sample_questions(
+        self,
+        rng: np.random.Generator,
+        contexts: Contexts,
+        count: int,
+        depths: Sequence[int] | None = None,
+    ) -> Symbols:
+        depths = self.check_depths(depths)
+        if len(depths) == self.max_depth:
+            names = pick_name(rng, contexts["variables"], count)
+        else:
+            names = pick(rng, np.isin(contexts["depth"], depths), count)
+        return self.question(VALUE, names, 0, np.ones(names.shape, bool))
+
+    # -------------------------------------------------------------------- truth
+
+    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        return take(contexts["value"], questions[..., 1]).astype(np.int64)
+
+    def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        depths = take(contexts["depth"], questions[..., 1])
+        return np.where(self.kind(questions) == VALUE, depths, 0)
+
+    def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
+        return [(0, lower) for lower in range(depth)]
+
+    # --------------------------------------------------------------- H's script
+
+    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
+        primitive: NDArray[np.bool_] = questions[..., 0] > self.kind_symbol + VALUE
+        return primitive
+
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        kind, a, b = np.moveaxis(questions, -1, 0)
+        about = (a != IDK) & (a < self.kind_symbol) & (b < self.kind_symbol)
+        formed: NDArray[np.bool_] = (kind >= self.kind_symbol) & about
+        return formed
+
+    def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, a, b = np.moveaxis(questions, -1, 0)
+        kind = kind - self.kind_symbol
+        arguments = contexts["arguments"].reshape(len(contexts), 2 * self.kind_symbol)
+        argument = take(arguments, a + self.kind_symbol * (kind == SECOND))
+        applies = (kind == APPLY) & self.is_value(a) & self.is_value(b)
+        result = take(contexts["f"], np.where(applies, (self.n_values + 1) * a + b, 0))
+        return np.where(kind == APPLY, result, argument).astype(np.int64)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        if round == 0:
+            x = questions[..., 1, None]
+            asked = np.broadcast_to(x != IDK, (*x.shape[:-1], 2))
+            return self.question(np.array([FIRST, SECOND]), x, 0, asked)
+        if round == 1:
+            arguments = transcript.answers[..., ARGUMENTS]
+            return self.question(VALUE, arguments, 0, arguments > self.n_values)
+        a, b = np.moveaxis(transcript.answers[..., VALUES], -1, 0)
+        return self.question(APPLY, a, b, self.is_value(a) & self.is_value(b))[..., None, :]
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        first = transcript.answers[..., ARGUMENTS.start]
+        return np.where(self.is_value(first), first, transcript.answers[..., RESULT])
+
+    # ----------------------------------------------------------- for the reader
+
+    def symbol_text(self, symbol: int) -> str:
+        """A value as a letter, a variable as x and its number."""
+        if symbol > self.n_values:
+            return f"x{symbol - self.n_values}"
+        return "idk" if symbol == IDK else in_letters(symbol).lower()
+
+    def lines(self, context: Contexts) -> list[str]:
+        """The assignments in an order in which they can be evaluated, then f."""
+        variables = context["variables"][context["variables"] != IDK]
+        facts = context["facts"]
+        order = np.argsort(context["depth"][variables], kind="stable")
+        assignments = [self.fact_text(fact) for fact in facts[: len(variables)][order]]
+        rules = [self.fact_text(fact) for fact in facts[self.max_size :] if fact[0]]
+        return [*assignments, *rules]
+
+    def context_text(self, context: Contexts) -> str:
+        return "; ".join(self.lines(context))
+
+    def fact_text(self, fact: Symbols) -> str:
+        if fact[0] == 0:
+            return ""
+        x, a, b = (self.symbol_text(int(symbol)) for symbol in fact)
+        if fact[0] <= self.n_values:
+            return f"f({x}, {a}) = {b}"
+        return f"{x} := {a}" if fact[2] == 0 else f"{x} := f({a}, {b})"
+
+    def question_text(self, question: Symbols) -> str:
+        if question[0] == 0:
+            return "(no question)"
+        kind = question[0] - self.kind_symbol
+        a, b = (self.symbol_text(int(symbol)) for symbol in question[1:])
+        return f"f({a}, {b})" if kind == APPLY else f"{('value', 'first', 'second')[kind]}({a})"
+
+    def draw(self, context: Contexts, axes: Axes) -> None:
+        """The assignments as code, and f as far as it is known."""
+        lines = self.lines(context)
+        per_column = max(12, -(-len(lines) // 5))
+        for column in range(0, len(lines), per_column):
+            axes.text(
+                0.02 + 0.196 * (column // per_column),
+                0.98,
+                "\n".join(lines[column : column + per_column]),
+                va="top",
+                family="monospace",
+                fontsize=11 if len(lines) <= 36 else 6.5,
+                transform=axes.transAxes,
+            )
+        axes.axis("off")

@@ -1,0 +1,80 @@
+"""Row-by-row array work that the domains share: row b of an array belongs to context b."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from ia_gym.domains.transcript import Symbols
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+def take(
+    table: NDArray[Number], index: Symbols, rows: NDArray[np.intp] | None = None
+) -> NDArray[Number]:
+    """Row by row, the entries of ``table (B, n)`` at ``index``: the index's shape.
+
+    Args:
+        table: ``(B, n)``.
+        index: ``(B, ...)``; of any shape if ``rows`` are given.
+        rows: which row each index is about, in a shape that broadcasts to that of ``index``.
+    """
+    count, width = table.shape
+    step, item = table.strides
+    if count and item == table.itemsize and step >= width * item and step % item == 0:
+        # A field of a structured array: read it where it lies, without a copy of all of it.
+        flat = as_strided(table, ((count - 1) * (step // item) + width,), (item,), writeable=False)
+        width = step // item
+    else:
+        flat = table.reshape(-1)
+    if rows is None:
+        rows = np.arange(count).reshape(-1, *[1] * (index.ndim - 1))
+    taken: NDArray[Number] = flat.take(width * rows + index)
+    return taken
+
+
+def pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> Symbols:
+    """Row by row, ``count`` places drawn evenly from those true in ``allowed (B, n)``.
+
+    Returns:
+        ``(B, count)``.
+
+    Raises:
+        ValueError: if a row allows none.
+    """
+    _, places = np.nonzero(allowed)
+    counts = np.count_nonzero(allowed, axis=1)
+    if not counts.all():
+        row = int(np.flatnonzero(counts == 0)[0])
+        raise ValueError(f"depths must occur in every context, but context {row} has none of them")
+    starts = np.cumsum(counts) - counts
+    drawn = (rng.random((len(allowed), count)) * counts[:, None]).astype(np.int64)
+    picked: Symbols = places[starts[:, None] + drawn]
+    return picked
+
+
+def pick_name(rng: np.random.Generator, names: NDArray[Number], count: int) -> NDArray[Number]:
+    """Row by row, ``count`` entries drawn evenly from ``names (B, n)``, which 0 pads at the end.
+
+    Returns:
+        ``(B, count)``.
+    """
+    sizes = np.count_nonzero(names, axis=1)[:, None]
+    drawn = rng.random((len(names), count), dtype=np.float32)
+    return take(names, (drawn * sizes.astype(np.float32)).astype(np.int64))
+
+
+def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int) -> Symbols:
+    """``size`` of the names 1..``max_size``, a fresh subset for each of ``count`` contexts.
+
+    Returns:
+        ``(count, size)``, each row sorted.
+    """
+    pool = np.broadcast_to(np.arange(1, max_size + 1), (count, max_size))
+    if size == max_size:
+        return pool
+    return np.sort(rng.permuted(pool, axis=1)[:, :size], axis=1)

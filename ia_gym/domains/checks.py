@@ -1,0 +1,52 @@
+"""Whether what a domain's methods return is what they should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ia_gym.domains.domain import Domain
+
+ANY = -1
+"""In the place of the largest value: whatever is there is arbitrary."""
+
+
+def check_array(
+    domain: Domain,
+    method: str,
+    result: Any,
+    shape: tuple[int, ...],
+    high: int,
+    low: int = 0,
+    kinds: str = "iu",
+) -> None:
+    """Refuse what a method returned, unless it is an array of this shape, type and range.
+
+    Args:
+        domain: whose method it is.
+        method: its name.
+        result: what it returned.
+        shape: what is allowed.
+        high: the largest value allowed; ``ANY`` for no bounds.
+        low: the smallest.
+        kinds: NumPy's letters of the types allowed: "iu" whole numbers, "b" booleans.
+
+    Raises:
+        ValueError: naming the domain, the method, what it returned and what is allowed.
+    """
+    try:
+        array = np.asarray(result)
+    except ValueError:  # of rows that differ in length
+        array = np.array(None)
+    fits = array.shape == shape and array.dtype.kind in kinds
+    if fits and (not array.size or high == ANY or low <= array.min() <= array.max() <= high):
+        return
+    words = "whole numbers" if high == ANY else f"whole numbers in {low}..{high}"
+    if kinds == "b":
+        words = "booleans" if high else "booleans, all of them false,"
+    found = f", {array.min()}..{array.max()}" if fits else ""
+    raise ValueError(
+        f"{method}() of {domain.name} must return {words} of shape {shape}, got {array.dtype} of "
+        f"shape {array.shape}{found}"
+    )

@@ -1,0 +1,268 @@
+"""Permutation powering: what is σ^k(x)? A domain of Christiano et al. (2018).
+
+=============  ====================================================================
+context        a permutation σ of N names out of a pool of ``max_size``
+facts          the pairs (x, σ(x)), sorted by x; ``(max_size, 2)`` tokens
+questions      σ^k(x): a name and k in binary, 2 ≤ k < ``max_power``; the position of
+               k's leading bit is uniform, the bits after it are random
+primitive      k ≤ 1
+H's script     y = σ^⌊k/2⌋(x); z = σ^⌊k/2⌋(y); the answer is z, or σ(z) if k is odd
+depth          position of k's leading bit, 1..log2(``max_power``)
+=============  ====================================================================
+
+The paper writes a name as two base-8 digits; here a name is one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.domains.batch_arrays import pick_name, sample_names, take
+from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
+from ia_gym.validation import check_range
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_POWER_LIMIT = 2**16
+
+
+class Permutation(Domain):
+    """Powers of a permutation.
+
+    Symbols: 0 ``idk``; 1..``max_size`` names; then "bit 0", "bit 1" and the kind "power".
+    A question is ``(kind, x, bits of k from the highest to the lowest)``.
+
+    Args:
+        size: names in a context, 2..``max_size``.
+        max_size: names in the pool; default ``size``.
+        max_power: powers asked are below it, 3..65536; default ``max_size`` (at least 4).
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name = "Permutation"
+    kinds = ("power",)
+    subquestions_per_round = (1, 1, 1)
+
+    def __init__(
+        self, size: int = 8, max_size: int | None = None, max_power: int | None = None
+    ) -> None:
+        super().__init__(size, max_size)
+        if max_power is None:
+            max_power = max(self.max_size, 4)
+        self.max_power = check_range("max_power", max_power, 3, MAX_POWER_LIMIT)
+        self.n_bits = (self.max_power - 1).bit_length()
+        self.bit_values = 1 << np.arange(self.n_bits)[::-1]  # highest first, as in a question
+        self.max_depth = self.n_bits - 1
+        self.fact_shape = (self.max_size, 2)
+        self.question_length = 2 + self.n_bits
+        self.n_answers = 1 + self.max_size
+        self.bit_symbol = self.n_answers
+        self.kind_symbol = self.bit_symbol + 2
+        self.n_symbols = self.kind_symbol + 1
+        # The question for every power, still without its name; no question comes last.
+        powers = np.arange(2**self.n_bits)[:, None]
+        self.rows = np.zeros((len(powers) + 1, self.question_length), np.int64)
+        self.rows[:-1, 0] = self.kind_symbol
+        self.rows[:-1, 2:] = self.bit_symbol + ((powers & self.bit_values) != 0)
+        by_name = (np.int16, (self.n_answers,))
+        self.context_dtype = np.dtype(
+            [
+                ("facts", np.int64, self.fact_shape),
+                ("image", *by_name),
+                # The names, cycle after cycle; then, of each name, the place where its cycle
+                # begins, its own place after that, and how long the cycle is.
+                ("cycles", *by_name),
+                ("begin", *by_name),
+                ("place", *by_name),
+                ("length", *by_name),
+            ],
+            align=True,
+        )
+
+    # ---------------------------------------------------------------- questions
+
+    def question(self, names: Symbols, powers: Symbols) -> Symbols:
+        """The rows that ask for σ^power(name), ``(..., Lq)``; no question about ``IDK``."""
+        rows = self.rows.take(np.where(names == IDK, -1, powers), axis=0)
+        rows[..., 1] = names
+        return rows
+
+    def parse(self, questions: Symbols) -> tuple[Symbols, Symbols]:
+        """Name and power of each question, two arrays of the batch's shape; 0, 0 for none."""
+        powers = questions[..., 2:] @ self.bit_values - self.bit_symbol * (2**self.n_bits - 1)
+        return questions[..., 1], np.maximum(powers, 0)
+
+    # ----------------------------------------------------------------- sampling
+
+    def sample_contexts(
+        self, rng: np.random.Generator, count: int, size: int | None = None
+    ) -> Contexts:
+        size = self.size if size is None else check_range("size", size, 2, self.max_size)
+        names = sample_names(rng, count, size, self.max_size)
+        # A random row of names is a random permutation, written cycle after cycle, if each name
+        # larger than all before it begins a cycle (Foata's correspondence).
+        cycles = rng.permuted(names, axis=1)
+        begins = cycles == np.maximum.accumulate(cycles, axis=1)
+        ends = np.roll(begins, -1, axis=1)
+        places = np.arange(size)
+        begin = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
+        end = np.minimum.accumulate(np.where(ends, places, size)[:, ::-1], axis=1)[:, ::-1]
+        images = take(cycles, np.where(ends, begin, places + 1))
+
+        contexts = np.zeros(count, self.context_dtype)
+        contexts["cycles"][:, :size] = cycles
+        contexts["begin"] = self.max_size  # of a name not in the context: where idk stands, alone
+        contexts["length"] = 1
+        rows = np.arange(count)[:, None]
+        for field, values in (
+            ("image", images),
+            ("begin", begin),
+            ("place", places - begin),
+            ("length", end - begin + 1),
+        ):
+            contexts[field][rows, cycles] = values
+        contexts["facts"][:, :size, 0] = names
+        contexts["facts"][:, :size, 1] = take(contexts["image"], names)
+        return contexts
+
+    def sample_questions(
+        self,
+        rng: np.random.Generator,
+        contexts: Contexts,
+        count: int,
+        depths: Sequence[int] | None = None,
+    ) -> Symbols:
+        shape = (len(contexts), count)
+        names = pick_name(rng, contexts["facts"][:, :, 0], count)
+        allowed = np.asarray(self.check_depths(depths))
+        leading = 1 << allowed[rng.integers(len(allowed), size=shape)]
+        below = np.minimum(leading, self.max_power - leading)  # how many k share a leading bit
+        powers = leading + (rng.random(shape) * below).astype(np.int64)
+        return self.question(names, powers)
+
+    # -------------------------------------------------------------------- truth
+
+    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        names, powers = self.parse(questions)
+        begin, place, length = (take(contexts[f], names) for f in ("begin", "place", "length"))
+        return take(contexts["cycles"], begin + (place + powers) % length).astype(np.int64)
+
+    def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        _, powers = self.parse(questions)
+        _, exponents = np.frexp(powers)  # powers = mantissa · 2**exponent, mantissa in [0.5, 1)
+        return np.maximum(exponents.astype(np.int64) - 1, 0)
+
+    def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
+        return [(0, depth - 1)]
+
+    # --------------------------------------------------------------- H's script
+
+    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
+        _, powers = self.parse(questions)
+        primitive: NDArray[np.bool_] = powers <= 1
+        return primitive
+
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        name, bits = questions[..., 1], questions[..., 2:] - self.bit_symbol
+        named = (name != IDK) & (name < self.n_answers)
+        in_bits = np.all((bits == 0) | (bits == 1), axis=-1)
+        formed: NDArray[np.bool_] = (questions[..., 0] == self.kind_symbol) & named & in_bits
+        return formed
+
+    def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
+        names, powers = self.parse(questions)
+        images = take(contexts["image"], names).astype(np.int64)
+        return np.where((powers == 1) | (images == IDK), images, names)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        x, k = self.parse(questions)
+        y, z, _ = np.moveaxis(transcript.answers, -1, 0)
+        if round == 0:
+            asked = self.question(x, k // 2)
+        elif round == 1:
+            asked = self.question(y, k // 2)
+        else:
+            asked = self.question(np.where(k % 2, z, IDK), np.ones_like(k))
+        return asked[..., None, :]
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        _, k = self.parse(questions)
+        return np.where(k % 2, transcript.answers[..., 2], transcript.answers[..., 1])
+
+    # ----------------------------------------------------------- for the reader
+
+    def context_text(self, context: Contexts) -> str:
+        cycles = " ".join("(" + " ".join(map(str, cycle)) + ")" for cycle in self.cycles(context))
+        return f"σ = {cycles}"
+
+    def fact_text(self, fact: Symbols) -> str:
+        return f"σ({fact[0]}) = {fact[1]}" if fact[0] != IDK else ""
+
+    def question_text(self, question: Symbols) -> str:
+        if question[0] == 0:
+            return "(no question)"
+        name, power = self.parse(question)
+        return f"σ^{power}({name})"
+
+    def cycles(self, context: Contexts) -> list[list[int]]:
+        """The cycles of one permutation, longest first."""
+        image = context["image"]
+        left = set(np.flatnonzero(image).tolist())
+        cycles = []
+        while left:
+            cycle = [min(left)]
+            while image[cycle[-1]] != cycle[0]:
+                cycle.append(int(image[cycle[-1]]))
+            left.difference_update(cycle)
+            cycles.append(cycle)
+        return sorted(cycles, key=len, reverse=True)
+
+    def draw(self, context: Contexts, axes: Axes) -> None:
+        """Each cycle as a chain of names that ends, pale, where it began."""
+        columns = 8 if self.size <= 24 else 17
+        across, down = 0, 0
+        for cycle in self.cycles(context):
+            if across and across + len(cycle) >= columns:
+                across, down = 0, down + 1
+            for step, name in enumerate([*cycle, cycle[0]]):
+                if across == columns:
+                    across, down = 0, down + 1
+                last = step == len(cycle)
+                axes.text(
+                    across,
+                    -down,
+                    str(name),
+                    ha="center",
+                    va="center",
+                    color="0.55" if last else "black",
+                    fontsize=14 if columns == 8 else 9,
+                    bbox={
+                        "boxstyle": "circle,pad=0.3",
+                        "facecolor": "white" if last else "#dbe9f6",
+                        "edgecolor": "0.75" if last else "0.4",
+                    },
+                )
+                if not last:
+                    arrow = {"arrowstyle": "->", "color": "0.4"}
+                    axes.annotate(
+                        "", (across + 0.7, -down), (across + 0.3, -down), arrowprops=arrow
+                    )
+                across += 1
+        axes.set_xlim(-0.6, columns - 0.4)
+        axes.set_ylim(-max(down, 3) - 0.6, 0.6)
+        axes.axis("off")

@@ -1,0 +1,467 @@
+"""Shortest paths in a directed graph: how far, and by which vertex? After Christiano et al. (2018).
+
+=============  ====================================================================
+context        a directed graph of N vertices and 2N edges drawn at random; an edge may
+               come twice, or lead back to where it starts
+facts          the edges (x, y), sorted; ``(2 max_size, 2)`` tokens
+questions      D(x, y): length of a shortest walk of at least one edge from x to y;
+               S(x, y): the first vertex after x on one. Kind, x and y are uniform; x = y
+               asks for a shortest cycle
+primitive      edge(x, y)? is 1 or idk; neighbour(x): an out-neighbour of x drawn at random
+H's script     D: an edge → 1; z = S(x, y); z a vertex → 1 + D(z, y); z ``inf`` → ``inf``.
+               S: an edge → y; candidates: X's S(x, y) asked twice (kept if an edge leads
+               there) and one neighbour(x); the one with least finite D(·, y), in a tie
+               the neighbour before the suggestions; none → ``inf``
+H's judgement  D: is it H's answer? S: H asks D(z, y) of every out-neighbour z of x that it
+               has not asked about yet; an answer is right if it is one of the nearest.
+               ``inf`` is right if all out-neighbours are ``inf``. An edge leaves only y
+depth          the distance; questions whose answer is ``inf`` have the largest depth
+=============  ====================================================================
+
+Distances are capped at 2·⌈log2 ``max_size``⌉: beyond it, or unreachable, D is ``inf``. S is
+``inf`` only if no out-neighbour has a D within the cap. S may have several right answers. The
+paper writes a vertex as two base-8 digits; here it is one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
+from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.graph_steps import (
+    FAR,
+    MAX_DEGREE,
+    candidates,
+    check_kinds,
+    difference,
+    excess,
+    nearest,
+    others,
+    random_neighbour,
+    triples,
+)
+from ia_gym.domains.labels import in_steps
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
+from ia_gym.validation import check_range
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+D, S, EDGE, NEIGHBOUR = range(4)
+"""Kinds of questions, from ``kind_symbol`` on."""
+
+IS_EDGE, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
+    0,  # edge(x, y)?
+    slice(1, 3),  # S(x, y), for an S question twice
+    3,  # neighbour(x)
+    slice(4, 6),  # do edges lead from x to these steps?
+    slice(6, 9),  # D of the candidates; of the first step, for a D question
+    slice(6, None),  # these, and for the judge D of all other out-neighbours
+)
+"""Slots of a transcript."""
+
+
+class ShortestPath(Domain):
+    """Distances and next steps in a directed graph.
+
+    Symbols: 0 ``idk``; 1..``max_size`` vertices; the distances 1..cap; ``inf``; then the kinds
+    "D", "S", "edge" and "neighbour". A question is ``(kind, x, y)``.
+
+    Args:
+        size: vertices in a context, 2..``max_size``.
+        max_size: vertices in the pool; default ``size``.
+        question_kinds: kinds of root questions, some of "D" and "S"; default both. H asks about
+            both whatever is asked of it, so that a trust gate, which learns from root questions,
+            opens to the end only if both are asked.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name = "ShortestPath"
+    kinds = ("D", "S")
+    subquestions_per_round = (1, 3, 2, 3)
+
+    def __init__(
+        self,
+        size: int = 8,
+        max_size: int | None = None,
+        question_kinds: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(size, max_size)
+        self.question_kinds = check_kinds(question_kinds, self.kinds)
+        self.cap = 2 * (self.max_size - 1).bit_length()
+        self.judge_subquestions_per_round = (min(MAX_DEGREE, self.max_size),)
+        self.max_depth = self.cap + 2  # of S at a distance of cap + 1, then inf
+        self.trivial_depths = (self.max_depth,)
+        self.fact_shape = (2 * self.max_size, 2)
+        self.question_length = 3
+        self.inf_symbol = self.max_size + self.cap + 1
+        self.inconclusive = (IDK, self.inf_symbol)
+        self.n_answers = self.inf_symbol + 1
+        self.kind_symbol = self.n_answers
+        self.n_symbols = self.kind_symbol + 4
+        names = self.max_size + 1  # with idk
+        self.n_digits = self.max_depth.bit_length()
+        self.n_words = self.n_digits * ((self.max_size + 63) // 64)  # digit by digit
+        self.context_dtype = np.dtype(
+            [
+                ("facts", np.int64, self.fact_shape),
+                ("vertices", np.int16, (self.max_size,)),  # sorted, padded with 0
+                (
+                    "neighbours",
+                    np.int16,
+                    (names, self.judge_subquestions_per_round[0]),
+                ),  # distinct, padded with 0
+                ("degree", np.int16, (names,)),
+                # Binary digits of the distances from x: for each digit, a bit for each vertex y.
+                ("digits", np.uint64, (names, self.n_words)),
+            ],
+            align=True,
+        )
+
+    # ---------------------------------------------------------------- questions
+
+    def question(
+        self, kind: int | Symbols, x: Symbols, y: Symbols, asked: NDArray[np.bool_]
+    ) -> Symbols:
+        """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
+        return triples(self.kind_symbol + kind, x, y, asked)
+
+    def parse(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
+        """Kind, x and y of each question, three arrays of the batch's shape."""
+        return self.kind(questions), questions[..., 1], questions[..., 2]
+
+    def is_vertex(self, symbols: Symbols) -> NDArray[np.bool_]:
+        """Which symbols are vertices (of the pool)."""
+        vertex: NDArray[np.bool_] = (symbols > IDK) & (symbols <= self.max_size)
+        return vertex
+
+    # ----------------------------------------------------------------- sampling
+
+    def sample_contexts(
+        self, rng: np.random.Generator, count: int, size: int | None = None
+    ) -> Contexts:
+        size = self.size if size is None else check_range("size", size, 2, self.max_size)
+        names = self.max_size + 1
+        chosen = sample_names(rng, count, size, self.max_size)
+        start, end = rng.integers(0, size, (2, count, 2 * size), dtype=np.int32) + np.int32(1)
+        if size < self.max_size:
+            start, end = take(chosen, start - 1), take(chosen, end - 1)
+        edges = np.sort(start * names + end, axis=1)
+        start, end = np.divmod(edges, names)
+        contexts = np.zeros(count, self.context_dtype)
+        contexts["facts"][:, : 2 * size, 0] = start
+        contexts["facts"][:, : 2 * size, 1] = end
+        contexts["vertices"][:, :size] = chosen
+        # The n-th distinct edge out of x goes to place n of x's neighbours.
+        new = np.flatnonzero(np.diff(edges, axis=1, prepend=-1))
+        rows, start, end = new // (2 * size), start.ravel()[new], end.ravel()[new]
+        source = self.max_size * rows + start - 1  # vertices numbered through the batch
+        target = self.max_size * rows + end - 1
+        degree = np.bincount(source, minlength=count * self.max_size)
+        if degree.max() > MAX_DEGREE:
+            return self.sample_contexts(rng, count, size)
+        place = np.arange(len(new)) - (np.cumsum(degree) - degree)[source]
+        contexts["degree"][:, 1:] = degree.reshape(count, -1)
+        contexts["neighbours"][rows, start, place] = end
+        for word, digits in enumerate(self._digits(source, target, place, degree)):
+            contexts["digits"][:, 1:, word] = digits.reshape(count, -1)
+        if size < self.max_size:
+            absent = np.ones((count, names), bool)
+            np.put_along_axis(absent, chosen, False, axis=1)
+            contexts["digits"][absent] = 0
+            octets = np.packbits(~absent[:, 1:], axis=1, bitorder="little")
+            octets = np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8)))
+            present = octets.view("<u8").astype(np.uint64)  # a bit for each vertex
+            contexts["digits"] &= np.tile(present, self.n_digits)[:, None]
+        return contexts
+
+    def sample_questions(
+        self,
+        rng: np.random.Generator,
+        contexts: Contexts,
+        count: int,
+        depths: Sequence[int] | None = None,
+    ) -> Symbols:
+        depths, asked = self.check_depths(depths), self.question_kinds
+        if len(depths) == self.max_depth:
+            kind = asked[rng.integers(len(asked), size=(len(contexts), count))]
+            x, y = np.split(pick_name(rng, contexts["vertices"], 2 * count), 2, axis=1)
+        else:
+            names = np.arange(1, self.max_size + 1)
+            kind, x, y = (a.reshape(1, -1) for a in np.meshgrid(asked, names, names, indexing="ij"))
+            everything = self.question(kind, x, y, np.ones(kind.shape, bool))
+            everything = np.broadcast_to(everything, (len(contexts), *everything.shape[1:]))
+            allowed = np.isin(self.depth(contexts, everything), depths)
+            allowed &= self.distance(contexts, everything[..., 1], everything[..., 2]) > 0
+            picked = pick(rng, allowed, count)
+            kind, x, y = kind[0, picked], x[0, picked], y[0, picked]
+        return self.question(kind, x, y, np.ones(kind.shape, bool))
+
+    def _digits(
+        self, source: Symbols, target: Symbols, place: Symbols, degree: Symbols
+    ) -> Iterator[NDArray[np.uint64]]:
+        """The words of the field ``digits``, one after another: each ``(B · max_size,)``.
+
+        Breadth-first search from all vertices at once: for each, the set of those it reaches in so
+        many steps, as bits of 64-bit words. The binary digits of the distances are put together
+        in such words too.
+
+        Args:
+            source: vertices, numbered through the batch, that distinct edges leave.
+            target: the vertices these edges lead to.
+            place: which of the edges out of its source each is.
+            degree: ``(B · max_size,)``, how many edges leave each vertex.
+        """
+        words = (self.max_size + 63) // 64
+        # Vertices in order of falling degree: those with an n-th edge then come first.
+        order = np.argsort(MAX_DEGREE - degree.astype(np.int8), kind="stable")
+        position = np.empty_like(order)
+        position[order] = np.arange(len(order))
+        lengths = np.bincount(place)
+        ends = np.cumsum(lengths)
+        along = np.empty_like(target)
+        along[(ends - lengths)[place] + position[source]] = position[target]
+        layers = list(zip(ends - lengths, ends, lengths, strict=True))
+
+        name = order % self.max_size
+        before = np.zeros((words, len(order)), np.uint64)  # at 0 steps: itself
+        before[name >> 6, np.arange(len(order))] = np.uint64(1) << (name & 63).astype(np.uint64)
+        reached = np.zeros_like(before)
+        digits = np.zeros((self.max_depth.bit_length(), *reached.shape), np.uint64)
+        for steps in range(1, self.max_depth + 1):
+            if steps < self.max_depth:
+                for word in range(words):
+                    for low, high, length in layers:
+                        reached[word, :length] |= before[word].take(along[low:high], mode="clip")
+                if steps == 1:
+                    before[:] = 0
+                new = reached & ~before
+                before[:] = reached
+            else:
+                new = ~reached
+            for digit in range(len(digits)):
+                if steps >> digit & 1:
+                    digits[digit] |= new
+        for bits in digits.reshape(self.n_words, -1):
+            yield bits.take(position)
+
+    def distance(
+        self, contexts: Contexts, x: Symbols, y: Symbols, rows: NDArray[np.intp] | None = None
+    ) -> Symbols:
+        """From ``x`` to ``y``, of one shape: 1..cap + 1, cap + 2 for more; 0 for none.
+
+        There is none if x or y is no vertex of the context. ``rows`` are as in ``take``.
+        """
+        table = contexts["digits"].reshape(len(contexts), (self.max_size + 1) * self.n_words)
+        step = self.n_words // self.n_digits  # from digit to digit
+        place = x * self.n_words + ((y - 1) >> 6)
+        bit = ((y - 1) & 63).astype(np.uint64)
+        found = np.zeros(place.shape, np.int64)
+        for digit in range(self.n_digits):
+            bits = take(table, place + digit * step, rows) >> bit & np.uint64(1)
+            found |= bits.astype(np.int64) << digit
+        found[y == IDK] = 0
+        return found
+
+    # -------------------------------------------------------------------- truth
+
+    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, x, y = self.parse(questions)
+        distance = self.distance(contexts, x, y)
+        answers = np.where(distance > 0, self.max_size + np.minimum(distance, self.cap + 1), IDK)
+        answers = np.where((kind == S) & (distance == 1), y, answers)
+        # A next step is any neighbour from which one step less is left.
+        rows, columns = np.nonzero((kind == S) & (distance > 1) & (distance < self.max_depth))
+        start = x[rows, columns]
+        degree = contexts["degree"][rows, start]
+        edge = np.repeat(np.arange(len(rows)), degree)
+        place = np.arange(len(edge)) - (np.cumsum(degree) - degree)[edge]
+        rows, columns = rows[edge], columns[edge]
+        onward = contexts["neighbours"][rows, start[edge], place].astype(np.int64)
+        left = self.distance(contexts, onward, y[rows, columns], rows)
+        nearer = left == distance[rows, columns] - 1
+        answers[rows[nearer], columns[nearer]] = onward[nearer]
+        return answers
+
+    def correct(
+        self, contexts: Contexts, questions: Symbols, answers: Symbols
+    ) -> NDArray[np.bool_]:
+        kind, x, y = self.parse(questions)
+        steps = np.where(self.is_vertex(answers), answers, IDK)
+        left = self.distance(contexts, steps, y)
+        total = self.distance(contexts, x, y)
+        is_step = (self.distance(contexts, x, steps) == 1) & np.where(
+            total == 1, answers == y, (left == total - 1) & (left > 0) & (left <= self.cap)
+        )
+        no_step = (total == self.max_depth) & (answers == self.inf_symbol)
+        return np.where(kind == S, is_step | no_step, super().correct(contexts, questions, answers))
+
+    def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, x, y = self.parse(questions)
+        distance = self.distance(contexts, x, y)
+        infinite = (kind == D) & (distance > self.cap)
+        return np.where(kind > S, 0, np.where(infinite, self.max_depth, distance))
+
+    def depth_text(self, depth: int) -> str:
+        return "inf" if depth == self.max_depth else str(depth)
+
+    def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
+        if depth == self.max_depth:
+            finite = [(other, lower) for other in (D, S) for lower in range(1, depth)]
+            return finite if kind == S else [*finite, (S, depth)]
+        below = [(D, depth - 1)]
+        return below if kind == S else [*below, (S, depth)]
+
+    # --------------------------------------------------------------- H's script
+
+    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
+        primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + EDGE
+        return primitive
+
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        kind, x, y = self.parse(questions)
+        formed: NDArray[np.bool_] = (kind >= 0) & self.is_vertex(x) & (y <= self.max_size)
+        return formed
+
+    def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, x, y = self.parse(questions)
+        is_edge = self.distance(contexts, x, y) == 1
+        answers = np.where(is_edge, self.max_size + 1, IDK)
+        if np.any(kind == NEIGHBOUR):
+            drawn = random_neighbour(rng, contexts, x)
+            answers = np.where(kind == NEIGHBOUR, drawn, answers)
+        return answers
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        kind, x, y = (part[..., None] for part in self.parse(questions))
+        steps = transcript.answers[..., STEPS]
+        if round == 0:
+            return self.question(EDGE, x, y, x != IDK)
+        if round == 1:
+            go_on = (transcript.answers[..., IS_EDGE, None] == IDK) & (x != IDK)
+            asked = go_on & ((kind == S) | np.array([True, False, False]))
+            return self.question(np.array([S, S, NEIGHBOUR]), x, y * np.array([1, 1, 0]), asked)
+        if round == 2:
+            return self.question(EDGE, x, steps, (kind == S) & self.is_vertex(steps))
+        if round == 3:
+            are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
+            step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
+            step = step * np.array([1, 0, 0])
+            asked = np.where(kind == S, candidates(steps, are_edges, drawn), step)
+        else:
+            go_on = transcript.answers[..., IS_EDGE, None] == IDK
+            neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
+            already = transcript.questions[..., CANDIDATES, 1]
+            asked = np.where((kind == S) & go_on, others(neighbours, already), IDK)
+        return self.question(D, asked, y, asked != IDK)
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        kind, _, y = self.parse(questions)
+        is_edge = transcript.answers[..., IS_EDGE] != IDK
+        step = transcript.answers[..., STEPS.start]
+        onward = transcript.answers[..., CANDIDATES.start]
+        is_distance = (onward > self.max_size) & (onward <= self.inf_symbol)
+        farther = np.where(is_distance, np.minimum(onward + 1, self.inf_symbol), IDK)
+        distance = np.where(step == self.inf_symbol, self.inf_symbol, farther)
+        asked, said = transcript.questions[..., CANDIDATES, 1], transcript.answers[..., CANDIDATES]
+        found, least = nearest(asked, self.steps_left(said))
+        choice = np.where(least == FAR, self.inf_symbol, found)
+        return np.where(
+            kind == D,
+            np.where(is_edge, self.max_size + 1, distance),
+            np.where(is_edge, y, choice),
+        )
+
+    def steps_left(self, answers: Symbols) -> Symbols:
+        """The distances that ``answers`` stand for; ``FAR`` for ``inf`` and all else."""
+        finite = (answers > self.max_size) & (answers < self.inf_symbol)
+        return np.where(finite, answers - self.max_size, FAR)
+
+    def error(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """Steps too many or too few; for S, by how many steps the answer leads a longer way."""
+        kind, _, y = self.parse(questions)
+        own = self.answer(contexts, questions, transcript)
+        of_distance = difference(own, answers, self.steps_left(own), self.steps_left(answers))
+        asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
+        of_step = excess(asked, self.steps_left(said), answers)
+        none_left = np.all((asked == IDK) | (said == self.inf_symbol), axis=-1)
+        of_step[none_left & (answers == self.inf_symbol)] = 0
+        is_edge = transcript.answers[..., IS_EDGE] != IDK
+        of_step = np.where(is_edge, np.where(answers == y, 0, np.inf), of_step)
+        return np.where(kind == S, of_step, of_distance)
+
+    # ----------------------------------------------------------- for the reader
+
+    def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
+        symbols = np.arange(self.n_answers)
+        vertex = self.is_vertex(symbols)
+        of_kind = np.stack([~vertex, vertex | (symbols == self.inf_symbol)] + 2 * [vertex])
+        of_kind[:, IDK] = True
+        of_kind[EDGE] = np.isin(symbols, [IDK, self.max_size + 1])
+        return of_kind[self.kind(questions)]
+
+    def context_text(self, context: Contexts) -> str:
+        lists = []
+        for x in context["vertices"][context["vertices"] != IDK]:
+            onward = context["neighbours"][x]
+            lists.append(f"{x}→{','.join(map(str, onward[onward != IDK])) or '-'}")
+        return "  ".join(lists)
+
+    def fact_text(self, fact: Symbols) -> str:
+        return f"{fact[0]} → {fact[1]}" if fact[0] != IDK else ""
+
+    def question_text(self, question: Symbols) -> str:
+        if question[0] == 0:
+            return "(no question)"
+        kind, x, y = (int(part) for part in self.parse(question))
+        name = ("D", "S", "edge", "neighbour")[kind]
+        return f"{name}({x})" if kind == NEIGHBOUR else f"{name}({x}, {y})"
+
+    def answer_text(self, answer: int) -> str:
+        if answer == self.inf_symbol:
+            return "inf"
+        if answer > self.max_size:
+            return in_steps(answer - self.max_size)
+        return "idk" if answer == IDK else str(answer)
+
+    def draw(self, context: Contexts, axes: Axes) -> None:
+        """The graph, with arrows for its edges; neighbours stand near one another."""
+        import networkx as nx
+
+        facts = context["facts"]
+        graph: nx.DiGraph[int] = nx.DiGraph()
+        graph.add_nodes_from(context["vertices"][context["vertices"] != IDK].tolist())
+        graph.add_edges_from(facts[facts[:, 0] != IDK].tolist())
+        crowded = len(graph) > 16
+        pulls = graph.to_undirected()
+        places = nx.spring_layout(pulls, method="energy", iterations=500, seed=0)
+        nx.draw_networkx(
+            graph,
+            places,
+            ax=axes,
+            node_size=160 if crowded else 500,
+            font_size=7 if crowded else 13,
+            width=0.7 if crowded else 1.2,
+            arrowsize=7 if crowded else 14,
+            node_color="#dbe9f6",
+            edgecolors="0.4",
+            edge_color="0.4",
+            connectionstyle="arc3,rad=0.08",
+        )
+        axes.axis("off")

@@ -1,0 +1,446 @@
+"""Union by labels: which label does x's tree carry? After Christiano et al. (2018).
+
+=============  ====================================================================
+context        an undirected forest of N vertices. Each vertex joins one of ⌊√N⌋ labels at
+               random; the vertices of a label form a tree (split in two at random, join a
+               random vertex of either side, and so on within the sides); a random one of
+               them carries the label
+facts          the edges (x, y), x < y, and the labels (x, label); ``(max_size, 2)`` tokens,
+               sorted
+questions      V(x): the label of x's tree; P(x): the next vertex on the way to the labelled
+               one (x itself if it is that one); D(x): how far it is. Kind and x are uniform
+primitive      label(x): what x itself carries, or idk; edge(x, y)? is 1 or idk;
+               neighbour(x): a neighbour of x drawn at random
+H's script     x carries a label → V: the label, P: x, D: 0. Else
+               V: V(P(x)). D: 1 + D(P(x)). P: candidates: X's P(x) asked twice (kept if an edge
+               leads there) and one neighbour(x); the one with least D, in a tie the neighbour
+               before the suggestions; none → idk
+H's judgement  V, D: is it H's answer? P: H asks D of every neighbour of x that it has not asked
+               about yet; an answer is right if it is the nearest
+depth          distance to the label + 1
+=============  ====================================================================
+
+Labels come from a pool of ⌊√``max_size``⌋. The paper writes a vertex as two base-8 digits; here it
+is one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
+from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.graph_steps import (
+    FAR,
+    MAX_DEGREE,
+    candidates,
+    check_kinds,
+    difference,
+    excess,
+    nearest,
+    others,
+    random_neighbour,
+    triples,
+)
+from ia_gym.domains.labels import in_letters, in_steps
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
+from ia_gym.validation import check_range
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+V, P, D, LABEL, EDGE, NEIGHBOUR = range(6)
+"""Kinds of questions, from ``kind_symbol`` on."""
+
+OWN_LABEL, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
+    0,  # label(x)
+    slice(1, 3),  # P(x), for a P question twice
+    3,  # neighbour(x)
+    slice(4, 6),  # do edges lead from x to these steps?
+    slice(6, 9),  # D of the candidates; V or D of the first step, for a V or D question
+    slice(6, None),  # these, and for the judge D of all other neighbours
+)
+"""Slots of a transcript."""
+
+
+class UnionFind(Domain):
+    """Labels, next steps and distances in a labelled forest.
+
+    Symbols: 0 ``idk``; 1..``max_size`` vertices; labels; the distances 0..``max_size`` - 1; then
+    the kinds "V", "P", "D", "label", "edge" and "neighbour". A question is ``(kind, x, 0)``, or
+    ``(kind, x, y)`` for edge(x, y).
+
+    Args:
+        size: vertices in a context, 2..``max_size``; the paper starts at 10.
+        max_size: vertices in the pool; default ``size``.
+        question_kinds: kinds of root questions, some of "V", "P" and "D"; default all. H asks about
+            P and D whatever is asked of it, so that a trust gate, which learns from root
+            questions, opens to the end only if these are asked.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name = "UnionFind"
+    base_size = 10
+    kinds = ("V", "P", "D")
+    subquestions_per_round = (1, 3, 2, 3)
+
+    def __init__(
+        self,
+        size: int = 10,
+        max_size: int | None = None,
+        question_kinds: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(size, max_size)
+        self.question_kinds = check_kinds(question_kinds, self.kinds)
+        self.n_labels = isqrt(self.max_size)
+        self.judge_subquestions_per_round = (min(MAX_DEGREE, self.max_size),)
+        self.max_depth = self.max_size
+        self.fact_shape = (self.max_size, 2)
+        self.question_length = 3
+        self.zero_symbol = self.max_size + self.n_labels + 1
+        self.n_answers = self.zero_symbol + self.max_size
+        self.kind_symbol = self.n_answers
+        self.n_symbols = self.kind_symbol + 6
+        by_name = (np.int16, (self.max_size + 1,))  # with idk
+        self.context_dtype = np.dtype(
+            [
+                ("facts", np.int64, self.fact_shape),
+                ("vertices", np.int16, (self.max_size,)),  # sorted, padded with 0
+                ("neighbours", np.int16, (self.max_size + 1, self.judge_subquestions_per_round[0])),
+                ("degree", *by_name),
+                ("label", *by_name),  # of a vertex's tree, as a symbol
+                ("parent", *by_name),  # the next vertex; itself if it carries the label
+                ("depth", *by_name),
+            ],
+            align=True,
+        )
+
+    # ---------------------------------------------------------------- questions
+
+    def question(
+        self, kind: int | Symbols, x: Symbols, y: Symbols | int, asked: NDArray[np.bool_]
+    ) -> Symbols:
+        """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
+        return triples(self.kind_symbol + kind, x, y, asked)
+
+    def parse(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
+        """Kind, x and y of each question, three arrays of the batch's shape."""
+        return self.kind(questions), questions[..., 1], questions[..., 2]
+
+    def is_vertex(self, symbols: Symbols) -> NDArray[np.bool_]:
+        """Which symbols are vertices (of the pool)."""
+        vertex: NDArray[np.bool_] = (symbols > IDK) & (symbols <= self.max_size)
+        return vertex
+
+    def is_label(self, symbols: Symbols) -> NDArray[np.bool_]:
+        """Which symbols are labels (of the pool)."""
+        label: NDArray[np.bool_] = (symbols > self.max_size) & (symbols < self.zero_symbol)
+        return label
+
+    # ----------------------------------------------------------------- sampling
+
+    def sample_contexts(
+        self, rng: np.random.Generator, count: int, size: int | None = None
+    ) -> Contexts:
+        size = self.size if size is None else check_range("size", size, 2, self.max_size)
+        # Vertices are numbered through the batch; in a context those of one label stand together.
+        label = np.sort(rng.integers(isqrt(size), size=(count, size)), axis=1)
+        first, second = random_trees(rng, label)
+        root = random_members(rng, label)
+        parent, depth = lead_to(root, first, second, label.size)
+
+        chosen = sample_names(rng, count, size, self.max_size)
+        name = rng.permuted(chosen, axis=1).ravel()
+        labels = self.max_size + sample_names(rng, count, isqrt(size), self.n_labels)
+        label = take(rng.permuted(labels, axis=1), label).ravel()
+        source, target = np.concatenate([first, second]), np.concatenate([second, first])
+        degree = np.bincount(source, minlength=label.size)
+        if degree.max() > MAX_DEGREE:
+            return self.sample_contexts(rng, count, size)
+        contexts = np.zeros(count, self.context_dtype)
+        contexts["vertices"][:, :size] = chosen
+        row = np.repeat(np.arange(count), size)
+        for field, values in (
+            ("label", label), ("parent", name[parent]), ("depth", depth), ("degree", degree)
+        ):  # fmt: skip
+            contexts[field][row, name] = values
+        # The n-th edge at x goes to place n of x's neighbours.
+        order = np.argsort(source, kind="stable")
+        source, target = source[order], target[order]
+        place = np.arange(len(source)) - (np.cumsum(degree) - degree)[source]
+        contexts["neighbours"][row[source], name[source], place] = name[target]
+
+        low, high = np.minimum(name[first], name[second]), np.maximum(name[first], name[second])
+        symbols = self.zero_symbol  # more than any symbol in a fact
+        edges = (row[first] * symbols + low) * symbols + high
+        carried = (row[root] * symbols + name[root]) * symbols + label[root]
+        facts = np.sort(np.concatenate([edges, carried])).reshape(count, size)
+        contexts["facts"][:, :size, 0] = facts // symbols % symbols
+        contexts["facts"][:, :size, 1] = facts % symbols
+        return contexts
+
+    def sample_questions(
+        self,
+        rng: np.random.Generator,
+        contexts: Contexts,
+        count: int,
+        depths: Sequence[int] | None = None,
+    ) -> Symbols:
+        depths, asked = self.check_depths(depths), self.question_kinds
+        kind = asked[rng.integers(len(asked), size=(len(contexts), count))]
+        if len(depths) == self.max_depth:
+            x = pick_name(rng, contexts["vertices"], count)
+        else:
+            x = pick(rng, np.isin(contexts["depth"], depths), count)
+        return self.question(kind, x, 0, np.ones(kind.shape, bool))
+
+    # -------------------------------------------------------------------- truth
+
+    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, x, _ = self.parse(questions)
+        depth = take(contexts["depth"], x)
+        distance = np.where(depth > 0, self.zero_symbol + depth.astype(np.int64) - 1, IDK)
+        label_or_parent = np.where(
+            kind == V, take(contexts["label"], x), take(contexts["parent"], x)
+        )
+        return np.where(kind == D, distance, label_or_parent)
+
+    def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, x, _ = self.parse(questions)
+        return np.where(kind > D, 0, take(contexts["depth"], x))
+
+    def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
+        if depth == 1:
+            return [(kind, 0)]
+        return [(D, depth - 1)] if kind == P else [(P, depth), (kind, depth - 1)]
+
+    # --------------------------------------------------------------- H's script
+
+    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
+        primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + LABEL
+        return primitive
+
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        kind, x, y = self.parse(questions)
+        formed: NDArray[np.bool_] = (kind >= 0) & self.is_vertex(x) & (y <= self.max_size)
+        return formed
+
+    def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, x, y = self.parse(questions)
+        parent, depth = take(contexts["parent"], x), take(contexts["depth"], x)
+        of_y = take(contexts["parent"], np.where(self.is_vertex(y), y, IDK))
+        # In a tree every edge leads from a vertex to its parent.
+        is_edge = (x != y) & (x != IDK) & (y != IDK) & ((parent == y) | (of_y == x))
+        own_label = np.where(depth == 1, take(contexts["label"], x), IDK)
+        answers = np.where(kind == LABEL, own_label, np.where(is_edge, self.zero_symbol + 1, IDK))
+        if np.any(kind == NEIGHBOUR):
+            drawn = random_neighbour(rng, contexts, x)
+            answers = np.where(kind == NEIGHBOUR, drawn, answers)
+        return answers.astype(np.int64)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        kind, x, _ = (part[..., None] for part in self.parse(questions))
+        steps = transcript.answers[..., STEPS]
+        if round == 0:
+            return self.question(LABEL, x, 0, x != IDK)
+        if round == 1:
+            go_on = (transcript.answers[..., OWN_LABEL, None] == IDK) & (x != IDK)
+            asked = go_on & ((kind == P) | np.array([True, False, False]))
+            return self.question(np.array([P, P, NEIGHBOUR]), x, 0, asked)
+        if round == 2:
+            return self.question(EDGE, x, steps, (kind == P) & self.is_vertex(steps))
+        if round == 3:
+            are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
+            step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
+            step = step * np.array([1, 0, 0])
+            asked = np.where(kind == P, candidates(steps, are_edges, drawn), step)
+        else:
+            go_on = transcript.answers[..., OWN_LABEL, None] == IDK
+            neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
+            already = transcript.questions[..., CANDIDATES, 1]
+            asked = np.where((kind == P) & go_on, others(neighbours, already), IDK)
+        return self.question(np.where(kind == V, V, D), asked, 0, asked != IDK)
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        kind, x, _ = self.parse(questions)
+        own_label = transcript.answers[..., OWN_LABEL]
+        onward = transcript.answers[..., CANDIDATES.start]
+        label = np.where(self.is_label(onward), onward, IDK)
+        most = self.n_answers - 1
+        distance = np.where(onward >= self.zero_symbol, np.minimum(onward + 1, most), IDK)
+        asked, said = transcript.questions[..., CANDIDATES, 1], transcript.answers[..., CANDIDATES]
+        step, _ = nearest(asked, self.steps_left(said))
+        there = np.choose(kind, [own_label, x, self.zero_symbol], mode="clip")
+        onward = np.choose(kind, [label, step, distance], mode="clip")
+        return np.where(own_label != IDK, there, onward)
+
+    def steps_left(self, answers: Symbols) -> Symbols:
+        """The distances that ``answers`` stand for; ``FAR`` for all else."""
+        return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
+
+    def error(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """Steps too many or too few; for P, by how many steps the answer leads a longer way."""
+        kind, x, _ = self.parse(questions)
+        own = self.answer(contexts, questions, transcript)
+        of_value = difference(own, answers, self.steps_left(own), self.steps_left(answers))
+        asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
+        of_step = excess(asked, self.steps_left(said), answers)
+        labelled = transcript.answers[..., OWN_LABEL] != IDK
+        of_step = np.where(labelled, np.where(answers == x, 0, np.inf), of_step)
+        return np.where(kind == P, of_step, of_value)
+
+    # ----------------------------------------------------------- for the reader
+
+    def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
+        symbols = np.arange(self.n_answers)
+        label, vertex = self.is_label(symbols), self.is_vertex(symbols)
+        distance = symbols >= self.zero_symbol
+        of_kind = np.stack(
+            [label, vertex, distance, label, symbols == self.zero_symbol + 1, vertex]
+        )
+        of_kind[:, IDK] = True
+        return of_kind[self.kind(questions)]
+
+    def symbol_text(self, symbol: int) -> str:
+        """A vertex as its number, a label as a capital letter, a distance as a number of steps."""
+        if symbol >= self.zero_symbol:
+            return in_steps(symbol - self.zero_symbol)
+        if symbol > self.max_size:
+            return in_letters(symbol - self.max_size)
+        return "idk" if symbol == IDK else str(symbol)
+
+    def fact_text(self, fact: Symbols) -> str:
+        if fact[0] == 0:
+            return ""
+        sign = "-" if fact[1] <= self.max_size else ":"
+        return f"{fact[0]}{sign}{self.symbol_text(int(fact[1]))}"
+
+    def question_text(self, question: Symbols) -> str:
+        if question[0] == 0:
+            return "(no question)"
+        kind, x, y = (int(part) for part in self.parse(question))
+        name = ("V", "P", "D", "label", "edge", "neighbour")[kind]
+        return f"{name}({x}, {y})" if kind == EDGE else f"{name}({x})"
+
+    def draw(self, context: Contexts, axes: Axes) -> None:
+        """The trees, each below the vertex that carries its label."""
+        import networkx as nx
+
+        names = context["vertices"][context["vertices"] != IDK].tolist()
+        below: dict[int, list[int]] = {name: [] for name in names}
+        for name in names:
+            if context["parent"][name] != name:
+                below[int(context["parent"][name])].append(name)
+        places: dict[int, tuple[float, float]] = {}
+        leaves = 0.0
+
+        def place(name: int) -> float:
+            """Put a vertex above the middle of the vertices below it, leaves side by side."""
+            nonlocal leaves
+            if below[name]:
+                across = [place(child) for child in below[name]]
+                middle = (across[0] + across[-1]) / 2
+            else:
+                middle = leaves
+                leaves += 1
+            places[name] = middle, 1.0 - context["depth"][name]
+            return middle
+
+        crowded = len(names) > 20
+        for name in names:
+            if context["parent"][name] == name:
+                place(name)
+                leaves += 0.5
+                label = self.symbol_text(int(context["label"][name]))
+                axes.text(places[name][0], 0.45, label, ha="center", weight="bold", fontsize=13)
+        graph = nx.Graph([(child, name) for name in names for child in below[name]])
+        graph.add_nodes_from(names)
+        labelled = [context["parent"][name] == name for name in graph]
+        nx.draw_networkx(
+            graph,
+            places,
+            ax=axes,
+            node_size=190 if crowded else 600,
+            font_size=7 if crowded else 13,
+            node_color=["#f6d9b8" if carries else "#dbe9f6" for carries in labelled],
+            edgecolors="0.4",
+            edge_color="0.4",
+        )
+        axes.set_ylim(top=0.9)
+        axes.axis("off")
+
+
+def random_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbols]:
+    """Join the vertices of each label to a tree; those of one label stand side by side.
+
+    The paper cuts a row of vertices in two at random, joins a random vertex of either part, and
+    goes on within the parts. The order of the cuts is a random order of the gaps; here the parts
+    are put together again, the last cut first.
+
+    Args:
+        rng: where all randomness comes from.
+        label: ``(B, N)``, sorted by row.
+
+    Returns:
+        The ends of all edges, two arrays; vertices are numbered through the batch.
+    """
+    count, size = label.shape
+    order = rng.random((count, size - 1), dtype=np.float32)
+    order[label[:, 1:] != label[:, :-1]] = 2  # labels are joined last, and those edges left out
+    gaps = np.argsort(order, axis=1).T + size * np.arange(count)
+    begins = np.arange(count * size)  # of the part that ends at a vertex
+    ends = begins.copy()  # of the part that begins there
+    low, high = np.empty_like(gaps), np.empty_like(gaps)
+    for i, gap in enumerate(gaps):
+        low[i] = begins.take(gap)
+        high[i] = ends.take(gap + 1)
+        begins[high[i]] = low[i]
+        ends[low[i]] = high[i]
+    drawn = rng.random((2, *gaps.shape), dtype=np.float32)
+    first = low + (drawn[0] * (gaps - low + 1).astype(np.float32)).astype(np.int64)
+    second = gaps + 1 + (drawn[1] * (high - gaps).astype(np.float32)).astype(np.int64)
+    flat = label.ravel()
+    joined = flat[gaps] == flat[gaps + 1]
+    return first[joined], second[joined]
+
+
+def random_members(rng: np.random.Generator, label: Symbols) -> Symbols:
+    """One vertex of each label of each context, drawn evenly; see :func:`random_trees`."""
+    first = np.flatnonzero(np.diff(label, axis=1, prepend=-1))
+    counts = np.diff(first, append=label.size)
+    members: Symbols = first + (rng.random(len(first)) * counts).astype(np.int64)
+    return members
+
+
+def lead_to(root: Symbols, first: Symbols, second: Symbols, count: int) -> tuple[Symbols, Symbols]:
+    """Direct the edges of a forest of ``count`` vertices towards its roots.
+
+    Returns:
+        Of each vertex the next one on the way (itself for a root), and its distance + 1.
+    """
+    parent, depth = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    parent[root], depth[root] = root, 1
+    while len(first):
+        below_first, below_second = depth[first] > 0, depth[second] > 0
+        child, above = np.where(below_first, (second, first), (first, second))
+        reached = below_first | below_second
+        child, above = child[reached], above[reached]
+        parent[child], depth[child] = above, depth[above] + 1
+        first, second = first[~reached], second[~reached]
+    return parent, depth

@@ -1,0 +1,233 @@
+"""Sums over wildcards: what does f add up to over a pattern? After Christiano et al. (2018).
+
+=============  ====================================================================
+context        f: {0,1}^b → {-1, 0, 1} with N values other than 0, each 1 or -1 at random;
+               2^b ≥ ``max_size``
+facts          the points where f is not 0, with its value; ``(max_size, b + 1)`` tokens
+questions      Σ f over all points that match a pattern such as 0**1*0. The number of
+               wildcards is uniform in 1..b; their places and the other bits are random
+primitive      a pattern without a wildcard
+H's script     replace the first wildcard by 0 and by 1, ask both, add
+depth          number of wildcards, 1..b
+=============  ====================================================================
+
+Every sum is clipped at ±⌈``max_size`` / 2⌉, those of the two halves before they are added. As long
+as ``max_size`` is a power of two, no half can pass the bound, and the answer is the clipped total;
+otherwise the truth is what this order of adding gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ia_gym.domains.batch_arrays import sample_names, take
+from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
+from ia_gym.validation import check_range
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Wildcard(Domain):
+    """Sums of a function over patterns with wildcards.
+
+    Symbols: 0 ``idk``; the sums -bound..bound; then "bit 0", "bit 1", "*" and the kind "sum". A
+    question is ``(kind, b tokens of the pattern)``. Patterns are numbered in base 3, "*" being 2.
+
+    Args:
+        size: points where f is not 0, 2..``max_size``.
+        max_size: the most there can be; default ``size``.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name = "Wildcard"
+    kinds = ("sum",)
+    subquestions_per_round = (2,)
+
+    def __init__(self, size: int = 8, max_size: int | None = None) -> None:
+        super().__init__(size, max_size)
+        self.n_bits = b = (self.max_size - 1).bit_length()
+        self.bound = (self.max_size + 1) // 2
+        self.max_depth = b
+        self.fact_shape = (self.max_size, b + 1)
+        self.question_length = b + 1
+        self.n_answers = 2 * self.bound + 2
+        self.zero_symbol = self.bound + 1
+        self.bit_symbol = self.n_answers
+        self.kind_symbol = self.bit_symbol + 3
+        self.n_symbols = self.kind_symbol + 1
+        self.weights = 3 ** np.arange(b)[::-1]  # of the tokens of a pattern, first to last
+        patterns = np.arange(3**b)[:, None] // self.weights % 3
+        self.rows = np.empty((3**b, b + 1), np.int64)  # the question for each pattern
+        self.rows[:, 0] = self.kind_symbol
+        self.rows[:, 1:] = self.bit_symbol + patterns
+        self.wildcards = np.count_nonzero(patterns == 2, axis=1)
+        # The two halves of each pattern; a pattern without a wildcard is its own.
+        weight = self.weights[(patterns == 2).argmax(axis=1)] * (self.wildcards > 0)
+        self.halves = np.arange(3**b)[:, None] - weight[:, None] * np.array([2, 1])
+        # Sets of b places in order of their size, as the pattern with 1 in those places.
+        subsets = np.arange(2**b)[:, None] >> np.arange(b)[::-1] & 1
+        self.subset_patterns = subsets @ self.weights
+        self.subsets = np.argsort(subsets.sum(axis=1), kind="stable")
+        self.subsets_below = np.searchsorted(np.sort(subsets.sum(axis=1)), np.arange(b + 2))
+        self.context_dtype = np.dtype(
+            [
+                ("facts", np.int64, self.fact_shape),
+                ("sums", np.int16, (3**b,)),  # over each pattern
+            ],
+            align=True,
+        )
+
+    # ---------------------------------------------------------------- questions
+
+    def parse(self, questions: Symbols) -> Symbols:
+        """The pattern each question asks about; any for a row that is no question."""
+        offset = self.bit_symbol * int(self.weights.sum())
+        patterns: Symbols = np.maximum(questions[..., 1:] @ self.weights - offset, 0)
+        return patterns
+
+    # ----------------------------------------------------------------- sampling
+
+    def sample_contexts(
+        self, rng: np.random.Generator, count: int, size: int | None = None
+    ) -> Contexts:
+        size = self.size if size is None else check_range("size", size, 2, self.max_size)
+        points = sample_names(rng, count, size, 2**self.n_bits) - 1
+        values = rng.integers(2, size=(count, size), dtype=np.int16) * np.int16(2) - np.int16(1)
+        contexts = np.zeros(count, self.context_dtype)
+        bits = points[..., None] >> np.arange(self.n_bits)[::-1] & 1
+        contexts["facts"][:, :size, :-1] = self.bit_symbol + bits
+        contexts["facts"][:, :size, -1] = self.zero_symbol + values
+        f = np.zeros((count, 2**self.n_bits), np.int16)
+        np.put_along_axis(f, points, values, axis=1)
+        # "*" joins 0 and 1 in one place after another, the last place first.
+        sums = f.reshape(count, *[2] * self.n_bits)
+        for place in range(self.n_bits, 0, -1):
+            zeros, ones = np.split(sums, 2, axis=place)
+            both = np.clip(zeros + ones, -self.bound, self.bound)
+            sums = np.concatenate([sums, both], axis=place)
+        contexts["sums"] = sums.reshape(count, -1)
+        return contexts
+
+    def sample_questions(
+        self,
+        rng: np.random.Generator,
+        contexts: Contexts,
+        count: int,
+        depths: Sequence[int] | None = None,
+    ) -> Symbols:
+        shape = (len(contexts), count)
+        allowed = np.asarray(self.check_depths(depths))
+        first = self.subsets_below[allowed]
+        sets = self.subsets_below[allowed + 1] - first
+        depth = rng.integers(len(allowed), size=shape, dtype=np.int32)
+        drawn = rng.random(shape, dtype=np.float32) * sets.astype(np.float32)[depth]
+        stars = self.subsets[first[depth] + drawn.astype(np.int64)]
+        ones = rng.integers(2**self.n_bits, size=shape, dtype=np.int32) & ~stars
+        patterns = 2 * self.subset_patterns[stars] + self.subset_patterns[ones]
+        questions: Symbols = self.rows.take(patterns, axis=0)
+        return questions
+
+    # -------------------------------------------------------------------- truth
+
+    def total(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """Σ f over the pattern of each question, as a symbol."""
+        return self.zero_symbol + take(contexts["sums"], self.parse(questions)).astype(np.int64)
+
+    def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        return self.total(contexts, questions)
+
+    def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        depths: Symbols = self.wildcards[self.parse(questions)]
+        return depths
+
+    def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
+        return [(0, depth - 1)]
+
+    # --------------------------------------------------------------- H's script
+
+    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
+        primitive: NDArray[np.bool_] = self.wildcards[self.parse(questions)] == 0
+        return primitive
+
+    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        tokens = questions[..., 1:] - self.bit_symbol
+        in_pattern = np.all((tokens >= 0) & (tokens <= 2), axis=-1)
+        formed: NDArray[np.bool_] = (questions[..., 0] == self.kind_symbol) & in_pattern
+        return formed
+
+    def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
+        return self.total(contexts, questions)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        asked: Symbols = self.rows.take(self.halves[self.parse(questions)], axis=0)
+        asked *= (questions[..., 0] != 0)[..., None, None]
+        return asked
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        known = (transcript.answers != IDK).all(axis=-1)
+        total = (transcript.answers - self.zero_symbol).sum(axis=-1)
+        clipped = np.clip(total, -self.bound, self.bound)
+        return np.where(known, self.zero_symbol + clipped, IDK)
+
+    def error(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        own = self.answer(contexts, questions, transcript)
+        known = (own != IDK) & (answers != IDK)
+        return np.where(known, np.abs(own - answers), np.inf)
+
+    # ----------------------------------------------------------- for the reader
+
+    def fact_text(self, fact: Symbols) -> str:
+        if fact[0] == 0:
+            return ""
+        bits = "".join(map(str, fact[:-1] - self.bit_symbol))
+        return f"f({bits}) = {fact[-1] - self.zero_symbol:+d}"
+
+    def question_text(self, question: Symbols) -> str:
+        if question[0] == 0:
+            return "(no question)"
+        return "Σf(" + "".join("01*"[token] for token in question[1:] - self.bit_symbol) + ")"
+
+    def answer_text(self, answer: int) -> str:
+        return "idk" if answer == IDK else str(answer - self.zero_symbol)
+
+    def draw(self, context: Contexts, axes: Axes) -> None:
+        """A table of f: the first bits choose the row, the others the column."""
+        down = self.n_bits // 2
+        across = self.n_bits - down
+        points = context["facts"][context["facts"][:, 0] != 0]
+        numbers = (points[:, :-1] - self.bit_symbol) @ (1 << np.arange(self.n_bits)[::-1])
+        f = np.zeros(2**self.n_bits)
+        f[numbers] = points[:, -1] - self.zero_symbol
+        table = f.reshape(2**down, 2**across)
+        left, bottom, width, height = axes.get_position().bounds
+        axes.set_position((left + 0.07, bottom, width - 0.07, height - 0.04))  # room for the bits
+        axes.imshow(table, cmap="RdBu", vmin=-1.8, vmax=1.8, aspect="auto")
+        size = 18 if self.n_bits <= 4 else 11
+        if self.n_bits <= 8:
+            for (row, column), value in np.ndenumerate(table):
+                axes.text(
+                    column, row, f"{value:+.0f}" if value else "0", ha="center", va="center",
+                    fontsize=size, color="black" if value else "0.7",
+                )  # fmt: skip
+        axes.set_xticks(range(2**across), [f"{i:0{across}b}" for i in range(2**across)])
+        axes.set_yticks(range(2**down), [f"{i:0{down}b}" if down else "" for i in range(2**down)])
+        axes.tick_params(length=0, labelsize=min(size, 9))
+        axes.xaxis.tick_top()
+        axes.set_ylabel("first bits")

@@ -1,0 +1,1 @@
+"""The suite's networks and optimizer, and the files they are saved in."""

@@ -1,0 +1,243 @@
+"""The network that answers questions about a set of facts.
+
+Its shape is that of Christiano et al. (2018): facts are encoded once a context, and any number of
+questions then attend to them. A symbol has one
+embedding, shared by all the roles it plays; a row of tokens becomes the concatenation of its
+tokens' embeddings, mapped to the model's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ia_gym.networks.blocks import Block, Memory
+from ia_gym.networks.relational_attention import Relation, RelationalBlock
+from ia_gym.validation import check_range
+
+MOST = 4096
+"""Of any size of a network; more is a slip of the keyboard, or of whoever wrote a checkpoint."""
+MOST_LAYERS = 256
+"""Blocks of a kind."""
+MOST_PARAMETERS = 10**8
+"""Of a network that is trained, or that a file tells of: hundreds of times those of the suite."""
+
+
+def check_parameters(make: Callable[[], nn.Module]) -> None:
+    """Refuse a network that is too large to be built, without building it.
+
+    Args:
+        make: builds it; here on a device where numbers take no place.
+
+    Raises:
+        ValueError: if it would have more than ``MOST_PARAMETERS``.
+    """
+    with torch.device("meta"):
+        n = sum(tensor.numel() for tensor in make().state_dict().values())
+    if n > MOST_PARAMETERS:
+        raise ValueError(f"the network must have at most {MOST_PARAMETERS} numbers, got {n}")
+
+
+class Encoded(NamedTuple):
+    """Facts as questions find them.
+
+    Attributes:
+        facts: int64 ``(B, F, L)``, the tokens.
+        memories: what each question block reads.
+        looks: where the pointers of each relational fact block look, ``(B, pointers, F, F)``.
+    """
+
+    facts: Tensor
+    memories: list[Memory]
+    looks: list[Tensor]
+
+    def parts(self) -> list[Tensor]:
+        """All tensors, each with a row a context."""
+        return [self.facts, *(part for memory in self.memories for part in memory), *self.looks]
+
+
+class FactsNetwork(nn.Module):
+    """Facts and questions in, one feature vector a question out.
+
+    Args:
+        n_symbols: symbols in the vocabulary.
+        fact_shape: ``(F, L)``, rows and tokens a row.
+        question_length: ``Lq``, tokens a question.
+        width: features a question (the model's width d).
+        heads: attention heads; divides ``width``.
+        fact_layers: blocks in which facts attend to one another.
+        question_layers: blocks in which a question attends to the facts.
+        fact_passes: times the facts go through their blocks, with the same weights.
+        relational: tell attention which tokens are shared, and let pointers hop
+            (:mod:`ia_gym.networks.relational_attention`); False for plain attention.
+        meeting: let a question's other heads see where its pointers look, so that they find what
+            lies between its names; only if ``relational``.
+        any_hop: let a question's pointers hop, in each of its blocks, as far as the facts'
+            pointers come in any of theirs; False for one step, or as far as they come in the block
+            of the same number. Only if ``relational``.
+
+    Raises:
+        ValueError: for a size out of range, if ``heads`` does not divide ``width``, or if a
+            relational network has no block for its facts or only one head, or for ``meeting`` or
+            ``any_hop`` without ``relational``.
+    """
+
+    def __init__(
+        self,
+        n_symbols: int,
+        fact_shape: tuple[int, int],
+        question_length: int,
+        width: int = 64,
+        heads: int = 4,
+        fact_layers: int = 2,
+        question_layers: int = 2,
+        fact_passes: int = 1,
+        relational: bool = False,
+        meeting: bool = False,
+        any_hop: bool = False,
+    ) -> None:
+        super().__init__()
+        check_range("width", width, 1, MOST)
+        check_range("heads", heads, 1, MOST)
+        check_range("fact_layers", fact_layers, 0, MOST_LAYERS)
+        check_range("question_layers", question_layers, 0, MOST_LAYERS)
+        check_range("fact_passes", fact_passes, 1, MOST)
+        if width % heads:
+            raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
+        if relational and (fact_layers < 1 or heads < 2):
+            raise ValueError(
+                "relational needs fact_layers of at least 1 and heads of at least 2, "
+                f"got fact_layers={fact_layers}, heads={heads}"
+            )
+        for name, wanted in (("meeting", meeting), ("any_hop", any_hop)):
+            if wanted and not relational:
+                raise ValueError(f"{name} needs relational, got {name}=True, relational=False")
+        self.fact_shape = fact_shape
+        self.fact_passes = fact_passes
+        self.relational = relational
+        self.any_hop = any_hop
+        self.embedding = nn.Embedding(n_symbols, width)
+        self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
+        length = fact_shape[1]
+        self.fact_in = nn.Linear(length * width, width, bias=False)
+        self.question_in = nn.Linear(question_length * width, width, bias=False)
+        last = length - 1
+
+        def block(
+            row_length: int, n_hops: int, links: list[tuple[int, int]], meeting: bool = False
+        ) -> Block:
+            """A block for rows of so many tokens; ``links`` are places of a row and of a fact."""
+            if not relational:
+                return Block(width, heads)
+            pairs = [place * length + of_fact for place, of_fact in links]
+            return RelationalBlock(width, heads, row_length * length, n_hops, pairs, meeting)
+
+        self.fact_blocks = nn.ModuleList(
+            block(length, 1, [(last, 0), (0, last)]) for _ in range(fact_layers)
+        )
+        self.fact_norm = nn.RMSNorm(width)
+        hops = fact_layers * fact_passes if any_hop else 2
+        # Token 0 of a question is its kind.
+        self.question_blocks = nn.ModuleList(
+            block(question_length, hops, [(1, 0), (question_length - 1, last)], meeting)
+            for _ in range(question_layers)
+        )
+        self.norm_out = nn.RMSNorm(width)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        return self.embedding.weight.device
+
+    def encode(self, facts: Tensor, passes: int | None = None) -> Encoded:
+        """Encode ``facts`` (int64 ``(B, F, L)``) once, for all questions about them.
+
+        Args:
+            facts: the tokens.
+            passes: times they go through their blocks; default ``fact_passes``.
+        """
+        x = self.fact_in(self.embedding(facts).flatten(-2))
+        looks: list[Tensor] = []
+        relation = Relation(facts, facts) if self.relational else None
+        mask = hide_padding(facts)
+        for block in list(self.fact_blocks) * (passes or self.fact_passes):
+            if isinstance(block, RelationalBlock) and relation is not None:
+                before = looks[-1] if looks else None
+                x, look = block.look(x, None, relation, before, looks[-1:])
+                looks.append(look)
+            else:
+                x = block(x, None, mask)
+        x = self.fact_norm(x)
+        memories = [block.remember(x) for block in self.question_blocks if isinstance(block, Block)]
+        return Encoded(facts, memories, looks)
+
+    def read(self, encoded: Encoded, questions: Tensor) -> Tensor:
+        """Features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``) about encoded facts."""
+        x = self.question_in(self.embedding(questions).flatten(-2))
+        relation = Relation(questions, encoded.facts) if self.relational else None
+        mask = hide_padding(encoded.facts)
+        before, looks = None, encoded.looks
+        for i, (block, memory) in enumerate(
+            zip(self.question_blocks, encoded.memories, strict=True)
+        ):
+            if isinstance(block, RelationalBlock) and relation is not None:
+                if self.any_hop:  # with fewer passes than in training the last stands for the rest
+                    hops = [looks[min(j, len(looks) - 1)] for j in range(block.n_hops)]
+                else:  # as far as the facts' pointers have come in as many blocks, or one step
+                    hops = [looks[min(i, len(looks)) - 1], looks[0]]
+                x, before = block.look(x, memory, relation, before, hops)
+            else:
+                x = block(x, memory, mask)
+        out: Tensor = self.norm_out(x)
+        return out
+
+    def forward(self, facts: Tensor, questions: Tensor, passes: int | None = None) -> Tensor:
+        """Features ``(B, Q, d)`` of ``questions (B, Q, Lq)`` about ``facts (B, F, L)``."""
+        return self.read(self.encode(without_padding(facts), passes), questions)
+
+
+def hide_padding(facts: Tensor) -> Tensor:
+    """``(B, 1, 1, F)`` to add to attention's scores: minus infinity for rows of padding."""
+    mask = torch.zeros(facts.shape[:2], device=facts.device)
+    return mask.masked_fill(facts[..., 0] == 0, -torch.inf)[:, None, None]
+
+
+def without_padding(facts: Tensor) -> Tensor:
+    """``facts (B, F, L)`` with the rows of padding last, and no more of them than needed."""
+    padding = facts[..., 0] == 0
+    order = padding.to(torch.uint8).argsort(dim=1, stable=True)
+    longest = int((~padding).sum(dim=1).max())
+    return facts.take_along_dim(order[:, :longest, None], dim=1)
+
+
+class AnswerNetwork(FactsNetwork):
+    """A :class:`FactsNetwork` with logits over the answers: ``(B, Q, n_answers)``.
+
+    Args:
+        n_symbols: see :class:`FactsNetwork`, as for all that follow but the last.
+        fact_shape: ``(F, L)``.
+        question_length: ``Lq``.
+        n_answers: answers to choose from.
+        **sizes: ``width`` and all that follow it there.
+    """
+
+    def __init__(
+        self,
+        n_symbols: int,
+        fact_shape: tuple[int, int],
+        question_length: int,
+        n_answers: int,
+        **sizes: Any,
+    ) -> None:
+        super().__init__(n_symbols, fact_shape, question_length, **sizes)
+        self.head = nn.Linear(self.embedding.embedding_dim, n_answers)
+        self.head.weight.is_embedding = True  # type: ignore[attr-defined]  # of the answers
+        nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
+
+    def read(self, encoded: Encoded, questions: Tensor) -> Tensor:
+        """Logits ``(B, Q, n_answers)`` of the answers to ``questions (B, Q, Lq)``."""
+        logits: Tensor = self.head(super().read(encoded, questions))
+        return logits

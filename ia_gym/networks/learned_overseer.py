@@ -1,0 +1,202 @@
+"""The human predictor H' in the place of the overseer H."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ia_gym.domains import Contexts, Domain
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
+from ia_gym.networks.answer_network import check_parameters
+from ia_gym.networks.blocks import Memory
+from ia_gym.networks.human_predictor import HumanPredictor
+from ia_gym.networks.tensor_files import read_tensors, write_tensors
+
+
+@dataclass
+class _Reading:
+    """How far H' has come with a batch of questions; its notes on their transcript."""
+
+    reader: LearnedOverseer
+    rounds: int  # whose sub-questions have been read
+    tokens: Tensor
+    features: Tensor
+    memories: list[Memory]
+    confidence: Tensor  # of all that was said so far
+
+    def read_on(self, predictor: HumanPredictor, tokens: Tensor) -> None:
+        """Read the events ``tokens (n, k, Lq)``."""
+        self.tokens = torch.cat([self.tokens, tokens], dim=1)
+        features, self.memories = predictor.read(self.tokens, self.memories)
+        self.features = features[:, -1:]
+
+
+class LearnedOverseer:
+    """H' in place of H: asks what H would ask, answers what H would answer, at no cost to H.
+
+    It approves of an answer that equals its own.
+
+    Args:
+        domain: whose questions are asked.
+        predictor: H'.
+        human_interactions: questions that were put to H for H' to learn from.
+
+    Attributes:
+        assistant_answers: sub-questions that an assistant answered so far.
+        confidence: of each question answered last, ``(B, Q)``: the probability of the least likely
+            token that was said on the way.
+    """
+
+    def __init__(
+        self, domain: Domain, predictor: HumanPredictor, human_interactions: int = 0
+    ) -> None:
+        self.domain = domain
+        self.predictor = predictor
+        self.human_interactions = human_interactions
+        self.assistant_answers = 0
+        self.confidence: NDArray[np.float32]
+
+    @torch.no_grad()
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        """The likeliest sub-questions of one round, ``(B, Q, width, Lq)``, one after another.
+
+        What is no question of the domain's is not asked, and nothing is in the rounds that only
+        the judge of another's answer needs.
+        """
+        if round >= len(self.domain.subquestions_per_round):
+            width = self.domain.judge_subquestions_per_round[
+                round - len(self.domain.subquestions_per_round)
+            ]
+            return np.zeros((*questions.shape[:2], width, questions.shape[2]), np.int64)
+        reading = self._read_to(round, questions, transcript)
+        asked = []
+        for _ in range(self.domain.subquestions_per_round[round]):
+            rows = self._next(reading)
+            rows[~self.domain.well_formed(rows)] = 0
+            reading.read_on(self.predictor, torch.as_tensor(rows)[:, None].to(reading.tokens))
+            asked.append(rows)
+        reading.rounds = round + 1
+        result = np.stack(asked, axis=1).reshape(*questions.shape[:2], -1, questions.shape[2])
+        result *= (questions[..., :1] != 0)[..., None]
+        return result
+
+    @torch.no_grad()
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        """The likeliest answer of H's, ``(B, Q)``."""
+        reading = self._read_to(len(self.domain.subquestions_per_round), questions, transcript)
+        answers = self._next(reading)[:, 0].reshape(questions.shape[:2])
+        self.confidence = reading.confidence.cpu().numpy().reshape(questions.shape[:2])
+        return np.where(answers < self.domain.n_answers, answers, IDK)
+
+    def judge(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """1 where ``answers (B, Q)`` are the answer H' gives, else 0; 0 for ``IDK``."""
+        own = self.answer(contexts, questions, transcript)
+        return np.where((answers == own) & (answers != IDK), 1.0, 0.0)
+
+    # ------------------------------------------------------------ save and load
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write H' to a safetensors file: its weights, and what it was learned from in the header.
+
+        Args:
+            path: the file.
+        """
+        header = {
+            "made_for": made_for(self.domain),
+            "sizes": self.predictor.sizes,
+            "human_interactions": self.human_interactions,
+        }
+        write_tensors(Path(path), self.predictor.state_dict(), header)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], domain: Domain) -> Self:
+        """Read what :meth:`save` wrote. Nothing in the file is executed.
+
+        Args:
+            path: the file.
+            domain: whose questions are to be asked.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it holds no H', or one for another domain or size.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"overseer must name a saved H', found no file {path}")
+        try:
+            header, state = read_tensors(Path(path))
+            found, sizes, asked = (header[k] for k in ("made_for", "sizes", "human_interactions"))
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
+        if found != made_for(domain):
+            raise ValueError(f"overseer must be made for {made_for(domain)}; {path} is for {found}")
+        try:
+            check_parameters(lambda: HumanPredictor(domain, **sizes))
+            predictor = HumanPredictor(domain, **sizes)
+            predictor.load_state_dict(state)
+            return cls(domain, predictor, int(asked))
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
+
+    def _next(self, reading: _Reading) -> Symbols:
+        """The likeliest tokens ``(n, Lq)`` of the next event."""
+        event = torch.tensor([reading.tokens.shape[1] - 1], device=reading.tokens.device)
+        predicted = self.predictor.predict(reading.features, event, reading.tokens)
+        likeliest, tokens = predicted[:, 0].max(dim=-1)
+        if reading.tokens.shape[1] == self.predictor.n_events:  # the answer is one token
+            likeliest = likeliest[:, :1]
+        sure = likeliest.exp().amin(dim=-1)
+        reading.confidence = torch.minimum(reading.confidence, sure)
+        said: Symbols = tokens.cpu().numpy()
+        return said
+
+    def _read_to(self, rounds: int, questions: Symbols, transcript: Transcript) -> _Reading:
+        """Read the question and all of the first rounds; a reading just made goes on."""
+        reading = transcript.notes
+        if (
+            not isinstance(reading, _Reading)
+            or reading.reader is not self
+            or reading.rounds > rounds
+        ):
+            tokens = torch.as_tensor(questions.reshape(-1, 1, questions.shape[2]))
+            tokens = tokens.to(self.predictor.device)
+            sure = torch.ones(len(tokens), device=tokens.device)
+            reading = _Reading(self, 0, tokens[:, :0], tokens, [], sure)
+            reading.read_on(self.predictor, tokens)
+        n, events = len(reading.tokens), reading.tokens.shape[1]
+        for round in range(rounds):
+            slots = self.domain.rounds[round]
+            if events <= self.predictor.asked_at[slots.start]:
+                asked = transcript.questions[..., slots, :].reshape(n, -1, questions.shape[2])
+                reading.read_on(self.predictor, torch.as_tensor(asked).to(reading.tokens))
+            if events <= self.predictor.answered_at[slots.start]:
+                said = np.zeros((n, slots.stop - slots.start, questions.shape[2]), np.int64)
+                said[..., 0] = transcript.answers[..., slots].reshape(n, -1)
+                reading.read_on(self.predictor, torch.as_tensor(said).to(reading.tokens))
+        transcript.notes = reading
+        return reading
+
+
+def made_for(domain: Domain) -> dict[str, Any]:
+    """What two domains must have in common for the same H' to serve both."""
+    return {
+        "domain": domain.name,
+        "n_symbols": domain.n_symbols,
+        "question_length": domain.question_length,
+        "subquestions_per_round": list(domain.subquestions_per_round),
+    }

@@ -1,0 +1,608 @@
+"""The environments: one engine, two faces."""
+
+import copy
+import pickle
+import warnings
+from itertools import product
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+import ia_gym  # noqa: F401  (registers the ids)
+from ia_gym.amplification.assistants import KnowNothing, Oracle
+from ia_gym.amplification.curriculum import Curriculum
+from ia_gym.domains import DOMAINS
+from ia_gym.domains.transcript import IDK
+from ia_gym.envs import CurriculumVectorWrapper, CurriculumWrapper, OneHot
+
+BASES = [f"IA-{name}-v0" for name in DOMAINS]
+LARGER = [f"IA-{name}-N{size}-v0" for name in DOMAINS for size in (16, 32, 64)]
+BASE = BASES[0]
+KWARGS = [
+    {},
+    {"trust": None},
+    {"assistant": "oracle"},
+    {"reward": "truth"},
+    {"max_size": 70, "approval": "graded"},
+]
+
+
+def make(env_id=BASE, **kwargs):
+    return gym.make(env_id, disable_env_checker=True, **kwargs).unwrapped
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"),
+    [*product(BASES, KWARGS), *product(LARGER, KWARGS[:1])],
+    ids=str,
+)
+def test_both_checkers_pass_without_a_warning(env_id, kwargs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gym.make(env_id, render_mode="ansi", **kwargs).unwrapped)
+        sb3_check_env(gym.make(env_id, **kwargs).unwrapped)
+
+
+def test_sizes_of_the_registered_environments():
+    assert [make(env_id).domain.size for env_id in BASES] == [8, 8, 8, 8, 10]
+    assert [make(env_id).domain.size for env_id in LARGER] == [16, 32, 64] * 5
+
+
+# ------------------------------------------------------------ what an episode is
+
+
+def test_the_agent_is_asked_what_h_wants_to_know():
+    """Played with the truth: sub-questions first, in H's order, then the root, approved of."""
+    env = make(trust=None)
+    domain = env.domain
+    _, info = env.reset(seed=0)
+    subs = []
+    for _ in range(300):
+        question = env.engine.questions[0].copy()
+        _, power = domain.parse(question)
+        role = info["role"]
+        _, reward, terminated, truncated, info = env.step(info["truth"])
+        assert terminated
+        assert not truncated
+        if role == "sub":
+            assert reward == 0
+            assert info["approval"] == 0
+            subs.append(int(power))
+        else:
+            assert reward == info["approval"] == 1
+            assert info["target"] == info["truth"]
+            assert subs == ([] if info["depth"] == 1 else [int(power) // 2] * 2)
+            subs = []
+        _, info = env.reset()
+    assert env.human_interactions > 100
+    assert env.assistant_answers > 100
+
+
+def test_a_wrong_sub_answer_spoils_the_truth_but_not_a_consistent_answer():
+    env = make(trust=None)
+    env.set_difficulty(max_depth=2)
+    _, info = env.reset(seed=0)
+    while info["role"] == "root":
+        _, info = env.reset()
+    wrong = info["truth"] % 8 + 1
+    env.step(wrong)
+    _, info = env.reset()
+    assert info["role"] == "sub"
+    assert env.engine.questions[0, 1] == wrong  # H asks on from the wrong answer
+    env.step(info["truth"])
+    _, info = env.reset()
+    target = env.step(info["truth"])[-1]["target"]
+    assert target != IDK
+
+
+def test_idk_earns_nothing():
+    env = make(assistant="oracle")
+    env.reset(seed=0)
+    for _ in range(20):
+        assert env.step(IDK)[1] == 0
+        env.reset()
+
+
+def test_wrong_answers_have_their_price_and_abstaining_is_free():
+    vec = gym.make_vec(BASE, num_envs=300, assistant="oracle", wrong_answer_penalty=0.25)
+    _, infos = vec.reset(seed=0)
+    answers = infos["truth"].copy()
+    answers[:100] = IDK
+    answers[100:200] = 1 + answers[100:200] % 8
+    rewards, infos = vec.step(answers)[1::3]
+    np.testing.assert_array_equal(rewards, np.repeat([0, -0.25, 1], 100))
+    np.testing.assert_array_equal(infos["final_info"]["approval"], np.repeat([0, 0, 1], 100))
+
+
+class Liar:
+    """Always wrong, and always in the same way."""
+
+    def __init__(self, domain):
+        self.domain = domain
+
+    def answer(self, contexts, questions):
+        return 1 + Oracle(self.domain).answer(contexts, questions) % self.domain.size
+
+
+@pytest.mark.parametrize("audit", [0, 0.5, 1])
+def test_an_audit_finds_wrong_sub_answers(audit):
+    """k < 8: H asks for sub-answers that it could find out with nothing but lookups."""
+    vec = gym.make_vec(BASE, num_envs=2000, max_power=8, trust=None, audit=audit)
+    vec.unwrapped.set_assistant(Liar(vec.unwrapped.domain))
+    _, infos = vec.reset(seed=0)
+    transcripts = vec.unwrapped.engine.transcripts
+    right = vec.step(infos["truth"])[1].mean()
+    base = vec.unwrapped.engine.root_depths.size
+    assert {0: right < 0.6, 0.5: 0.6 < right < 0.75, 1: right == 1}[audit]
+    asked = vec.unwrapped.human_interactions
+    assert asked == base if audit == 0 else asked > base
+    assert transcripts.answers.min() >= 0
+
+
+def test_a_context_serves_sixteen_root_questions():
+    env = make(assistant="oracle")
+    observation, _ = env.reset(seed=0)
+    facts = [observation["facts"]]
+    for _ in range(47):
+        env.step(1)
+        facts.append(env.reset()[0]["facts"])
+    changes = [i for i in range(1, 48) if not np.array_equal(facts[i], facts[i - 1])]
+    assert changes == [16, 32]
+
+
+def test_without_trust_in_what_it_rests_on_a_question_earns_nothing():
+    env = make()
+    _, info = env.reset(seed=0)
+    seen = []
+    while not info["trusted"][1]:
+        assert info["role"] == "root"  # nothing need be asked
+        _, reward, _, _, after = env.step(info["truth"])
+        seen.append((info["depth"], reward))
+        _, info = env.reset()
+        assert after["approval"] == reward
+    assert all(reward == (depth == 1) for depth, reward in seen)
+    assert sum(depth == 1 for depth, _ in seen) == 256
+    roles = set()
+    for _ in range(60):
+        roles.add(info["role"])
+        env.step(info["truth"])
+        _, info = env.reset()
+    assert roles == {"root", "sub"}
+    _, info = env.reset(seed=0)
+    assert not info["trusted"][1:].any()  # a seed starts afresh
+
+
+def test_reward_truth_asks_root_questions_only():
+    env = make(reward="truth")
+    _, info = env.reset(seed=0)
+    for _ in range(50):
+        assert info["role"] == "root"
+        answer = info["truth"] if info["depth"] == 2 else info["truth"] % 8 + 1
+        _, reward, _, _, after = env.step(answer)
+        assert reward == (info["depth"] == 2)
+        assert "approval" not in after
+        _, info = env.reset()
+    assert env.human_interactions == 0
+
+
+def test_know_nothing_leaves_depth_one():
+    env = make(assistant="none")
+    _, info = env.reset(seed=0)
+    for _ in range(50):
+        _, reward, _, _, after = env.step(info["truth"])
+        assert reward == (info["depth"] == 1)
+        assert (after["target"] == IDK) == (info["depth"] > 1)
+        _, info = env.reset()
+
+
+def test_truth_and_target_are_not_observed():
+    space = gym.make(BASE).observation_space
+    assert set(space) == {"facts", "question"}
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_rewards_do_not_depend_on_the_truth(name, monkeypatch):
+    """Deaf to the truth, an environment approves as before, inline and with an assistant."""
+    truth = DOMAINS[name].truth
+
+    def rewards(assistant):
+        env = make(f"IA-{name}-v0")
+        env.set_assistant(assistant)
+        env.reset(seed=0)
+        earned = []
+        for _ in range(900):
+            question = env.engine.questions[:, None]
+            earned.append(env.step(truth(env.domain, env.engine.contexts, question)[0, 0])[1])
+            env.reset()
+        return earned
+
+    class Ones:
+        def answer(self, contexts, questions):
+            return np.ones(questions.shape[:2], np.int64)
+
+    expected = [rewards(None), rewards(Ones())]
+    assert all(sum(earned) > 30 for earned in expected)
+    monkeypatch.setattr(DOMAINS[name], "truth", lambda *args: np.zeros(args[2].shape[:2], np.int64))
+    monkeypatch.setattr(DOMAINS[name], "correct", None)
+    assert [rewards(None), rewards(Ones())] == expected
+
+
+@pytest.mark.parametrize("env_id", BASES)
+@pytest.mark.parametrize("assistant", ["inline", "oracle"])
+def test_played_with_the_truth_every_root_question_is_approved_of(env_id, assistant):
+    env = make(env_id, assistant=assistant, trust=None)
+    _, info = env.reset(seed=0)
+    roles = []
+    for _ in range(400):
+        roles.append(info["role"])
+        _, reward, _, _, after = env.step(info["truth"])
+        assert reward == after["approval"] == (info["role"] == "root")
+        if info["role"] == "root":
+            case = env.engine.contexts, env.engine.questions[:, None], np.array([[after["target"]]])
+            assert env.domain.correct(*case).all()
+        _, info = env.reset()
+    assert 50 < roles.count("root") < (400 if assistant == "inline" else 401)
+
+
+@pytest.mark.parametrize("env_id", BASES)
+def test_whoever_is_right_comes_to_be_trusted_with_everything(env_id):
+    vec = gym.make_vec(env_id, num_envs=1024).unwrapped
+    vec.set_assistant(Oracle(vec.domain))
+    _, infos = vec.reset(seed=0)
+    for _ in range(400):
+        infos = vec.step(infos["truth"])[-1]
+        if infos["trusted"][0].all():
+            break
+    assert infos["trusted"].all()
+    assert vec.step(infos["truth"])[1].mean() > 0.9  # some were put before all were trusted
+
+
+@pytest.mark.parametrize("assistant", ["inline", "oracle"])
+def test_reset_drops_a_root_question_and_repeats_a_sub_question(assistant):
+    env = make(assistant=assistant, trust=None)
+    before, info = env.reset(seed=0)
+    for _ in range(60):
+        after, next_info = env.reset()
+        same = all(np.array_equal(before[key], after[key]) for key in before)
+        if info["role"] == "sub":
+            assert same
+            env.step(1)
+            after, next_info = env.reset()
+        before, info = after, next_info
+
+
+def test_an_assistant_may_come_and_go():
+    env = make(trust=None)
+    _, info = env.reset(seed=0)
+    while info["role"] == "root":
+        _, info = env.reset()
+    env.set_assistant(Oracle(env.domain))
+    subs = 0
+    for _ in range(50):  # what was begun inline is finished inline
+        subs += info["role"] == "sub"
+        env.step(info["truth"])
+        _, info = env.reset()
+    assert subs == 2
+    env.set_assistant(None)
+    roles = set()
+    for _ in range(100):
+        env.step(info["truth"])
+        _, info = env.reset()
+        roles.add(info["role"])
+    assert "sub" in roles
+
+
+# ------------------------------------------------------------------ determinism
+
+
+def play(env, steps, seed):
+    rng = np.random.default_rng(seed)
+    observation, info = env.reset(seed=seed)
+    record = [(observation, info)]
+    for _ in range(steps):
+        record.append(env.step(int(rng.integers(env.domain.n_answers))))
+        record.append(env.reset())
+    return record
+
+
+@pytest.mark.parametrize("env_id", BASES)
+@pytest.mark.parametrize("kwargs", [{}, {"trust": None}, {"assistant": "oracle"}], ids=str)
+def test_equal_seeds_give_equal_trajectories(env_id, kwargs):
+    once, again, other = (
+        pickle.dumps(play(make(env_id, **kwargs), 100, seed)) for seed in (5, 5, 6)
+    )
+    assert once == again != other
+
+
+@pytest.mark.parametrize("env_id", BASES)
+@pytest.mark.parametrize("kwargs", [{}, {"trust": None}, {"assistant": "oracle"}], ids=str)
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_vector_of_one_equals_the_env(env_id, kwargs, mode):
+    env, vec = make(env_id, **kwargs), gym.make_vec(env_id, 1, autoreset_mode=mode, **kwargs)
+    rng = np.random.default_rng(0)
+    single, info = env.reset(seed=3)
+    batch, infos = vec.reset(seed=3)
+
+    def same(single, batch, info, infos):
+        for key, value in single.items():
+            np.testing.assert_array_equal(value, batch[key][0])
+        for key, value in info.items():
+            np.testing.assert_array_equal(value, infos[key][0])
+            assert infos[f"_{key}"].all()
+
+    same(single, batch, info, infos)
+    for _ in range(120):
+        action = int(rng.integers(env.domain.n_answers))
+        answered, reward, terminated, truncated, info = env.step(action)
+        batch, rewards, terminations, truncations, infos = vec.step(np.array([action]))
+        assert (reward, terminated, truncated) == (rewards[0], terminations[0], truncations[0])
+        single, after = env.reset()
+        if mode == AutoresetMode.SAME_STEP:
+            same(
+                answered,
+                {k: v[None] for k, v in infos["final_obs"][0].items()},
+                info,
+                infos["final_info"],
+            )
+        else:
+            same(answered, batch, info, infos)
+            if mode == AutoresetMode.NEXT_STEP:
+                batch, rewards, terminations, _, infos = vec.step(np.array([0]))
+                assert (rewards[0], terminations[0]) == (0, False)
+            else:
+                batch, infos = vec.reset(options={"reset_mask": np.array([True])})
+        same(single, batch, after, infos)
+
+
+def test_disabled_autoreset_resets_only_what_it_is_told():
+    vec = gym.make_vec(BASE, num_envs=3, autoreset_mode="Disabled", assistant="oracle")
+    vec.reset(seed=0)
+    answered = vec.step(np.ones(3, int))[0]
+    mask = np.array([True, False, True])
+    batch, _ = vec.reset(options={"reset_mask": mask})
+    np.testing.assert_array_equal(batch["question"][1], answered["question"][1])
+    with pytest.raises(ResetNeeded, match=r"environments \[1\] have ended"):
+        vec.step(np.ones(3, int))
+    vec.reset(options={"reset_mask": ~mask})
+    vec.step(np.ones(3, int))
+
+
+def test_next_step_autoreset_serves_environments_out_of_step():
+    vec = gym.make_vec(BASE, num_envs=2, autoreset_mode="NextStep", assistant="oracle").unwrapped
+    _, infos = vec.reset(seed=0)
+    vec.step(infos["truth"])
+    vec.reset(options={"reset_mask": np.array([True, False])})
+    truths = vec.engine.truths.copy()
+    _, rewards, terminated, _, infos = vec.step(truths)
+    assert rewards.tolist() == [1, 0]
+    assert terminated.tolist() == [True, False]
+    assert infos["_target"].tolist() == [True, False]
+
+
+def test_observations_are_fresh_arrays():
+    vec = gym.make_vec(BASE, num_envs=4, assistant="oracle")
+    first, _ = vec.reset(seed=0)
+    kept = copy.deepcopy(first)
+    for _ in range(20):
+        vec.step(np.ones(4, int))
+    for key in first:
+        np.testing.assert_array_equal(first[key], kept[key])
+
+
+def test_trust_is_shared_by_all_copies():
+    vec = gym.make_vec(BASE, num_envs=256)
+    _, infos = vec.reset(seed=0)
+    for _ in range(8):
+        infos = vec.step(infos["truth"])[-1]
+    assert infos["trusted"][:, 1].all()
+
+
+# ------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"size": 1}, "size must be in"),
+        ({"max_size": 4}, "size must be in 2..4, got 8"),
+        ({"questions_per_context": 0}, "questions_per_context must be in"),
+        ({"approval": "kind"}, "approval must be"),
+        ({"reward": "money"}, "reward must be one of"),
+        ({"assistant": "butler"}, "assistant must be one of"),
+        ({"trust": 2}, "trust must be a number in"),
+        ({"wrong_answer_penalty": -1}, "wrong_answer_penalty must be a number in .0, inf., got -1"),
+        ({"audit": 1.5}, r"audit must be a number in \[0, 1\], got 1.5"),
+        ({"render_mode": "hologram"}, "render_mode must be one of"),
+        ({"domain": "Sudoku"}, "domain must be one of"),
+        ({"domain": "UnionFind", "question_kinds": "V"}, "question_kinds must be some of"),
+    ],
+)
+def test_bad_arguments_are_named(kwargs, message):
+    for build in (
+        lambda: gym.make(BASE, disable_env_checker=True, **kwargs),
+        lambda: gym.make_vec(BASE, num_envs=2, **kwargs),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build()
+
+
+def test_bad_vector_arguments_are_named():
+    with pytest.raises(ValueError, match="autoreset_mode must be"):
+        gym.make_vec(BASE, num_envs=2, autoreset_mode="sometimes")
+    with pytest.raises(ValueError, match="num_envs must be in"):
+        gym.make_vec(BASE, num_envs=0)
+    vec = gym.make_vec(BASE, num_envs=2, assistant="oracle")
+    vec.reset(seed=0)
+    with pytest.raises(ValueError, match="reset_mask must be a bool array"):
+        vec.reset(options={"reset_mask": np.ones(3, bool)})
+
+
+@pytest.mark.parametrize("action", [-1, 9, 1.0, "1", None, [1], float("nan")])
+def test_an_action_outside_the_space_is_refused_and_nothing_is_lost(action):
+    env = make(assistant="oracle")
+    _, info = env.reset(seed=0)
+    with pytest.raises(ValueError, match="action must be"):
+        env.step(action)
+    assert env.step(info["truth"])[1] == 1
+
+
+@pytest.mark.parametrize("actions", [[1, 9], [1], [[1, 1]], [0.5, 1]])
+def test_actions_outside_the_vector_space_are_refused(actions):
+    vec = gym.make_vec(BASE, num_envs=2)
+    vec.reset(seed=0)
+    with pytest.raises(ValueError, match="action must be"):
+        vec.step(np.array(actions))
+
+
+def test_stepping_before_reset_or_after_the_end():
+    for env in (make(), gym.make_vec(BASE, num_envs=2).unwrapped):
+        with pytest.raises(ResetNeeded, match="call reset"):
+            env.step(np.ones(2, int))
+    env = make()
+    env.reset(seed=0)
+    env.step(1)
+    with pytest.raises(ResetNeeded, match="call reset"):
+        env.step(1)
+    with pytest.raises(ResetNeeded, match="call reset"):
+        make(render_mode="ansi").render()
+
+
+def test_bad_assistants_and_difficulties_are_refused():
+    env = make()
+    with pytest.raises(ValueError, match="assistant must be None or have a method answer"):
+        env.set_assistant("me")
+    with pytest.raises(ValueError, match="max_depth must be in"):
+        env.set_difficulty(max_depth=3)
+    with pytest.raises(ValueError, match="size must be in"):
+        env.set_difficulty(size=9)
+
+
+# -------------------------------------------------------------- rendering, wrappers
+
+
+def test_text_shows_the_sub_questions_and_the_approval(capsys):
+    env = make(render_mode="ansi", assistant="oracle")
+    _, info = env.reset(seed=0)
+    while info["depth"] < 2:
+        _, info = env.reset()
+    assert "answer due" in env.render()
+    env.step(info["truth"])
+    text = env.render()
+    assert "(answered)" in text
+    assert f"answer {info['truth']} (truth {info['truth']}), approval 1.00" in text
+    human = make(render_mode="human")
+    human.reset(seed=0)
+    assert "answer due" in capsys.readouterr().out
+    human.step(1)
+    assert "answer 1" in capsys.readouterr().out
+
+
+def test_pictures_have_the_size_gymnasium_expects():
+    env = make(render_mode="rgb_array", trust=None)
+    env.reset(seed=0)
+    picture = env.render()
+    assert picture.dtype == np.uint8
+    assert picture.shape == (600, 800, 3)
+    assert picture.std() > 0
+    frames = gym.make_vec(BASE, num_envs=2, render_mode="rgb_array")
+    frames.reset(seed=0)
+    assert [frame.shape for frame in frames.render()] == [(600, 800, 3)] * 2
+
+
+def test_one_hot():
+    env = OneHot(make())
+    observation, _ = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    tokens = observation.reshape(-1, env.n_symbols).argmax(axis=1)
+    engine = env.unwrapped.engine
+    expected = np.concatenate([engine.contexts["facts"][0].ravel(), engine.questions[0]])
+    np.testing.assert_array_equal(tokens, expected)
+    with pytest.raises(ValueError, match="env must show facts"):
+        OneHot(gym.make("CartPole-v1"))
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
+def test_a_curriculum_raises_the_depth_of_a_vector(mode):
+    vec = gym.make_vec(BASE, num_envs=64, assistant="oracle", autoreset_mode=mode)
+    curriculum = Curriculum(vec.unwrapped.domain, window=200)
+    vec = CurriculumVectorWrapper(vec, curriculum)
+    _, infos = vec.reset(seed=0)
+    depths = []
+    for _ in range(80):
+        depths.append(infos["depth"].max())
+        infos = vec.step(infos["truth"])[-1]
+    assert depths[0] == 1
+    assert depths[-1] == 2
+    assert curriculum.finished
+
+
+def test_a_curriculum_raises_the_depth_of_single_environments():
+    curriculum = Curriculum(make().domain, window=50)
+    envs = [CurriculumWrapper(make(assistant="oracle"), curriculum) for _ in range(2)]
+    depths = [set(), set()]
+    for _ in range(2):
+        for env, seen in zip(envs, depths):
+            _, info = env.reset(seed=0)
+            for _ in range(60):
+                seen.add(info["depth"])
+                env.step(info["truth"])
+                _, info = env.reset()
+    assert depths == [{1, 2}, {1, 2}]
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"), [*product(BASES, KWARGS), *product(LARGER[2::3], KWARGS[:1])], ids=str
+)
+def test_copies_go_on_alike(env_id, kwargs):
+    """By deepcopy and by pickle, while a question is open and after an answer; vectors too."""
+    env, vec = make(env_id, **kwargs), gym.make_vec(env_id, num_envs=3, **kwargs)
+    rng = np.random.default_rng(0)
+
+    def play(one, answers):
+        seen = []
+        for answer in answers:
+            seen.append(plain(one.step(answer)))
+            if isinstance(one, gym.Env):
+                seen.append(plain(one.reset()))
+        return seen
+
+    for one, shape in ((env, ()), (vec, (3,))):
+        one.reset(seed=0)
+        play(one, rng.integers(1, 3, (5, *shape)))
+        if one is env:
+            env.step(1)
+            twins = copy.deepcopy(env), pickle.loads(pickle.dumps(env))
+            expected = plain(env.reset())
+            assert [plain(twin.reset()) for twin in twins] == [expected] * 2
+        twins = copy.deepcopy(one), pickle.loads(pickle.dumps(one))
+        answers = rng.integers(1, 3, (15, *shape))
+        expected = play(one, answers)
+        assert [play(twin, answers) for twin in twins] == [expected] * 2
+
+
+def plain(value):
+    """Arrays as lists, however deep they stand."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    return value
+
+
+def test_worker_processes_and_knowing_nothing():
+    vec = gym.make_vec(
+        BASE, num_envs=2, vectorization_mode="async", assistant="oracle", disable_env_checker=True
+    )
+    try:
+        _, infos = vec.reset(seed=0)
+        assert vec.step(infos["truth"])[1].tolist() == [1, 1]
+        vec.call("set_assistant", KnowNothing())
+    finally:
+        vec.close()

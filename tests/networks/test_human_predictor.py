@@ -1,0 +1,175 @@
+"""H', the model of H: how it reads, what it copies, and that it learns H's scripts."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.logger import configure
+
+from ia_gym.agents.learners.human_predictor_trainer import record
+from ia_gym.agents.learners.imitation import IteratedAmplification
+from ia_gym.amplification.amplify import amplify
+from ia_gym.amplification.assistants import KnowNothing, Oracle
+from ia_gym.amplification.batches import sample_batch
+from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.domains import DOMAINS
+from ia_gym.domains.transcript import IDK
+from ia_gym.networks.human_predictor import HumanPredictor
+from ia_gym.networks.learned_overseer import LearnedOverseer
+from ia_gym.networks.optimizers import MuonAdamW
+
+ALL = pytest.mark.parametrize("cls", DOMAINS.values(), ids=DOMAINS)
+SMALL = {"width": 32, "heads": 2}
+
+
+def interactions(domain, count, seed=0, assistant=None):
+    overseer, rng = ScriptedOverseer(domain), np.random.default_rng(seed)
+    batch = sample_batch(overseer, assistant or Oracle(domain), rng, count, 1)
+    rows = record(batch.questions, batch.transcript, batch.targets)
+    return {name: torch.as_tensor(row) for name, row in rows.items()}
+
+
+def perturbed(domain, **sizes):
+    """A predictor that is not at its start, where the blocks do nothing yet."""
+    predictor = HumanPredictor(domain, **{**SMALL, **sizes})
+    with torch.no_grad():
+        for parameter in predictor.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return predictor
+
+
+@ALL
+def test_reading_bit_by_bit_is_reading_at_once(cls):
+    domain = cls(6)
+    predictor = perturbed(domain)
+    tokens = torch.randint(domain.n_symbols, (5, predictor.n_events, predictor.length))
+    whole, _ = predictor.read(tokens, [])
+    memories, parts = [], []
+    for last in (1, 3, predictor.n_events):
+        features, memories = predictor.read(tokens[:, :last], memories)
+        parts.append(features)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-4, rtol=1e-4)
+
+
+def test_predictions_are_probabilities_and_rest_on_the_past_alone():
+    domain = DOMAINS["ShortestPath"](6)
+    predictor = perturbed(domain)
+    tokens = torch.randint(domain.n_symbols, (4, predictor.n_events, predictor.length))
+    later = tokens.clone()
+    later[:, 5:] = torch.randint(domain.n_symbols, later[:, 5:].shape)
+    events = torch.arange(predictor.n_events)
+    one, two = (predictor.predict(predictor.read(t, [])[0], events, t) for t in (tokens, later))
+    torch.testing.assert_close(one.exp().sum(-1), torch.ones(one.shape[:3]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(one[:, :5], two[:, :5])
+    assert not torch.allclose(one[:, 5:], two[:, 5:])
+
+
+@ALL
+def test_what_h_asks_is_well_formed_and_what_is_well_formed_can_be_asked(cls):
+    domain, rng = cls(9, 12), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 40)
+    questions = domain.sample_questions(rng, contexts, 20)
+    assert domain.well_formed(questions).all()
+    transcript = amplify(ScriptedOverseer(domain), Oracle(domain), rng, contexts, questions)
+    asked = transcript.questions[transcript.questions[..., 0] != 0]
+    assert domain.well_formed(asked).all()
+    assert not domain.well_formed(np.zeros(domain.question_length, np.int64))
+    junk = rng.integers(domain.n_symbols, size=(40, 5000, domain.question_length))
+    junk[:, :2500, 0] = rng.integers(domain.kind_symbol, domain.n_symbols, (40, 2500))
+    junk[~domain.well_formed(junk)] = 0
+    for found in (domain.truth(contexts, junk), domain.look_up(rng, contexts, junk)):
+        assert found.min() >= 0
+        assert found.max() < domain.n_symbols
+    depths = domain.depth(contexts, junk)
+    assert depths.min() >= 0
+    assert depths.max() <= domain.max_depth
+
+
+@ALL
+def test_a_model_that_knows_nothing_of_h_does_no_harm(cls):
+    domain, rng = cls(8), np.random.default_rng(0)
+    overseer = LearnedOverseer(domain, perturbed(domain))
+    batch = sample_batch(overseer, Oracle(domain), rng, 20, 10)
+    asked = batch.transcript.questions
+    assert (domain.well_formed(asked) | (asked[..., 0] == 0)).all()
+    assert batch.targets.max() < domain.n_answers
+    assert overseer.human_interactions == 0
+    case = batch.contexts, batch.questions, batch.transcript
+    approval = overseer.judge(*case, batch.targets)
+    np.testing.assert_array_equal(approval, batch.targets != IDK)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "steps"),
+    [
+        ("Permutation", 64, 250),
+        ("Assignment", 64, 250),
+        ("Wildcard", 4, 200),
+        ("ShortestPath", 64, 400),
+        ("UnionFind", 64, 300),
+    ],
+)
+def test_h_is_learned_from_a_thousand_interactions(name, size, steps):
+    """At the paper's size: with the oracle as X, H' leads to right answers, as H does."""
+    domain = DOMAINS[name](size)
+    parts = [interactions(domain, 500, 0), interactions(domain, 500, 1, KnowNothing())]
+    records = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    predictor = HumanPredictor(domain)
+    optimizer = MuonAdamW(predictor.parameters())
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 3e-3 * min(1, step / 30) * (1 - step / steps)
+        chosen = torch.randint(1000, (64,))
+        loss = predictor.loss(**{key: rows[chosen] for key, rows in records.items()}).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    rng = np.random.default_rng(2)
+    overseer = LearnedOverseer(domain, predictor)
+    batch = sample_batch(overseer, Oracle(domain), rng, 50, 10)
+    assert domain.correct(batch.contexts, batch.questions, batch.targets).mean() > 0.98
+    ignorant = sample_batch(overseer, KnowNothing(), rng, 50, 10)
+    by_h = sample_batch(ScriptedOverseer(domain), KnowNothing(), np.random.default_rng(3), 50, 10)
+    idk = [np.mean(one.targets == IDK) for one in (ignorant, by_h)]
+    assert idk[0] == pytest.approx(idk[1], abs=0.1)
+
+
+def test_half_of_what_h_is_asked_is_where_its_model_is_least_sure(monkeypatch):
+    model = IteratedAmplification(
+        env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0, interaction_rate=12
+    )
+    model.set_logger(configure(None, []))
+    asked = []
+    apprentice = model.apprentice
+    monkeypatch.setattr(apprentice, "ask_human", lambda *case, **_: asked.append(case[-1]))
+    model.train_step()
+    at_random, doubtful = asked
+    assert len(at_random) == len(doubtful) == 6
+    confidence = apprentice.overseer.confidence.ravel()
+    rest = np.delete(confidence, doubtful)
+    assert confidence[doubtful].max() <= rest.min()
+    assert np.all((confidence > 0) & (confidence <= 1))
+
+
+def test_h_is_learned_from_what_surprises_most(monkeypatch):
+    model = IteratedAmplification(
+        env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0
+    )
+    model.set_logger(configure(None, []))
+    for _ in range(5):
+        model.train_step()
+    apprentice = model.apprentice
+    assert len(apprentice.records["targets"]) == model.human_interactions == 50
+    apprentice.records["surprise"][:] = 0.001
+    apprentice.records["surprise"][7] = 1.0
+    seen = []
+    loss = apprentice.predictor.loss
+
+    def see(**parts):
+        seen.append(parts["questions"].numpy())
+        return loss(**parts)
+
+    monkeypatch.setattr(apprentice.predictor, "loss", see)
+    apprentice.fit()
+    same = (seen[0] == apprentice.records["questions"][7]).all(axis=1)
+    assert same.mean() > 0.7
+    assert apprentice.records["surprise"][7] != 1.0  # it has been seen again

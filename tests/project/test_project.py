@@ -1,0 +1,199 @@
+"""The project itself: one way of importing, examples that run, a README that is true."""
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import typer
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3 import PPO
+from test_domains import ItselfAsAssistant
+
+from ia_gym.amplification.amplify import amplify
+from ia_gym.amplification.assistants import Oracle
+from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.experiments.cli import app
+from ia_gym.experiments.reports.finished_runs import by_agent, read_runs
+from ia_gym.experiments.reports.tables import markdown, overview
+
+ROOT = Path(__file__).parent.parent
+ORDER = ["ia_gym", "ia_gym.envs", "ia_gym.agents"]
+FOLDERS = {"ia_gym": "ia_gym", "envs": "ia_gym.envs", "agents": "ia_gym.agents"}
+
+
+def imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_imports_point_one_way(folder):
+    allowed = ORDER.index(FOLDERS[folder])
+    for file in (ROOT / folder).rglob("*.py"):
+        for name in imports(file):
+            layer = max((i for i, known in enumerate(ORDER) if f"{name}.".startswith(f"{known}.")),
+                        default=0)  # fmt: skip
+            assert layer <= allowed, f"{file} imports {name}"
+            if folder == "ia_gym" and file.name != "__init__.py":
+                assert name.split(".")[0] not in ("gymnasium", "stable_baselines3"), file
+            if folder == "envs":
+                assert name.split(".")[0] != "stable_baselines3", file
+
+
+def test_ids_are_found_without_an_import_too():
+    code = "import gymnasium as g; print(g.make('ia_gym:IA-Permutation-v0').spec.id)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "IA-Permutation-v0"
+
+
+def test_a_source_folder_without_its_other_parts_says_so(tmp_path):
+    """As when a wheel is installed and Python runs in the repository's root."""
+    code = (
+        "import sys\n"
+        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "import ia_gym"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert "lacks ia_gym.envs" in out.stderr
+    assert "pip install -e ." in out.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["examples/plain_sb3.py", "--timesteps", "64", "--no-trust", "--log-dir", "{tmp}"],
+        ["examples/compare.py", "--help"],
+        ["examples/own_domain.py", "--timesteps", "2048"],
+        ["examples/cleanrl_style.py", "4096"],
+        ["-m", "ia_gym.experiments.cli", "--help"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_examples_run(command, tmp_path):
+    filled = [word.replace("{tmp}", str(tmp_path)) for word in command]
+    subprocess.run([sys.executable, *filled], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_example_of_a_domain_is_one():
+    """Under 120 lines, right with the oracle and with H alone, approved of as it is correct."""
+    path = ROOT / "examples" / "own_domain.py"
+    assert len(path.read_text().splitlines()) < 120
+    spec = importlib.util.spec_from_file_location("own_domain", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    domain, rng = module.Expression(31), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 50)
+    questions = domain.sample_questions(rng, contexts, 40)
+    overseer = ScriptedOverseer(domain)
+    for assistant in (Oracle(domain), ItselfAsAssistant(overseer, rng)):
+        transcript = amplify(overseer, assistant, rng, contexts, questions)
+        answers = overseer.answer(contexts, questions, transcript)
+        assert domain.correct(contexts, questions, answers).all()
+    guesses = rng.integers(domain.n_answers, size=answers.shape)
+    approval = overseer.judge(contexts, questions, transcript, guesses)
+    np.testing.assert_array_equal(approval, domain.correct(contexts, questions, guesses))
+    for env_id in ("IA-Expression-v0", "IA-Expression-N32-v0"):
+        check_env(gym.make(env_id, render_mode="rgb_array").unwrapped)
+    vec = gym.make_vec("IA-Expression-v0", num_envs=4, trust=None)
+    _, infos = vec.reset(seed=0)
+    for _ in range(100):
+        _, rewards, *_, after = vec.step(infos["truth"])
+        np.testing.assert_array_equal(rewards, infos["role"] == "root")
+        infos = after
+
+
+def test_the_domains_pages_are_what_the_code_says(tmp_path):
+    """Their text; pictures may differ a little from one matplotlib to another."""
+    script = ROOT / "docs" / "domain_pages.py"
+    command = [sys.executable, str(script), "--folder", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    written = sorted(path.name for path in (ROOT / "docs" / "domains").iterdir())
+    assert written == sorted(path.name for path in tmp_path.iterdir())
+    for path in tmp_path.glob("*.md"):
+        kept = ROOT / "docs" / "domains" / path.name
+        assert path.read_text() == kept.read_text(), "run `make docs`"
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```python" in page.read_text()], ids=lambda page: page.name
+)
+def test_the_code_in_readme_and_docs_runs(page, tmp_path, monkeypatch):
+    """Every Python block, with PPO's budgets and rollouts cut down."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+    learn, init = PPO.learn, PPO.__init__
+
+    def short_init(self, *args, **kwargs):
+        init(self, *args, **{"n_steps": 2, "batch_size": 2, "n_epochs": 1, **kwargs})
+
+    monkeypatch.setattr(PPO, "__init__", short_init)
+    monkeypatch.setattr(PPO, "learn", lambda self, _, **kw: learn(self, 4, **kw))
+    namespace = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
+        exec(block, namespace)
+    if page.name == "README.md":
+        assert isinstance(namespace["env"], gym.Env)
+        assert namespace["accuracy"] > 0.99  # of the trained network it loads
+
+
+def test_links_in_readme_and_docs_lead_somewhere():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if not link.startswith("http") and not link.startswith("figures/"):
+                assert (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_the_commands_in_readme_and_docs_exist():
+    """Each `ia-gym COMMAND --option` that is shown is one."""
+    commands = {name: {option for param in command.params for option in param.opts}
+                for name, command in typer.main.get_command(app).commands.items()}  # fmt: skip
+    shown = 0
+    for page in PAGES:
+        for line in re.findall(r"ia-gym ([a-z]+[^`|\n]*)", page.read_text()):
+            name, *words = line.split()
+            assert name in commands, f"{page}: ia-gym {line}"
+            for word in words:
+                if word.startswith("--"):
+                    assert word.rstrip(",.;:)") in commands[name], f"{page}: ia-gym {line}"
+            shown += 1
+    assert shown > 10
+
+
+TABLES = [
+    (page, folder, table)
+    for page in PAGES
+    for folder, table in re.findall(
+        r"<!-- report (\S+) -->\n(.*?)<!-- /report -->", page.read_text(), re.S
+    )
+]
+
+
+@pytest.mark.parametrize(("page", "folder", "table"), TABLES, ids=lambda each: str(each)[-20:])
+def test_tables_are_what_the_results_files_say(page, folder, table):
+    fresh = markdown(overview(by_agent(read_runs(ROOT / folder))))
+    assert table == f"{fresh}\n", f"run `ia-gym report {folder} --readme {page.name}`"
+
+
+def test_every_published_run_names_its_command_and_commit():
+    paths = list((ROOT / "results").rglob("result.json"))
+    assert len(paths) > 10
+    for path in paths:
+        result = json.loads(path.read_text())
+        assert result["command"].startswith("ia-gym "), path
+        assert result["commit"], path
+        assert result["versions"]["torch"], path
