@@ -13,8 +13,6 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-# The package as it is installed, with envs/ and agents/ inside, for mypy to see it whole.
-TYPES := build/types
 
 .PHONY: demo test test-long test-oldest test-zoo results-check coverage mutants bench docs clean
 
@@ -24,14 +22,12 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	rm -rf $(TYPES) && mkdir -p $(TYPES)/ia_gym
-	ln -s $(CURDIR)/ia_gym/* $(CURDIR)/envs $(CURDIR)/agents $(TYPES)/ia_gym
-	cd $(TYPES) && $(CURDIR)/$(VENV)/bin/mypy --config-file $(CURDIR)/pyproject.toml
+	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest -n 2
 
 test-long: $(READY)
 	$(VENV)/bin/pytest -o addopts= -n 2 -v -rP tests/long
-	IA_GYM_EXAMPLES=1500 $(VENV)/bin/pytest -n 2 -v tests/test_fuzz.py
+	IA_GYM_EXAMPLES=1500 $(VENV)/bin/pytest -n 2 -v tests/project/test_fuzz.py
 
 # The oldest versions of gymnasium and Stable-Baselines3 that are supported.
 test-oldest:
@@ -44,10 +40,10 @@ test-oldest:
 	$(VENV)-oldest/bin/pytest -n 2
 
 results-check: $(READY)
-	$(VENV)/bin/pytest tests/test_project.py -k "results or published"
+	$(VENV)/bin/pytest tests/project/test_project.py -k "results or published"
 
 coverage: $(READY)
-	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov=envs --cov=agents --cov-report=term
+	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov-report=term
 
 mutants: $(READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutants]"
@@ -59,7 +55,7 @@ test-zoo:
 	grep ^torch== constraints.txt > $(VENV)-zoo/constraints.txt
 	$(VENV)-zoo/bin/pip install --quiet --disable-pip-version-check \
 		-c $(VENV)-zoo/constraints.txt -e ".[zoo]" pytest
-	$(VENV)-zoo/bin/pytest tests/test_zoo.py
+	$(VENV)-zoo/bin/pytest tests/experiments/test_zoo.py
 
 bench: $(READY)
 	$(VENV)/bin/ia-gym bench
@@ -71,7 +67,7 @@ docs: $(READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
-$(READY): setup.py constraints.txt
+$(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,contrib,atari]"
 	touch $(READY)

@@ -64,7 +64,7 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
         """Step, and tell the curriculum what a root answer earned."""
         result = self.env.step(action)
         info = result[-1]
-        if info["role"] == "root":
+        if info["is_root"]:
             self.curriculum.record(np.array([info["class"]]), np.array([info["approval"]]))
         return result
 
@@ -88,7 +88,7 @@ class CurriculumVectorWrapper(VectorWrapper):
         result = self.env.step(actions)
         _, _, terminated, _, infos = result
         answered = infos["final_info"] if self.same_step else infos
-        root = terminated & (answered["role"] == "root")
+        root = terminated & (answered["is_root"])
         if self.curriculum.record(answered["class"][root], answered["approval"][root]):
             self.env.unwrapped.set_difficulty(  # type: ignore[attr-defined]
                 self.curriculum.max_depth, self.curriculum.size

@@ -54,7 +54,7 @@ for update in range(updates := -(-TOTAL_TIMESTEPS // (NUM_ENVS * NUM_STEPS))):
         observations, rewards, _, _, infos = envs.step(actions.numpy())
         rewards = torch.as_tensor(rewards, dtype=torch.float32)
         rollout.append((batch, actions, policy.log_prob(actions), rewards, rewards - values))
-        root = infos["final_info"]["role"] == "root"  # a sub-question earns nothing
+        root = infos["final_info"]["is_root"]  # a sub-question earns nothing
         approvals.append(infos["final_info"]["approval"][root])
         truths.append((actions.numpy() == infos["final_info"]["truth"])[root])
     batches, *rest = zip(*rollout, strict=True)

@@ -20,8 +20,8 @@ class GymnasiumVecEnv(VecEnv):
 
     Infos are handed out one dict an environment, with ``terminal_observation``,
     ``TimeLimit.truncated`` and, at an episode's end, ``episode`` (return ``r``, length ``l``, time
-    ``t``), from which SB3 logs ``rollout/ep_rew_mean``. An episode whose info has a ``role`` other
-    than "root" (a sub-question of the overseer's) is left out of these statistics.
+    ``t``), from which SB3 logs ``rollout/ep_rew_mean``. An episode whose info has a false ``is_root``
+    (a sub-question of the overseer's) is left out of these statistics.
 
     Args:
         venv: the vector environment.
@@ -72,7 +72,7 @@ class GymnasiumVecEnv(VecEnv):
             singles[i] = single
             single["terminal_observation"] = final_obs[i]
             single["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
-            if single.get("role", "root") == "root":
+            if single.get("is_root", True):
                 single["episode"] = {
                     "r": self._returns[i],
                     "l": int(self._lengths[i]),

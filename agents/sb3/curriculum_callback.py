@@ -39,7 +39,7 @@ class CurriculumCallback(BaseCallback):
         self._follow()
 
     def _on_step(self) -> bool:
-        answered = [info for info in self.locals["infos"] if info.get("role") == "root"]
+        answered = [info for info in self.locals["infos"] if info.get("is_root")]
         classes = np.array([info["class"] for info in answered], np.int64)
         approvals = np.array([info["approval"] for info in answered], np.float64)
         if self.curriculum.record(classes, approvals):

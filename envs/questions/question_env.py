@@ -32,7 +32,7 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
     Action: ``Discrete(n_answers)``, a symbol; 0 is "I don't know" and never approved of.
 
     Info: ``truth``, ``depth``, ``class`` (kind and depth, as the trust gate and a curriculum count
-    them), ``role`` ("root" or "sub"), ``action_mask`` (bool
+    them), ``is_root`` (false for a sub-question), ``action_mask`` (bool
     ``(n_answers,)``) and, with a trust gate, ``trusted`` (bool, one a class); after ``step`` also
     ``target`` (H's own answer, 0 where the question could earn nothing) and ``approval``.
 

@@ -121,7 +121,7 @@ class QuestionEngineMixin:
             "truth": engine.truths.copy(),
             "depth": engine.depths.copy(),
             "class": engine.classes.copy(),
-            "role": np.where(engine.is_root, "root", "sub"),
+            "is_root": engine.is_root.copy(),
             "action_mask": engine.domain.answer_mask(engine.questions),
         }
         trusted = self.trusted

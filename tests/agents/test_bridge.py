@@ -45,13 +45,13 @@ def test_infos_rewards_and_terminal_observations():
             assert info["TimeLimit.truncated"] is False
             for key, value in shown[i].items():
                 np.testing.assert_array_equal(info["terminal_observation"][key], value)
-            assert ("episode" in info) == (info["role"] == "root")
-            if info["role"] == "root":
+            assert ("episode" in info) == (info["is_root"])
+            if info["is_root"]:
                 assert info["episode"]["r"] == rewards[i] == 1
                 assert info["episode"]["l"] == 1
-            roles.add(info["role"])
+            roles.add(info["is_root"])
         infos = vec.reset_infos
-    assert roles == {"root", "sub"}
+    assert roles == {True, False}
 
 
 def test_seeds_repeat():

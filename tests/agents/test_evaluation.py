@@ -293,7 +293,7 @@ def half_done(tmp_path):
     """A comparison in a process group of its own: one run finished, one that never ends."""
     script = (
         "import signal\n"
-        "from ia_gym.agents import comparison as c\n"
+        "from ia_gym.experiments import comparison as c\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells may have it ignored
         "if __name__ == '__main__':\n"
         "    load = c.load_settings\n"

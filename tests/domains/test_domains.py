@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import ItselfAsAssistant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,21 +28,6 @@ def domains(draw, names=tuple(DOMAINS)):
 
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-class ItselfAsAssistant:
-    """H as its own assistant, all the way down to primitive questions."""
-
-    def __init__(self, overseer, rng):
-        self.overseer, self.rng = overseer, rng
-
-    def answer(self, contexts, questions):
-        # Questions among them that H looks up are not this assistant's to answer.
-        questions = questions * ~self.overseer.domain.is_primitive(questions)[..., None]
-        if not questions.any():
-            return np.zeros(questions.shape[:2], np.int64)
-        transcript = amplify(self.overseer, self, self.rng, contexts, questions, judging=False)
-        return self.overseer.answer(contexts, questions, transcript)
 
 
 @settings(max_examples=80, deadline=None)

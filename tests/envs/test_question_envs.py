@@ -65,11 +65,11 @@ def test_the_agent_is_asked_what_h_wants_to_know():
     for _ in range(300):
         question = env.engine.questions[0].copy()
         _, power = domain.parse(question)
-        role = info["role"]
+        role = info["is_root"]
         _, reward, terminated, truncated, info = env.step(info["truth"])
         assert terminated
         assert not truncated
-        if role == "sub":
+        if not role:
             assert reward == 0
             assert info["approval"] == 0
             subs.append(int(power))
@@ -87,12 +87,12 @@ def test_a_wrong_sub_answer_spoils_the_truth_but_not_a_consistent_answer():
     env = make(trust=None)
     env.set_difficulty(max_depth=2)
     _, info = env.reset(seed=0)
-    while info["role"] == "root":
+    while info["is_root"]:
         _, info = env.reset()
     wrong = info["truth"] % 8 + 1
     env.step(wrong)
     _, info = env.reset()
-    assert info["role"] == "sub"
+    assert not info["is_root"]
     assert env.engine.questions[0, 1] == wrong  # H asks on from the wrong answer
     env.step(info["truth"])
     _, info = env.reset()
@@ -160,7 +160,7 @@ def test_without_trust_in_what_it_rests_on_a_question_earns_nothing():
     _, info = env.reset(seed=0)
     seen = []
     while not info["trusted"][1]:
-        assert info["role"] == "root"  # nothing need be asked
+        assert info["is_root"]  # nothing need be asked
         _, reward, _, _, after = env.step(info["truth"])
         seen.append((info["depth"], reward))
         _, info = env.reset()
@@ -169,10 +169,10 @@ def test_without_trust_in_what_it_rests_on_a_question_earns_nothing():
     assert sum(depth == 1 for depth, _ in seen) == 256
     roles = set()
     for _ in range(60):
-        roles.add(info["role"])
+        roles.add(info["is_root"])
         env.step(info["truth"])
         _, info = env.reset()
-    assert roles == {"root", "sub"}
+    assert roles == {True, False}
     _, info = env.reset(seed=0)
     assert not info["trusted"][1:].any()  # a seed starts afresh
 
@@ -181,7 +181,7 @@ def test_reward_truth_asks_root_questions_only():
     env = make(reward="truth")
     _, info = env.reset(seed=0)
     for _ in range(50):
-        assert info["role"] == "root"
+        assert info["is_root"]
         answer = info["truth"] if info["depth"] == 2 else info["truth"] % 8 + 1
         _, reward, _, _, after = env.step(answer)
         assert reward == (info["depth"] == 2)
@@ -239,14 +239,14 @@ def test_played_with_the_truth_every_root_question_is_approved_of(env_id, assist
     _, info = env.reset(seed=0)
     roles = []
     for _ in range(400):
-        roles.append(info["role"])
+        roles.append(info["is_root"])
         _, reward, _, _, after = env.step(info["truth"])
-        assert reward == after["approval"] == (info["role"] == "root")
-        if info["role"] == "root":
+        assert reward == after["approval"] == (info["is_root"])
+        if info["is_root"]:
             case = env.engine.contexts, env.engine.questions[:, None], np.array([[after["target"]]])
             assert env.domain.correct(*case).all()
         _, info = env.reset()
-    assert 50 < roles.count("root") < (400 if assistant == "inline" else 401)
+    assert 50 < roles.count(True) < (400 if assistant == "inline" else 401)
 
 
 @pytest.mark.parametrize("env_id", BASES)
@@ -269,7 +269,7 @@ def test_reset_drops_a_root_question_and_repeats_a_sub_question(assistant):
     for _ in range(60):
         after, next_info = env.reset()
         same = all(np.array_equal(before[key], after[key]) for key in before)
-        if info["role"] == "sub":
+        if not info["is_root"]:
             assert same
             env.step(1)
             after, next_info = env.reset()
@@ -279,12 +279,12 @@ def test_reset_drops_a_root_question_and_repeats_a_sub_question(assistant):
 def test_an_assistant_may_come_and_go():
     env = make(trust=None)
     _, info = env.reset(seed=0)
-    while info["role"] == "root":
+    while info["is_root"]:
         _, info = env.reset()
     env.set_assistant(Oracle(env.domain))
     subs = 0
     for _ in range(50):  # what was begun inline is finished inline
-        subs += info["role"] == "sub"
+        subs += not info["is_root"]
         env.step(info["truth"])
         _, info = env.reset()
     assert subs == 2
@@ -293,8 +293,8 @@ def test_an_assistant_may_come_and_go():
     for _ in range(100):
         env.step(info["truth"])
         _, info = env.reset()
-        roles.add(info["role"])
-    assert "sub" in roles
+        roles.add(info["is_root"])
+    assert False in roles
 
 
 # ------------------------------------------------------------------ determinism

@@ -20,7 +20,9 @@ def test_settings_in_the_form_of_rl_zoo3():
     assert hyperparams["n_timesteps"] == settings.n_timesteps
     assert hyperparams["learning_rate"] == "lin_4e-3"
     assert hyperparams["policy_kwargs"]["features_extractor_class"] is FactsExtractor
-    assert hyperparams["callback"][1] == {"ia_gym.agents.AmplificationCallback": {"polyak_tau": 0.25}}
+    assert hyperparams["callback"][1] == {
+        "ia_gym.agents.AmplificationCallback": {"polyak_tau": 0.25}
+    }
 
 
 @pytest.mark.skipif(find_spec("rl_zoo3") is None, reason="rl-zoo3 is not installed")

@@ -67,8 +67,8 @@ def test_a_learned_overseer_approves_of_what_h_approves_of(learned, assistant):
     _, info = env.reset(seed=0)
     while len(approvals) < 200:
         _, reward, _, _, after = env.step(info["truth"])
-        assert after["role"] == "root" or reward == 0
-        if after["role"] == "root":
+        assert after["is_root"] or reward == 0
+        if after["is_root"]:
             approvals.append(reward)
             assert after["target"] == after["truth"] or not reward
         _, info = env.reset()
