@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` make the file under another name, and give it its name once it is on the disk.
 
     Raises:
@@ -26,10 +26,10 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text``, see :func:`write_whole`."""
-    write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+    """Write ``text``, see :func:`write_atomically`."""
+    write_atomically(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as JSON, see :func:`write_whole`."""
+    """Write ``content`` as JSON, see :func:`write_atomically`."""
     write_text(path, json.dumps(content, indent=2, default=str) + "\n")

@@ -9,7 +9,7 @@ from torch import Tensor
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner, under
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
-from ia_gym.amplification.amplified_assistants import HelpedAssistant
+from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
 from ia_gym.amplification.overseers import Overseer
@@ -36,7 +36,7 @@ class AmplifiedLearner(AnswerLearner):
         predictor_kwargs: sizes of H', see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
         assistant_temperature: of the slow copy's answers to H's sub-questions. They are sampled,
             so that H may be offered several; below 1 there are fewer slips among them.
-        assistant_certainty: answers that the slow copy finds less likely than this, in [0, 1], are
+        assistant_min_probability: answers that the slow copy finds less likely than this, in [0, 1], are
             "I don't know" to H: guesses make wrong targets.
         levels: 1, or more to have H, or H', take apart a sub-question to which the slow copy has
             found no answer, so many levels deep. What a step costs rises until X knows; targets
@@ -58,7 +58,7 @@ class AmplifiedLearner(AnswerLearner):
         predictor_batch: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
         assistant_temperature: float = 1.0,
-        assistant_certainty: float = 0.0,
+        assistant_min_probability: float = 0.0,
         levels: int = 1,
         **kwargs: Any,
     ) -> None:
@@ -68,8 +68,8 @@ class AmplifiedLearner(AnswerLearner):
         self.assistant_temperature = check_number(
             "assistant_temperature", assistant_temperature, "[0, inf)"
         )
-        self.assistant_certainty = check_number(
-            "assistant_certainty", assistant_certainty, "[0, 1]"
+        self.assistant_min_probability = check_number(
+            "assistant_min_probability", assistant_min_probability, "[0, 1]"
         )
         self.levels = check_range("levels", levels, 1, MOST_LEVELS)
         super().__init__(policy, env, **kwargs)
@@ -77,7 +77,7 @@ class AmplifiedLearner(AnswerLearner):
     def _read_domain(self) -> None:
         super()._read_domain()
         self.assistant.temperature = self.assistant_temperature
-        self.assistant.certainty = self.assistant_certainty
+        self.assistant.min_probability = self.assistant_min_probability
         self.apprentice = None
         if self.interaction_rate is not None:
             self.apprentice = HumanPredictorTrainer(
@@ -95,7 +95,9 @@ class AmplifiedLearner(AnswerLearner):
         """Who answers H's sub-questions: the slow copy, with the help of further levels."""
         if self.levels == 1:
             return self.assistant
-        return HelpedAssistant(self.stand_in, self.assistant, self.rng, self.levels - 1)
+        return DecomposingFallbackAssistant(
+            self.stand_in, self.assistant, self.rng, self.levels - 1
+        )
 
     @property
     def stand_in(self) -> Overseer:
@@ -151,7 +153,7 @@ class AmplifiedLearner(AnswerLearner):
             "predictor_batch": self.predictor_batch,
             "predictor_kwargs": self.predictor_kwargs,
             "assistant_temperature": self.assistant_temperature,
-            "assistant_certainty": self.assistant_certainty,
+            "assistant_min_probability": self.assistant_min_probability,
             "levels": self.levels,
         }
 

@@ -17,7 +17,7 @@ from ia_gym.amplification.batches import Batch
 from ia_gym.amplification.moving_averages import MovingAverages
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains.transcript import Symbols, Transcript
-from ia_gym.networks.averaging import polyak_average
+from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.optimizers import MuonAdamW
@@ -88,7 +88,7 @@ class HumanPredictorTrainer:
         self.predictor = HumanPredictor(human.domain, **sizes).to(device)
         self.optimizer = MuonAdamW(self.predictor.parameters(), lr=PREDICTOR_RATE)
         # Its average asks: a slip in one of a dozen sub-questions spoils the answer.
-        self.average = polyak_average(self.predictor, polyak_tau=1 / 30)
+        self.average = make_polyak_average(self.predictor, polyak_tau=1 / 30)
         average = cast("HumanPredictor", self.average.module)
         self.overseer = LearnedOverseer(human.domain, average)
         self.records: dict[str, NDArray[Any]] = {}
@@ -102,7 +102,7 @@ class HumanPredictorTrainer:
 
         Wrongly is an interaction in which one sub-question, or the answer, is not H's.
         """
-        return float(self.wrong.means[0]) if self.wrong.full[0] else 1.0
+        return float(self.wrong.means[0]) if self.wrong.is_full[0] else 1.0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
         """Put a few questions of ``batch`` to H, and learn to do as H did.
@@ -143,7 +143,7 @@ class HumanPredictorTrainer:
         rows = record(questions, transcript, targets)
         tensors = {name: self._tensor(row) for name, row in rows.items()}
         if telling:
-            same_questions, same_answer = self.overseer.predictor.foretold(**tensors)
+            same_questions, same_answer = self.overseer.predictor.match_predictions(**tensors)
             wrong = ~(same_questions.all(dim=1) & same_answer)
             self.wrong.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
         with torch.no_grad():
@@ -192,7 +192,7 @@ class HumanPredictorTrainer:
         transcript = amplify(human, assistant, rng, contexts, questions, judging=False)
         answers = human.answer(contexts, questions, transcript)
         rows = record(questions, transcript, answers)
-        same = average.foretold(**{name: self._tensor(row) for name, row in rows.items()})
+        same = average.match_predictions(**{name: self._tensor(row) for name, row in rows.items()})
         return {
             "human/target_accuracy": held_out.score(targets)["accuracy"],
             "human/same_questions": float(same[0].float().mean()),

@@ -69,7 +69,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
 
     Observation and action spaces are those of ``env``. Infos have besides, after a step:
     ``approval``, ``own_reward`` (the environment's), ``information`` (what H was shown, by its
-    place in ``overseer.information``), ``seen`` (the part of the approval that H saw itself; the
+    place in ``overseer.information``), ``observed`` (the part of the approval that H saw itself; the
     rest is X's word) and, where H was asked, ``usefulness`` (how useful it called the information).
 
     Args:
@@ -79,8 +79,8 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         simulator: copies an environment with its state; default by ``copy.deepcopy``, or by the
             emulator for Atari games.
         bench: the overseer's, shared with other environments; default one of its own.
-        **options: ``look_ahead``, ``rounds``, ``discount``, ``information``, ``fuller_rounds``,
-            ``judged`` and ``value``, of :class:`~ia_gym.actions.overseer.ActionOverseer`.
+        **options: ``look_ahead``, ``n_copies``, ``discount``, ``information``, ``n_usefulness_copies``,
+            ``usefulness_rate`` and ``value``, of :class:`~ia_gym.actions.overseer.ActionOverseer`.
 
     Raises:
         ValueError: for an argument out of range, other spaces, or (at the first reset) an
@@ -263,8 +263,8 @@ def checked(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int6
 
 def each(judged: Judgements) -> list[dict[str, Any]]:
     """Judgements of several actions as the infos of one each."""
-    names = ("approval", "information", "seen", "usefulness")
-    columns = (judged.approvals, judged.information, judged.seen, judged.usefulness)
+    names = ("approval", "information", "observed", "usefulness")
+    columns = (judged.approvals, judged.information, judged.observed, judged.usefulness)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     infos = [dict(zip(names, row, strict=True)) for row in rows]
     for info in infos:

@@ -37,7 +37,7 @@ def frozen_lake_success() -> float:
     env = frozen_lake()
     base: Any = env.unwrapped
     table = TransitionTable(base.P)
-    best = table.optimal(0.99).argmax(axis=1)
+    best = table.solve_optimal_values(0.99).argmax(axis=1)
     at = np.arange(len(best)), best
     there = np.array(base.initial_state_distrib, float)
     found = 0.0

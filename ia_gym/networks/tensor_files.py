@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ia_gym.files import write_whole
+from ia_gym.files import write_atomically
 
 SETTINGS, FINGERPRINT = "ia_gym.settings", "sha256"
 """Names in a file's header."""
@@ -27,7 +27,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], settings: Mapping[s
         OSError: if it cannot be written, as on a full disk.
     """
     stored = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    told = fingerprint(stored, json.dumps(settings))
+    told = compute_fingerprint(stored, json.dumps(settings))
     # In one entry, since safetensors writes several in any order: equal contents are equal bytes.
     header = {SETTINGS: json.dumps({**settings, FINGERPRINT: told})}
 
@@ -37,7 +37,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], settings: Mapping[s
         except SafetensorError as error:  # says "I/O error: File too large (os error 27)"
             raise OSError(f"{aside} cannot be written: {error}") from error
 
-    write_whole(path, write)
+    write_atomically(path, write)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -56,12 +56,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not isinstance(settings, dict):
         raise ValueError(f"{path} must hold settings, got {settings!r}")
     told = header.get(FINGERPRINT) if OLDER in header else settings.pop(FINGERPRINT, "missing")
-    if told not in (None, fingerprint(tensors, json.dumps(settings))):
+    if told not in (None, compute_fingerprint(tensors, json.dumps(settings))):
         raise ValueError(f"{path} is damaged")
     return settings, tensors
 
 
-def fingerprint(tensors: Mapping[str, Tensor], text: str) -> str:
+def compute_fingerprint(tensors: Mapping[str, Tensor], text: str) -> str:
     """What tells whether a file holds what was written to it: SHA-256 of tensors and text."""
     digest = hashlib.sha256(text.encode())
     for key in sorted(tensors):

@@ -48,7 +48,7 @@ def test_both_checkers_pass(env_id):
 
 
 @pytest.mark.parametrize("env_id", IDS[:2])
-@pytest.mark.parametrize("kwargs", [{}, {"reward": "truth"}, {"rounds": 2, "look_ahead": 2}],
+@pytest.mark.parametrize("kwargs", [{}, {"reward": "truth"}, {"n_copies": 2, "look_ahead": 2}],
                          ids=str)  # fmt: skip
 def test_the_vector_keeps_the_rules(env_id, kwargs):
     def make(n, mode):
@@ -61,7 +61,7 @@ def test_the_vector_keeps_the_rules(env_id, kwargs):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_vector_of_one_and_an_environment_are_the_same(env_id):
-    kwargs = {"look_ahead": 2, "judged": 0.0 if "Freeway" in env_id else 0.5}
+    kwargs = {"look_ahead": 2, "usefulness_rate": 0.0 if "Freeway" in env_id else 0.5}
     env, vec = gym.make(env_id, **kwargs), gym.make_vec(env_id, num_envs=1, **kwargs)
     wrapper_of(env).set_assistant(Fixed())
     vec.call("set_assistant", Fixed())
@@ -76,7 +76,7 @@ def test_a_vector_of_one_and_an_environment_are_the_same(env_id):
         assert reward == rewards[0] == info["approval"]
         if terminated or truncated:
             break
-        assert info["seen"] == infos["seen"][0]
+        assert info["observed"] == infos["observed"][0]
 
 
 @pytest.mark.parametrize("env_id", IDS[:2])
@@ -107,7 +107,7 @@ class Counting(Fixed):
 
 def test_x_is_asked_once_a_round_for_all_environments():
     for n in (1, 5):
-        vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), rounds=2)
+        vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), n_copies=2)
         x = Counting()
         vec.call("set_assistant", x)
         vec.reset(seed=0)
@@ -276,7 +276,7 @@ def test_the_best_success_on_the_lake_is_what_playing_comes_to():
     from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
     from ia_gym.envs.actions.games import frozen_lake
 
-    best = TabularAssistant(TransitionTable(frozen_lake().unwrapped.P).optimal(0.99))
+    best = TabularAssistant(TransitionTable(frozen_lake().unwrapped.P).solve_optimal_values(0.99))
 
     class Best:
         def predict(self, observations, deterministic):
