@@ -113,7 +113,7 @@ class AnswerLearner(BaseAlgorithm):
         )
         self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
         self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
-        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf]")
+        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.curriculum_kwargs = curriculum
         if _init_setup_model:
             self._setup_model()
