@@ -31,7 +31,7 @@ from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.questions.spaces import answer_spaces
+from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.networks.answer_network import check_parameters
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.networks.tensor_files import read_tensors, write_tensors
@@ -375,7 +375,7 @@ class AnswerLearner(BaseAlgorithm):
         if arguments["learning_rate"] is None:  # a schedule of the caller's own is not saved
             del arguments["learning_rate"]
         model = cls(device=device, _init_setup_model=False, **arguments)
-        spaces = answer_spaces(**settings["spaces"])
+        spaces = make_spaces(**settings["spaces"])
         model.observation_space, model.action_space = spaces
         if env is not None:
             env = cls._wrap_env(env, verbose=0)
