@@ -207,9 +207,9 @@ def train(
             checkpoints.keep(model, run.folder)
         raise
     if isinstance(model, AnswerLearner):
-        model.save(run.folder / "model", to_go_on=False)
-        if isinstance(model, AmplifiedLearner) and model.apprentice is not None:
-            model.apprentice.overseer.save(run.folder / HUMAN)
+        model.save(run.folder / "model", resumable=False)
+        if isinstance(model, AmplifiedLearner) and model.predictor_trainer is not None:
+            model.predictor_trainer.overseer.save(run.folder / HUMAN)
     else:
         write_atomically(run.folder / "model.zip", model.save)
     env.close()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.answer_learner import under
+from ia_gym.agents.learners.answer_learner import select_prefix
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch
@@ -35,7 +35,7 @@ CATCH_UP = 4
 EVEN = 0.1
 """Share of the mean surprise that every record counts besides its own, when H' is trained."""
 
-SURPRISE = "surprise"
+PRIORITY = "priority"
 """Beside the records: how badly H' foretold each when it last saw it."""
 
 PREDICTOR_RATE = 3e-3
@@ -64,7 +64,7 @@ class HumanPredictorTrainer:
         predictor: H' as it is trained.
         overseer: its Polyak average in the place of H.
         records: interactions with H, one a row, by the names of ``HumanPredictor.loss``'s
-            arguments; and ``SURPRISE``.
+            arguments; and ``PRIORITY``.
 
     Raises:
         ValueError: for a number out of range.
@@ -118,15 +118,15 @@ class HumanPredictorTrainer:
             self.due -= 2 * pairs
             at_random = self.rng.integers(batch.targets.size, size=pairs)
             doubtful = np.argsort(self.overseer.confidence, axis=None)[:pairs]
-            self.ask_human(batch, assistant, at_random, telling=True)
-            self.ask_human(batch, assistant, doubtful, telling=False)
+            self.ask_human(batch, assistant, at_random, measuring=True)
+            self.ask_human(batch, assistant, doubtful, measuring=False)
             self.overseer.human_interactions = self.human.human_interactions
         if self.records:
             for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
-                self.fit()
+                self.train_on_records()
 
     def ask_human(
-        self, batch: Batch, assistant: Assistant, chosen: NDArray[np.int64], telling: bool
+        self, batch: Batch, assistant: Assistant, chosen: NDArray[np.int64], measuring: bool
     ) -> None:
         """Put questions to H and record what H does.
 
@@ -134,36 +134,36 @@ class HumanPredictorTrainer:
             batch: where the questions are from.
             assistant: who answers H's sub-questions.
             chosen: their places in it, counted through ``(B, Q)``.
-            telling: note whether H' would have done the same.
+            measuring: note whether H' would have done the same.
         """
         context, question = np.unravel_index(chosen, batch.targets.shape)
         contexts, questions = batch.contexts[context], batch.questions[context, question][:, None]
         transcript = amplify(self.human, assistant, self.rng, contexts, questions, judging=False)
         targets = self.human.answer(contexts, questions, transcript)
-        rows = record(questions, transcript, targets)
+        rows = make_records(questions, transcript, targets)
         tensors = {name: self._tensor(row) for name, row in rows.items()}
-        if telling:
+        if measuring:
             same_questions, same_answer = self.overseer.predictor.match_predictions(**tensors)
             wrong = ~(same_questions.all(dim=1) & same_answer)
             self.wrong.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
         with torch.no_grad():
-            rows[SURPRISE] = self.predictor.loss(**tensors).cpu().numpy()
+            rows[PRIORITY] = self.predictor.loss(**tensors).cpu().numpy()
         for name, new in rows.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 
-    def fit(self) -> None:
+    def train_on_records(self) -> None:
         """One gradient step of H' on recorded interactions, the more surprising ones above all.
 
         As X learns, H comes to do what it rarely did before; drawn evenly, these few records would
         hardly be learned from (prioritized replay, Schaul et al. 2016).
         """
-        surprise = self.records[SURPRISE]
+        surprise = self.records[PRIORITY]
         shares = np.cumsum(surprise + EVEN * surprise.mean())
         chosen = np.searchsorted(shares, self.rng.random(self.batch_size) * shares[-1])
         parts = {
             name: self._tensor(rows[chosen])
             for name, rows in self.records.items()
-            if name != SURPRISE
+            if name != PRIORITY
         }
         losses = self.predictor.loss(**parts)
         self.optimizer.zero_grad()
@@ -191,7 +191,7 @@ class HumanPredictorTrainer:
         human = ScriptedOverseer(held_out.domain)
         transcript = amplify(human, assistant, rng, contexts, questions, judging=False)
         answers = human.answer(contexts, questions, transcript)
-        rows = record(questions, transcript, answers)
+        rows = make_records(questions, transcript, answers)
         same = average.match_predictions(**{name: self._tensor(row) for name, row in rows.items()})
         return {
             "human/target_accuracy": held_out.score(targets)["accuracy"],
@@ -222,10 +222,10 @@ class HumanPredictorTrainer:
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Restore what :meth:`tensors` gave."""
-        self.predictor.load_state_dict(under(tensors, "predictor"))
-        self.average.load_state_dict(under(tensors, "average"))
-        self.optimizer.load_tensors(under(tensors, "optimizer"))
-        human = {key: value.numpy() for key, value in under(tensors, "human").items()}
+        self.predictor.load_state_dict(select_prefix(tensors, "predictor"))
+        self.average.load_state_dict(select_prefix(tensors, "average"))
+        self.optimizer.load_tensors(select_prefix(tensors, "optimizer"))
+        human = {key: value.numpy() for key, value in select_prefix(tensors, "human").items()}
         self.due, self.loss = float(human.pop("due")), float(human.pop("loss"))
         self.overseer.assistant_answers = int(human.pop("answered"))
         self.wrong.load_state_dict({key: human.pop(key) for key in ("values", "counts")})
@@ -233,7 +233,9 @@ class HumanPredictorTrainer:
         self.overseer.human_interactions = len(human.get("targets", ()))
 
 
-def record(questions: Symbols, transcript: Transcript, targets: Symbols) -> dict[str, NDArray[Any]]:
+def make_records(
+    questions: Symbols, transcript: Transcript, targets: Symbols
+) -> dict[str, NDArray[Any]]:
     """Interactions with H by the names of ``HumanPredictor.loss``'s arguments, one a row.
 
     Args:

@@ -60,10 +60,10 @@ class AnswerPolicy(BasePolicy):
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         assert isinstance(observation, dict)
         facts, questions = observation["facts"].long(), observation["question"].long()
-        logits = read_pairs(self.slow_network, facts, questions, self.answer_passes)
+        logits = read_pairs(self.average_network, facts, questions, self.answer_passes)
         return sample_categorical(logits, 0 if deterministic else 1)
 
     @property
-    def slow_network(self) -> AnswerNetwork:
+    def average_network(self) -> AnswerNetwork:
         """The network inside ``average``."""
         return cast("AnswerNetwork", self.average.module)

@@ -276,7 +276,9 @@ def test_the_best_success_on_the_lake_is_what_playing_comes_to():
     from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
     from ia_gym.envs.actions.games import make_frozen_lake
 
-    best = TabularAssistant(TransitionTable(make_frozen_lake().unwrapped.P).solve_optimal_values(0.99))
+    best = TabularAssistant(
+        TransitionTable(make_frozen_lake().unwrapped.P).solve_optimal_values(0.99)
+    )
 
     class Best:
         def predict(self, observations, deterministic):
