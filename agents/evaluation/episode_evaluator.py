@@ -26,7 +26,7 @@ from ia_gym.agents.evaluation.evaluator import (
     short_count,
 )
 from ia_gym.envs.actions.games import GAMES, make_action_env, make_action_vec
-from ia_gym.networks.averaging import polyak_average
+from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.validation import check_range
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class EpisodeEvaluator(Evaluator):
             if self.known.tabular is not None:
                 episodes = self.known.tabular()
                 policy = act(np.arange(len(episodes.start)))
-                exact = episodes.table.expected_episode(policy, episodes.start, episodes.n_steps)
+                exact = episodes.table.expect_episode(policy, episodes.start, episodes.n_steps)
                 measured |= self._score(*exact)
         return measured
 
@@ -225,8 +225,8 @@ class EpisodeEvaluator(Evaluator):
         """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
         if not path.exists():
             return None
-        policy = polyak_average(model.policy, 1)
-        information = self.venv.bench.overseer.information
+        policy = make_polyak_average(model.policy, 1)
+        information = self.venv.shared_overseer.overseer.information
         assistant = LearnedActionAssistant(policy.module, information, **(answering or {}))  # type: ignore[arg-type]
         try:
             load_model(assistant.kept_with(policy), path)
@@ -290,14 +290,14 @@ class EpisodeEvaluator(Evaluator):
             chosen = np.flatnonzero(playing & (rng.random() < JUDGED))
             if assistant is not None and len(chosen):
                 envs: Any = [venv.envs[i] for i in chosen]
-                approvals = venv.bench.judge(envs, actions[chosen]).approvals
+                approvals = venv.shared_overseer.judge(envs, actions[chosen]).approvals
                 judged.append((len(rewards), chosen, approvals))
             observations, reward, terminated, truncated, _ = venv.step(actions)
             rewards.append(np.where(playing, reward, 0))
             lengths += playing
             terminated_at_end |= playing & terminated
             playing &= ~(terminated | truncated)
-        discount = venv.bench.overseer.discount
+        discount = venv.shared_overseer.overseer.discount
         whole = np.array(rewards)
         measured = self._score(float(whole.sum(axis=0).mean()), float(lengths.mean()))
         to_go = np.zeros_like(whole)

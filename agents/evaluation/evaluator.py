@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
-from ia_gym.amplification.trace import Node
+from ia_gym.amplification.trace import TraceNode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ class Example:
     body: Any
     summary: str = ""
     draw: Callable[[], NDArray[np.uint8]] | None = None
-    trace: Node | None = None
+    trace: TraceNode | None = None
 
     def to_text(self, width: int = 100) -> str:
         """The body as plain text, at most ``width`` characters wide."""

@@ -146,7 +146,7 @@ class QuestionEvaluator(Evaluator):
             ``accuracy_<class>``, such as ``accuracy_depth_3`` or ``accuracy_S_depth_3-5`` (rare
             depths are counted together, see ``Domain.merged_into``).
         """
-        return self._by_part(self.domain.correct(self.contexts, self.questions, answers))
+        return self._by_part(self.domain.is_correct(self.contexts, self.questions, answers))
 
     def _by_part(self, values: NDArray[Any]) -> dict[str, float]:
         """Means of ``values (B, 16)`` over all questions and over each part of them."""
@@ -268,7 +268,7 @@ class QuestionEvaluator(Evaluator):
         best = PolicyAssistant(model, deterministic=True, domain=domain)
         answers = best.answer(self.contexts, self.questions)
         if number is None:
-            number = int((~domain.correct(self.contexts, self.questions, answers)).argmax())
+            number = int((~domain.is_correct(self.contexts, self.questions, answers)).argmax())
         check_range("number", number, 0, self.n_problems - 1)
         row, column = divmod(number, QUESTIONS_PER_CONTEXT)
         context, question = self.contexts[row : row + 1], self.questions[row, column]

@@ -38,33 +38,33 @@ class TabularEpisodes:
     n_steps: int
 
 
-def frozen_lake() -> Env:
+def make_frozen_lake() -> Env:
     """FrozenLake 8x8, slippery."""
     return gym.make("FrozenLake8x8-v1", disable_env_checker=True)
 
 
 @cache
-def frozen_lake_episodes() -> TabularEpisodes:
+def make_frozen_lake_episodes() -> TabularEpisodes:
     """FrozenLake's transition table, first state and length of an episode."""
-    env = frozen_lake()
+    env = make_frozen_lake()
     base: Any = env.unwrapped
     start = np.asarray(base.initial_state_distrib, np.float64)
     return TabularEpisodes(TransitionTable(base.P), start, env.spec.max_episode_steps)  # type: ignore[union-attr, arg-type]
 
 
 @cache
-def frozen_lake_best_return() -> float:
+def compute_frozen_lake_best_return() -> float:
     """How often the best policy reaches the goal in an episode, exactly."""
-    episodes = frozen_lake_episodes()
-    return episodes.table.best_return(episodes.start, episodes.n_steps)
+    episodes = make_frozen_lake_episodes()
+    return episodes.table.compute_best_return(episodes.start, episodes.n_steps)
 
 
-def cart_pole() -> Env:
+def make_cart_pole() -> Env:
     """CartPole."""
     return gym.make("CartPole-v1", disable_env_checker=True)
 
 
-def freeway() -> Env:
+def make_freeway() -> Env:
     """Atari's Freeway, seen as the console's 128 bytes of memory, each scaled to [0, 1].
 
     Raises:
@@ -94,7 +94,7 @@ class ScaledMemory(gym.ObservationWrapper[Any, Any, Any]):
         return (observation / 255).astype(np.float32)
 
 
-def road_gained(outcomes: Outcomes) -> Floats:
+def value_road_progress(outcomes: Outcomes) -> Floats:
     """What the overseer values in Freeway: the score, and ground gained on the way to it.
 
     The ground counts as a potential (Ng, Harada and Russell, 1999), which leaves the best policy
@@ -131,15 +131,15 @@ class Game:
 
 GAMES = {
     "FrozenLake": Game(
-        frozen_lake,
-        frozen_lake_best_return,
+        make_frozen_lake,
+        compute_frozen_lake_best_return,
         256,
         {"simulator": DeepCopier(shared=("P",))},
-        frozen_lake_episodes,
+        make_frozen_lake_episodes,
     ),
-    "CartPole": Game(cart_pole, lambda: 500.0, 16),
+    "CartPole": Game(make_cart_pole, lambda: 500.0, 16),
     # Mnih et al. (2015) report 29.6 for people; 34 is what the best agents come to.
-    "Freeway": Game(freeway, lambda: 34.0, 4, {"value": road_gained}),
+    "Freeway": Game(make_freeway, lambda: 34.0, 4, {"value": value_road_progress}),
 }
 """By name, as in the ids ``IA-<name>-v0``."""
 

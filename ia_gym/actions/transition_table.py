@@ -66,7 +66,7 @@ class TransitionTable:
             weight=weights[parent, place],
         )
 
-    def optimal(self, discount: float, tolerance: float = 1e-14) -> Floats:
+    def solve_optimal_values(self, discount: float, tolerance: float = 1e-14) -> Floats:
         """Optimal action values ``(states, actions)``, by value iteration. For measuring only."""
         values = np.zeros(self.weights.shape[:2])
         while True:
@@ -76,7 +76,7 @@ class TransitionTable:
                 return better
             values = better
 
-    def best_return(self, start: Floats, n_steps: int) -> float:
+    def compute_best_return(self, start: Floats, n_steps: int) -> float:
         """The largest expected sum of rewards in ``n_steps``, by backward induction.
 
         Args:
@@ -90,7 +90,7 @@ class TransitionTable:
             values = (self.weights * (self.rewards + later)).sum(axis=2).max(axis=1)
         return float(start @ values)
 
-    def expected_episode(self, policy: Ints, start: Floats, n_steps: int) -> tuple[float, float]:
+    def expect_episode(self, policy: Ints, start: Floats, n_steps: int) -> tuple[float, float]:
         """Expected sum of rewards and expected length of an episode, by forward induction.
 
         Args:
@@ -109,7 +109,7 @@ class TransitionTable:
             np.add.at(there, self.next_states[at], np.where(self.ended[at], 0, moved))
         return earned, length
 
-    def values_of(self, policy: Ints, discount: float) -> Floats:
+    def evaluate_policy(self, policy: Ints, discount: float) -> Floats:
         """The value ``(states,)`` of doing ``policy (states,)``, by linear equations."""
         n = len(policy)
         at = np.arange(n), policy

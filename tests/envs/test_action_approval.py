@@ -17,7 +17,11 @@ import ia_gym  # noqa: F401
 from ia_gym.actions.transition_table import TransitionTable
 from ia_gym.envs import ActionApproval, check_vector_env
 from ia_gym.envs.actions.env_copies import AtariCopier, DeepCopier
-from ia_gym.envs.actions.games import frozen_lake_best_return, frozen_lake_episodes, make_action_vec
+from ia_gym.envs.actions.games import (
+    compute_frozen_lake_best_return,
+    make_frozen_lake_episodes,
+    make_action_vec,
+)
 
 IDS = ["IA-FrozenLake-v0", "IA-CartPole-v0", "IA-Freeway-v0"]
 
@@ -50,7 +54,7 @@ def test_both_checkers_pass(env_id):
 
 
 @pytest.mark.parametrize("env_id", IDS[:2])
-@pytest.mark.parametrize("kwargs", [{}, {"reward": "truth"}, {"rounds": 2, "look_ahead": 2}],
+@pytest.mark.parametrize("kwargs", [{}, {"reward": "truth"}, {"n_copies": 2, "look_ahead": 2}],
                          ids=str)  # fmt: skip
 def test_the_vector_keeps_the_rules(env_id, kwargs):
     def make(n, mode):
@@ -63,7 +67,7 @@ def test_the_vector_keeps_the_rules(env_id, kwargs):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_vector_of_one_and_an_environment_are_the_same(env_id):
-    kwargs = {"look_ahead": 2, "judged": 0.0 if "Freeway" in env_id else 0.5}
+    kwargs = {"look_ahead": 2, "usefulness_rate": 0.0 if "Freeway" in env_id else 0.5}
     env, vec = gym.make(env_id, **kwargs), gym.make_vec(env_id, num_envs=1, **kwargs)
     wrapper_of(env).set_assistant(Fixed())
     vec.call("set_assistant", Fixed())
@@ -78,7 +82,7 @@ def test_a_vector_of_one_and_an_environment_are_the_same(env_id):
         assert reward == rewards[0] == info["approval"]
         if terminated or truncated:
             break
-        assert info["seen"] == infos["seen"][0]
+        assert info["observed"] == infos["observed"][0]
 
 
 @pytest.mark.parametrize("env_id", IDS[:2])
@@ -109,7 +113,7 @@ class Counting(Fixed):
 
 def test_x_is_asked_once_a_round_for_all_environments():
     for n in (1, 5):
-        vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), rounds=2)
+        vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), n_copies=2)
         x = Counting()
         vec.call("set_assistant", x)
         vec.reset(seed=0)
@@ -248,7 +252,7 @@ def test_atari_games_are_copied_by_the_emulator():
 def test_progress_on_the_road_counts_as_a_potential():
     """Around a loop, discounted, it adds up to nothing but the score (Ng et al. 1999)."""
     from ia_gym.actions.overseer import Outcomes
-    from ia_gym.envs.actions.games import HEIGHT, road_gained
+    from ia_gym.envs.actions.games import HEIGHT, value_road_progress
 
     heights = np.array([6, 40, 90, 60, 6])
     memory = np.zeros((5, 128))
@@ -259,7 +263,7 @@ def test_progress_on_the_road_counts_as_a_potential():
     outcomes = Outcomes(
         memory[:-1], ways[0], rewards, memory[1:], np.zeros(n, bool), ways[1], ways[2]
     )
-    total = (0.99 ** np.arange(n) * road_gained(outcomes)).sum()
+    total = (0.99 ** np.arange(n) * value_road_progress(outcomes)).sum()
     assert total == pytest.approx(0.99**2)  # the score alone: it began and ended at the kerb
 
 
@@ -288,8 +292,8 @@ def test_returns_on_the_lake_are_exact_expectations():
     from ia_gym.actions.transition_table import TabularAssistant
     from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
 
-    episodes = frozen_lake_episodes()
-    values, n = episodes.table.optimal(0.99), 150
+    episodes = make_frozen_lake_episodes()
+    values, n = episodes.table.solve_optimal_values(0.99), 150
     evaluator = EpisodeEvaluator("IA-FrozenLake-v0", n)
     exact = evaluator.evaluate(PlaysTable(values), TabularAssistant(values))
     sampled = evaluator._play(lambda observations: values.argmax(axis=1)[observations], None)
@@ -297,9 +301,9 @@ def test_returns_on_the_lake_are_exact_expectations():
     assert abs(sampled["eval/return"] - share) < 4 * np.sqrt(share * (1 - share) / n)
     assert sampled["eval/length"] == pytest.approx(length, rel=0.2)
     assert abs(exact["overseer/overapproval"]) < 0.1  # the overseer and the return agree
-    best = frozen_lake_best_return()
+    best = compute_frozen_lake_best_return()
     for discount in (0.9, 0.99, 0.999, 1 - 1e-6):
-        found = evaluator.evaluate(PlaysTable(episodes.table.optimal(discount, 1e-9)))
+        found = evaluator.evaluate(PlaysTable(episodes.table.solve_optimal_values(discount, 1e-9)))
         assert found["eval/share_of_best_return"] == found["eval/return"] / best <= 1
 
 
@@ -334,9 +338,9 @@ def test_the_best_return_in_few_steps_is_the_best_of_all_plans():
         return earned
 
     plans = list(itertools.product((0, 1), repeat=3 * n_steps))
-    assert table.best_return(start, n_steps) == pytest.approx(max(map(value, plans)))
+    assert table.compute_best_return(start, n_steps) == pytest.approx(max(map(value, plans)))
     always = np.array([0, 1, 0])
-    earned, _ = table.expected_episode(always, start, n_steps)
+    earned, _ = table.expect_episode(always, start, n_steps)
     assert earned == pytest.approx(value(always.tolist() * n_steps))
 
 
