@@ -15,7 +15,7 @@ from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.question_source import read_overseer
 from ia_gym.agents.policies.answer_policy import AnswerPolicy
-from ia_gym.amplification.amplified_assistants import HelpedAssistant
+from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
@@ -56,8 +56,8 @@ class AmplifiedLearner(AnswerLearner):
         assistant_temperature: softmax temperature at which answers to sub-questions are sampled.
             They are sampled so that the overseer may be offered several; below 1 fewer of them are
             slips.
-        assistant_certainty: answers to sub-questions that the assistant finds less likely than
-            this, in [0, 1], become "I don't know": guesses make wrong targets.
+        assistant_min_probability: answers to sub-questions that the assistant finds less likely
+            than this, in [0, 1], become "I don't know": guesses make wrong targets.
         levels: levels of amplification, 1..``MAX_LEVELS``. With more than 1, sub-questions to which
             the assistant has found no answer are decomposed too, down to this depth: targets climb
             several depths at once, and a training step costs more until the agent has learned
@@ -88,7 +88,7 @@ class AmplifiedLearner(AnswerLearner):
         predictor_batch_size: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
         assistant_temperature: float = 1.0,
-        assistant_certainty: float = 0.0,
+        assistant_min_probability: float = 0.0,
         levels: int = 1,
         max_grad_norm: float = 1.0,
         curriculum: dict[str, Any] | None = None,
@@ -110,8 +110,8 @@ class AmplifiedLearner(AnswerLearner):
         self.assistant_temperature = check_number(
             "assistant_temperature", assistant_temperature, "[0, inf)"
         )
-        self.assistant_certainty = check_number(
-            "assistant_certainty", assistant_certainty, "[0, 1]"
+        self.assistant_min_probability = check_number(
+            "assistant_min_probability", assistant_min_probability, "[0, 1]"
         )
         self.levels = check_range("levels", levels, 1, MAX_LEVELS)
         super().__init__(
@@ -137,7 +137,7 @@ class AmplifiedLearner(AnswerLearner):
             self.policy.average_network,
             self.assistant_temperature,
             self.policy.answer_passes,
-            self.assistant_certainty,
+            self.assistant_min_probability,
         )
         self.predictor_trainer = None
         if self.interaction_rate is not None:
@@ -200,7 +200,9 @@ class AmplifiedLearner(AnswerLearner):
         """Who answers the sub-questions: the averaged network, amplified ``levels - 1`` times."""
         if self.levels == 1:
             return self.assistant
-        return HelpedAssistant(self.active_overseer, self.assistant, self.rng, self.levels - 1)
+        return DecomposingFallbackAssistant(
+            self.active_overseer, self.assistant, self.rng, self.levels - 1
+        )
 
     def amplify(self, judging: bool = False) -> Batch:
         """Draw questions and answer them with the amplified overseer.

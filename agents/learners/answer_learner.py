@@ -47,7 +47,7 @@ from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.questions.spaces import answer_spaces
+from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.networks.answer_network import check_parameters
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.networks.tensor_files import write_tensors
@@ -132,7 +132,7 @@ class AnswerLearner(BaseAlgorithm):
         )
         self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
         self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
-        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf]")
+        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.curriculum_kwargs = curriculum
         self.curriculum: Curriculum | None = None
         self._saved_state: dict[str, Tensor] = {}  # read from a file, until there is a domain
@@ -479,7 +479,7 @@ class AnswerLearner(BaseAlgorithm):
                 f"policy must be the class {saved_policy} that the file was saved with, "
                 f"got {model.policy_class.__name__}"
             )
-        spaces = answer_spaces(**settings["spaces"])
+        spaces = make_spaces(**settings["spaces"])
         model.observation_space, model.action_space = spaces
         model._setup_model()
         model._schedule_is_lost = schedule_is_lost

@@ -17,7 +17,7 @@ from ia_gym.amplification.batches import Batch
 from ia_gym.amplification.moving_averages import MovingAverages
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.domains.transcript import Symbols, Transcript
-from ia_gym.networks.averaging import polyak_average
+from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.optimizers import MuonAdamW
@@ -89,11 +89,11 @@ class HumanPredictorTrainer:
         self.rng = rng
         self.interaction_rate = check_number("interaction_rate", interaction_rate, "(0, inf)")
         self.batch_size = check_range("batch_size", batch_size, 1, 10**6)
-        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf]")
+        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.predictor = HumanPredictor(human.domain, width, heads, layers).to(device)
         self.optimizer = MuonAdamW(self.predictor.parameters(), lr=LEARNING_RATE)
         # The average acts: a slip in one of a dozen sub-questions spoils the answer.
-        self.average = polyak_average(self.predictor, polyak_tau=1 / 30)
+        self.average = make_polyak_average(self.predictor, polyak_tau=1 / 30)
         average = cast("HumanPredictor", self.average.module)
         self.overseer = LearnedOverseer(human.domain, average)
         self.records: dict[str, NDArray[Any]] = {}
@@ -107,7 +107,7 @@ class HumanPredictorTrainer:
 
         A query is predicted wrongly if one sub-question, or the answer, is not the overseer's.
         """
-        return float(self.recent_errors.means[0]) if self.recent_errors.full[0] else 1.0
+        return float(self.recent_errors.means[0]) if self.recent_errors.is_full[0] else 1.0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
         """Query the overseer about a few questions of ``batch``, and train on what it did.
@@ -148,7 +148,7 @@ class HumanPredictorTrainer:
         rows = make_records(questions, transcript, targets)
         tensors = {name: self._to_tensor(row) for name, row in rows.items()}
         if measuring:
-            same_questions, same_answer = self.overseer.predictor.foretold(**tensors)
+            same_questions, same_answer = self.overseer.predictor.match_predictions(**tensors)
             wrong = ~(same_questions.all(dim=1) & same_answer)
             self.recent_errors.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
         with torch.no_grad():
@@ -205,7 +205,9 @@ class HumanPredictorTrainer:
             transcript = amplify(script, assistant, rng, contexts, questions, judging=False)
             answers = script.answer(contexts, questions, transcript)
             rows = make_records(questions, transcript, answers)
-            same = average.foretold(**{name: self._to_tensor(row) for name, row in rows.items()})
+            same = average.match_predictions(
+                **{name: self._to_tensor(row) for name, row in rows.items()}
+            )
             measured["human/same_questions"] = float(same[0].float().mean())
             measured["human/same_answers"] = float(same[1].float().mean())
         return measured

@@ -11,7 +11,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from ia_gym.envs.questions.spaces import FactsBox
-from ia_gym.networks.answer_network import Encoded, FactsNetwork
+from ia_gym.networks.answer_network import EncodedFacts, FactsNetwork
 
 
 class FactsExtractor(BaseFeaturesExtractor):
@@ -95,7 +95,7 @@ class EncodingCache:
             return True
         return 2 * len(find_distinct_rows(facts)[0]) > len(facts)
 
-    def encode(self, facts: Tensor) -> Encoded:
+    def encode(self, facts: Tensor) -> EncodedFacts:
         """What ``network.encode`` gives for ``facts (n, F·L)``."""
         # Any update of the network moves this vector too, also one that bypasses autograd.
         stamp = self.network.fact_norm.weight
@@ -110,7 +110,7 @@ class EncodingCache:
             if changed.all():
                 self.encoded = encoded
             else:
-                for kept, new in zip(self.encoded.parts(), encoded.parts(), strict=True):
+                for kept, new in zip(self.encoded.tensors(), encoded.tensors(), strict=True):
                     kept[changed] = new
             self.facts, self.stamp = facts.clone(), stamp.detach().clone()
         return self.encoded

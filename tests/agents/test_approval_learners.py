@@ -29,7 +29,7 @@ def test_both_updates_come_to_the_answer_that_is_approved_of_most(cls, n_samples
     model.assistant = KnowNothing()  # approval is to be had where all sub-questions are looked up
     with monkeypatch.context() as patch:
         patch.setattr(DOMAINS["Permutation"], "truth", None)
-        patch.setattr(DOMAINS["Permutation"], "correct", None)
+        patch.setattr(DOMAINS["Permutation"], "is_correct", None)
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(200_000)
     batch = model.amplify(judging=True)

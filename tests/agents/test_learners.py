@@ -55,7 +55,7 @@ def test_imitation_learns_without_the_truth(name, size, timesteps, monkeypatch):
     model = ImitationIA(env=env, n_contexts=32, seed=0, policy_kwargs=policy_kwargs)
     with monkeypatch.context() as patch:
         patch.setattr(DOMAINS[name], "truth", None)
-        patch.setattr(DOMAINS[name], "correct", None)
+        patch.setattr(DOMAINS[name], "is_correct", None)
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(timesteps)
     result = held_out.evaluate(model)
@@ -70,7 +70,7 @@ def test_a_model_of_h_is_enough(monkeypatch):
     model = IteratedAmplification(env=tiny_env(), n_contexts=32, seed=0, **sizes)
     with monkeypatch.context() as patch:
         patch.setattr(DOMAINS["Permutation"], "truth", None)
-        patch.setattr(DOMAINS["Permutation"], "correct", None)
+        patch.setattr(DOMAINS["Permutation"], "is_correct", None)
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(250_000)
     assert QuestionEvaluator(BASE, 1024, **TINY).evaluate(model)["eval/accuracy"] >= 0.8
@@ -85,15 +85,15 @@ def test_a_model_of_h_is_enough(monkeypatch):
 def test_more_levels_of_amplification_reach_deeper_questions_at_once(levels):
     """X, new, is sure of nothing; H answers what it can look up, or have looked up for it."""
     env = gym.make(BASE, size=4, max_power=16)
-    model = ImitationIA(env=env, n_contexts=32, seed=0, levels=levels, assistant_certainty=1)
+    model = ImitationIA(env=env, n_contexts=32, seed=0, levels=levels, assistant_min_probability=1)
     batch = model.amplify()
     truth = model.domain.truth(batch.contexts, batch.questions)
     assert set(batch.depths.ravel()) == {1, 2, 3}
     np.testing.assert_array_equal(batch.targets, np.where(batch.depths <= levels, truth, 0))
     with pytest.raises(ValueError, match=r"levels must be in 1\.\.10, got 0"):
         ImitationIA(env=tiny_env(), levels=0)
-    with pytest.raises(ValueError, match=r"assistant_certainty .* in \[0, 1\], got 2"):
-        ImitationIA(env=tiny_env(), assistant_certainty=2)
+    with pytest.raises(ValueError, match=r"assistant_min_probability .* in \[0, 1\], got 2"):
+        ImitationIA(env=tiny_env(), assistant_min_probability=2)
 
 
 def test_supervised_learns_with_a_curriculum():
@@ -119,7 +119,7 @@ def drifting(**kwargs):
 
 def helped(**kwargs):
     """An ``IteratedAmplification`` with two levels of amplification, and a bar of certainty."""
-    return IteratedAmplification(levels=2, assistant_certainty=0.2, **kwargs)
+    return IteratedAmplification(levels=2, assistant_min_probability=0.2, **kwargs)
 
 
 @pytest.mark.parametrize("cls", [ImitationIA, Supervised])

@@ -19,7 +19,7 @@ from ia_gym.experiments.checkpoints import CHECKPOINT
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.inspection.example_callback import ShowingCallback
 from ia_gym.experiments.training import train_once
-from ia_gym.files import write_text, write_whole
+from ia_gym.files import write_atomically, write_text
 
 BASE = "IA-Permutation-v0"
 
@@ -295,6 +295,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        write_whole(path, fill)
+        write_atomically(path, fill)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

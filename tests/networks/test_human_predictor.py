@@ -69,14 +69,14 @@ def test_what_h_asks_is_well_formed_and_what_is_well_formed_can_be_asked(cls):
     domain, rng = cls(9, 12), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 40)
     questions = domain.sample_questions(rng, contexts, 20)
-    assert domain.well_formed(questions).all()
+    assert domain.is_well_formed(questions).all()
     transcript = amplify(ScriptedOverseer(domain), Oracle(domain), rng, contexts, questions)
     asked = transcript.questions[transcript.questions[..., 0] != 0]
-    assert domain.well_formed(asked).all()
-    assert not domain.well_formed(np.zeros(domain.question_length, np.int64))
+    assert domain.is_well_formed(asked).all()
+    assert not domain.is_well_formed(np.zeros(domain.question_length, np.int64))
     junk = rng.integers(domain.n_symbols, size=(40, 5000, domain.question_length))
     junk[:, :2500, 0] = rng.integers(domain.kind_symbol, domain.n_symbols, (40, 2500))
-    junk[~domain.well_formed(junk)] = 0
+    junk[~domain.is_well_formed(junk)] = 0
     for found in (domain.truth(contexts, junk), domain.look_up(rng, contexts, junk)):
         assert found.min() >= 0
         assert found.max() < domain.n_symbols
@@ -91,7 +91,7 @@ def test_a_model_that_knows_nothing_of_h_does_no_harm(cls):
     overseer = LearnedOverseer(domain, perturbed(domain))
     batch = sample_batch(overseer, Oracle(domain), rng, 20, 10)
     asked = batch.transcript.questions
-    assert (domain.well_formed(asked) | (asked[..., 0] == 0)).all()
+    assert (domain.is_well_formed(asked) | (asked[..., 0] == 0)).all()
     assert batch.targets.max() < domain.n_answers
     assert overseer.human_interactions == 0
     case = batch.contexts, batch.questions, batch.transcript
@@ -126,7 +126,7 @@ def test_h_is_learned_from_a_thousand_interactions(name, size, steps):
     rng = np.random.default_rng(2)
     overseer = LearnedOverseer(domain, predictor)
     batch = sample_batch(overseer, Oracle(domain), rng, 50, 10)
-    assert domain.correct(batch.contexts, batch.questions, batch.targets).mean() > 0.98
+    assert domain.is_correct(batch.contexts, batch.questions, batch.targets).mean() > 0.98
     ignorant = sample_batch(overseer, KnowNothing(), rng, 50, 10)
     by_h = sample_batch(ScriptedOverseer(domain), KnowNothing(), np.random.default_rng(3), 50, 10)
     idk = [np.mean(one.targets == IDK) for one in (ignorant, by_h)]

@@ -14,7 +14,7 @@ from ia_gym.agents import (
     make_sb3_vec_env,
 )
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
-from ia_gym.amplification.amplified_assistants import HelpedAssistant
+from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.assistants import KnowNothing, Oracle
 from ia_gym.amplification.batches import sample_batch
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -50,7 +50,7 @@ def test_h_prime_may_help_while_it_is_being_helped(learned):
     for alone in (True, False):
         first = LearnedOverseer(domain, predictor)
         second = first if alone else LearnedOverseer(domain, predictor)
-        helped = HelpedAssistant(second, KnowNothing(), np.random.default_rng(0))
+        helped = DecomposingFallbackAssistant(second, KnowNothing(), np.random.default_rng(0))
         batch = sample_batch(first, helped, np.random.default_rng(1), 20, 20)
         results.append((batch.targets, first.confidence))
     np.testing.assert_array_equal(results[0][0], results[1][0])
@@ -98,7 +98,7 @@ def test_a_learned_overseer_has_nothing_to_ask_for_the_judge():
     for _ in range(40):
         env.step(np.int64(1))
         env.reset()
-    judging = slice(domain.rounds[len(domain.subquestions_per_round)].start, None)
+    judging = slice(domain.round_slots[len(domain.subquestions_per_round)].start, None)
     assert not env.engine.transcripts.questions[..., judging, :].any()
 
 
