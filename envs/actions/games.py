@@ -23,38 +23,48 @@ HEIGHT = 14
 """The place of its height in the console's memory."""
 
 
-def frozen_lake() -> Env:
+@dataclass(frozen=True)
+class TabularEpisodes:
+    """Episodes of a Markov decision process that is known exactly.
+
+    Attributes:
+        table: what each action can lead to.
+        start: distribution of the first state, ``(states,)``.
+        n_steps: after which an episode is cut short.
+    """
+
+    table: TransitionTable
+    start: Floats
+    n_steps: int
+
+
+def make_frozen_lake() -> Env:
     """FrozenLake 8x8, slippery."""
     return gym.make("FrozenLake8x8-v1", disable_env_checker=True)
 
 
 @cache
-def frozen_lake_success() -> float:
-    """How often the best policy (by value iteration, for a discount of 0.99) finds the goal.
-
-    Within the 200 steps of an episode; from the environment's transition table, not by playing.
-    """
-    env = frozen_lake()
+def make_frozen_lake_episodes() -> TabularEpisodes:
+    """FrozenLake's transition table, first state and length of an episode."""
+    env = make_frozen_lake()
     base: Any = env.unwrapped
-    table = TransitionTable(base.P)
-    best = table.solve_optimal_values(0.99).argmax(axis=1)
-    at = np.arange(len(best)), best
-    there = np.array(base.initial_state_distrib, float)
-    found = 0.0
-    for _ in range(env.spec.max_episode_steps):  # type: ignore[union-attr, arg-type]
-        moved = there[:, None] * table.weights[at]
-        found += float((moved * table.rewards[at]).sum())
-        there = np.zeros_like(there)
-        np.add.at(there, table.next_states[at], np.where(table.ended[at], 0, moved))
-    return found
+    start = np.asarray(base.initial_state_distrib, np.float64)
+    return TabularEpisodes(TransitionTable(base.P), start, env.spec.max_episode_steps)  # type: ignore[union-attr, arg-type]
 
 
-def cart_pole() -> Env:
+@cache
+def compute_frozen_lake_best_return() -> float:
+    """How often the best policy reaches the goal in an episode, exactly."""
+    episodes = make_frozen_lake_episodes()
+    return episodes.table.compute_best_return(episodes.start, episodes.n_steps)
+
+
+def make_cart_pole() -> Env:
     """CartPole."""
     return gym.make("CartPole-v1", disable_env_checker=True)
 
 
-def freeway() -> Env:
+def make_freeway() -> Env:
     """Atari's Freeway, seen as the console's 128 bytes of memory, each scaled to [0, 1].
 
     Raises:
@@ -84,7 +94,7 @@ class ScaledMemory(gym.ObservationWrapper[Any, Any, Any]):
         return (observation / 255).astype(np.float32)
 
 
-def road_gained(outcomes: Outcomes) -> Floats:
+def value_road_progress(outcomes: Outcomes) -> Floats:
     """What the overseer values in Freeway: the score, and ground gained on the way to it.
 
     The ground counts as a potential (Ng, Harada and Russell, 1999), which leaves the best policy
@@ -108,21 +118,28 @@ class Game:
         best_return: the mean return of the best play there is.
         episodes: those of an evaluation.
         options: arguments of ``ActionApproval`` that differ from its defaults.
+        tabular: for a game whose observations are the states of a transition table: what returns
+            can be computed from exactly.
     """
 
     make: Callable[[], Env]
     best_return: Callable[[], float]
     episodes: int
     options: dict[str, Any] = field(default_factory=dict)
+    tabular: Callable[[], TabularEpisodes] | None = None
 
 
 GAMES = {
     "FrozenLake": Game(
-        frozen_lake, frozen_lake_success, 256, {"simulator": DeepCopier(shared=("P",))}
+        make_frozen_lake,
+        compute_frozen_lake_best_return,
+        256,
+        {"simulator": DeepCopier(shared=("P",))},
+        make_frozen_lake_episodes,
     ),
-    "CartPole": Game(cart_pole, lambda: 500.0, 16),
+    "CartPole": Game(make_cart_pole, lambda: 500.0, 16),
     # Mnih et al. (2015) report 29.6 for people; 34 is what the best agents come to.
-    "Freeway": Game(freeway, lambda: 34.0, 4, {"value": road_gained}),
+    "Freeway": Game(make_freeway, lambda: 34.0, 4, {"value": value_road_progress}),
 }
 """By name, as in the ids ``IA-<name>-v0``."""
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from ia_gym.actions.overseer import ActionOverseer
 from ia_gym.actions.transition_table import TabularAssistant, TransitionTable
-from ia_gym.envs.actions.games import frozen_lake
+from ia_gym.envs.actions.games import make_frozen_lake
 from ia_gym.experiments.training import command, commit
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
@@ -54,7 +54,7 @@ def learn(
         values) and ``value`` (discounted, of X's policy from the start); and in ``optimal`` what
         that could be at best.
     """
-    base: Any = frozen_lake().unwrapped
+    base: Any = make_frozen_lake().unwrapped
     table = TransitionTable(base.P)
     n_states, n_actions = table.weights.shape[:2]
     states = np.repeat(np.arange(n_states), n_actions)

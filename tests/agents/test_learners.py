@@ -73,9 +73,9 @@ def test_a_model_of_h_is_enough(monkeypatch):
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(250_000)
     assert QuestionEvaluator(BASE, 1024, **TINY).evaluate(model)["eval/accuracy"] >= 0.8
-    assert model.apprentice.error < 0.05
+    assert model.predictor_trainer.error < 0.05
     assert 100 < model.human_interactions < 1500
-    assert len(model.apprentice.records["targets"]) == model.human_interactions
+    assert len(model.predictor_trainer.records["targets"]) == model.human_interactions
     with pytest.raises(ValueError, match=r"interaction_rate must be a number in \(0, inf\), got 0"):
         IteratedAmplification(env=tiny_env(), interaction_rate=0)
 
@@ -112,7 +112,7 @@ def small(cls=ImitationIA, **kwargs):
 def drifting(**kwargs):
     """A ``ReinforceWithDemonstrations`` with all its parts in use after a few steps."""
     return ReinforceWithDemonstrations(
-        seed_steps=2, buffer_steps=3, max_drift=0.01, imitation_weight=(1, 0), **kwargs
+        pretraining_steps=2, buffer_steps=3, max_drift=0.01, imitation_weight=(1, 0), **kwargs
     )
 
 
@@ -181,22 +181,22 @@ def test_answers_may_take_more_passes_than_training(tmp_path):
         env=tiny_env(), n_contexts=4, n_questions=8, seed=0,
         policy_kwargs={**sizes, "fact_passes": 2, "answer_passes": 4},
     )  # fmt: skip
-    model.learn(3200).save(tmp_path / "model", to_go_on=False)
+    model.learn(3200).save(tmp_path / "model", resumable=False)
     longer = AnswerPolicy(
         model.observation_space, model.action_space, lambda _: 1e-3, fact_passes=4, **sizes
     )
-    longer.network.load_state_dict(model.policy.slow_network.state_dict())
+    longer.network.load_state_dict(model.policy.average_network.state_dict())
     held_out = QuestionEvaluator(BASE, 64, **TINY)
     facts, questions = (
         torch.as_tensor(x) for x in (held_out.contexts["facts"], held_out.questions)
     )
     logits = longer.network(facts, questions)
-    best, differ = logits.argmax(dim=-1), model.policy.slow_network(facts, questions)
+    best, differ = logits.argmax(dim=-1), model.policy.average_network(facts, questions)
     assert not torch.allclose(logits, differ, rtol=0, atol=1e-6)
     for trained in (model, ImitationIA.load(tmp_path / "model")):
         answers, _ = trained.predict(held_out.observations, deterministic=True)
         np.testing.assert_array_equal(answers.reshape(best.shape), best)
-        assistant = NetworkAssistant(trained.policy.slow_network, 0, passes=4)
+        assistant = NetworkAssistant(trained.policy.average_network, 0, passes=4)
         answers = assistant.answer(held_out.contexts, held_out.questions)
         np.testing.assert_array_equal(answers, best)
     model.assistant.temperature = 0  # H's assistant thinks as long
