@@ -20,6 +20,7 @@ from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
+from ia_gym.envs import make_evaluation_kwargs
 from ia_gym.validation import check_range
 
 QUESTIONS_PER_CONTEXT = 16
@@ -56,7 +57,7 @@ class QuestionEvaluator:
         check_range("seed", seed, 0, 2**32 - 1)
         if not isinstance(env_id, str):
             raise ValueError(f"env_id must be the id of an environment, got {env_id!r}")
-        env = gym.make(env_id, **{**env_kwargs, "reward": "truth"})
+        env = gym.make(env_id, **make_evaluation_kwargs(env_kwargs))
         if not hasattr(env.unwrapped, "domain"):
             raise ValueError(
                 f"env_id must be of an environment that asks questions, got {env_id!r}"

@@ -97,6 +97,7 @@ class ShowingCallback(BaseCallback):
             transcript=transcript[0, 0],
             can_earn=True,
             answer=answer,
+            reward=float(approval[0, 0]),
             approval=float(approval[0, 0]),
             truth=int(domain.truth(*batch)[0, 0]),
         )

@@ -204,7 +204,7 @@ def test_copies_that_differ_are_told():
         twin.steps = 100 * next(made)
         return twin
 
-    with pytest.raises(ValueError, match=r"env must be one whose copies go on alike"):
+    with pytest.raises(ValueError, match=r"env must be one whose copies continue alike"):
         ActionApproval(Rebuilt(), simulator=broken).reset()
 
 
