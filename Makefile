@@ -1,6 +1,7 @@
 # make demo   sets everything up and runs the main job, at most 10 minutes on 2 cores
 # make test   sets everything up and runs linters and tests
 # make test-long  runs what takes longer: kills, fuzzing, a soak (docs/reliability.md)
+# make test-wheel  installs the wheel into an empty environment, and uses it from another folder
 # make test-oldest  tests with the oldest supported versions of gymnasium and SB3
 # make results-check  tells whether the tables in README and docs are those of the results files
 # make coverage   tests, and which lines they run
@@ -14,7 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long test-oldest test-zoo results-check coverage mutants bench docs clean
+.PHONY: demo test test-long test-oldest test-wheel test-zoo results-check coverage mutants bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -36,8 +37,17 @@ test-oldest:
 		> $(VENV)-oldest/constraints.txt
 	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check \
 		-c $(VENV)-oldest/constraints.txt -e ".[dev,contrib,atari]" \
-		gymnasium==1.2.2 stable-baselines3==2.7.0 sb3-contrib==2.7.0
+		gymnasium==1.4.0 stable-baselines3==2.9.0 sb3-contrib==2.9.0
 	$(VENV)-oldest/bin/pytest -n 2
+
+# The wheel in an environment of its own, used from another folder.
+test-wheel: $(READY)
+	rm -rf build/wheel && mkdir -p build/wheel/elsewhere
+	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		"ia-gym[experiments] @ file://$$(ls $(CURDIR)/build/wheel/*.whl)"
+	cd build/wheel/elsewhere && ../venv/bin/python $(CURDIR)/tests/long/use_wheel.py
 
 results-check: $(READY)
 	$(VENV)/bin/pytest tests/project/test_project.py -k "results or published"

@@ -47,7 +47,7 @@ from ia_gym.experiments import checkpoints
 from ia_gym.experiments.inspection.example_callback import EpisodeShowingCallback, ShowingCallback
 from ia_gym.experiments.reports.comparison_tables import short
 from ia_gym.experiments.settings import CLASSES, Settings, load_settings, resolve
-from ia_gym.files import write_json, write_text, write_whole
+from ia_gym.files import write_atomically, write_json, write_text
 from ia_gym.validation import check_range
 
 PACKAGES = ("ia-gym", "gymnasium", "stable-baselines3", "torch", "numpy")
@@ -207,11 +207,11 @@ def train(
             checkpoints.keep(model, run.folder)
         raise
     if isinstance(model, AnswerLearner):
-        model.save(run.folder / "model", to_go_on=False)
-        if isinstance(model, AmplifiedLearner) and model.apprentice is not None:
-            model.apprentice.overseer.save(run.folder / HUMAN)
+        model.save(run.folder / "model", resumable=False)
+        if isinstance(model, AmplifiedLearner) and model.predictor_trainer is not None:
+            model.predictor_trainer.overseer.save(run.folder / HUMAN)
     else:
-        write_whole(run.folder / "model.zip", model.save)
+        write_atomically(run.folder / "model.zip", model.save)
     env.close()
     result = {
         "env_id": run.env_id,

@@ -47,7 +47,7 @@ class Knows:
         image = np.zeros((len(observation["facts"]), domain.n_answers), np.int64)
         facts = observation["facts"].reshape(len(image), -1, 2)
         np.put_along_axis(image, facts[..., 0], facts[..., 1], axis=1)
-        truth, powers = domain.parse(observation["question"])
+        truth, powers = domain.parse_questions(observation["question"])
         for step in range(domain.max_power):
             onward = np.take_along_axis(image, truth[:, None], axis=1)[:, 0]
             truth = np.where(step < powers, onward, truth)
@@ -91,7 +91,7 @@ class Stays:
         self.domain, self.sure = domain, sure
 
     def predict(self, observation, *, deterministic):
-        names, _ = self.domain.parse(observation["question"])
+        names, _ = self.domain.parse_questions(observation["question"])
         if deterministic or self.sure:
             return names, None
         np.random.rand()  # noqa: NPY002  (as SB3's DQN does)
@@ -181,7 +181,7 @@ def test_settings_say_what_differs():
 def test_imitation_and_its_supervised_twin_have_all_else_in_common(name):
     """Network, batches, curriculum and steps at the paper's size; only imitation asks H."""
     twins = [load_settings(agent, f"IA-{name}-N64-v0") for agent in ("imitation", "supervised")]
-    assistant = ["interaction_rate", "assistant_temperature", "assistant_certainty", "levels"]
+    assistant = ["interaction_rate", "assistant_temperature", "assistant_min_probability", "levels"]
     models = [{**twin.model, **dict.fromkeys(assistant)} for twin in twins]
     assert models[0] == models[1]
     assert twins[0].n_timesteps == twins[1].n_timesteps
