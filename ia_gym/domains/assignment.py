@@ -21,20 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
+from ia_gym.domains.batch_arrays import make_rows, pick, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.graph_steps import make_rows
 from ia_gym.domains.labels import format_letters
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 VALUE, FIRST, SECOND, APPLY = range(4)
 """Kinds of questions, from ``kind_symbol`` on."""
@@ -249,19 +244,3 @@ class Assignment(Domain):
         kind = question[0] - self.kind_symbol
         a, b = (self.symbol_text(int(symbol)) for symbol in question[1:])
         return f"f({a}, {b})" if kind == APPLY else f"{('value', 'first', 'second')[kind]}({a})"
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """The assignments as code, and f as far as it is known."""
-        lines = self.list_assignments(context)
-        per_column = max(12, -(-len(lines) // 5))
-        for column in range(0, len(lines), per_column):
-            axes.text(
-                0.02 + 0.196 * (column // per_column),
-                0.98,
-                "\n".join(lines[column : column + per_column]),
-                va="top",
-                family="monospace",
-                fontsize=11 if len(lines) <= 36 else 6.5,
-                transform=axes.transAxes,
-            )
-        axes.axis("off")

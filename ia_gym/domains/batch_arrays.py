@@ -78,3 +78,26 @@ def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int)
     if size == max_size:
         return pool
     return np.sort(rng.permuted(pool, axis=1)[:, :size], axis=1)
+
+
+def rank_in_groups(groups: Symbols, counts: Symbols) -> Symbols:
+    """The place of each entry among those of its group, from 0.
+
+    Args:
+        groups: ``(n,)``, the group of each entry; in order.
+        counts: how many entries each group has.
+    """
+    ranks: Symbols = np.arange(len(groups)) - (np.cumsum(counts) - counts)[groups]
+    return ranks
+
+
+def make_rows(
+    first: int | Symbols, second: Symbols, third: int | Symbols, where: NDArray[np.bool_]
+) -> Symbols:
+    """Question rows of three tokens, zeros but ``where``: its shape and ``(3,)``."""
+    rows = np.empty((*where.shape, 3), np.int64)
+    rows[..., 0] = first
+    rows[..., 1] = second
+    rows[..., 2] = third
+    rows *= where[..., None]
+    return rows

@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from textwrap import fill
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -241,8 +240,9 @@ class Domain(ABC):
 
     def draw(self, context: Contexts, axes: Axes) -> None:
         """Draw one context (shape ``()``) on matplotlib ``axes``; by default its text."""
-        axes.text(0, 1, fill(self.context_text(context), 76), va="top", family="monospace")
-        axes.axis("off")
+        from ia_gym.domains.drawing import draw_context
+
+        draw_context(self, context, axes)
 
     # -------------------------------------------------------------- derived
 

@@ -7,8 +7,6 @@ somebody else names, H asks how far every neighbour is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -112,28 +110,3 @@ def measure_difference(
     both = (own_distance < FAR) & (given_distance < FAR)
     exact = np.where((own == given) & (own != IDK), 0.0, np.inf)
     return np.where(both, np.abs(own_distance - given_distance), exact)
-
-
-def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:
-    """The places in ``known`` of the question kinds to ask; None stands for all.
-
-    Raises:
-        ValueError: for a kind not in ``known``, or none at all.
-    """
-    if kinds is None:
-        return np.arange(len(known))
-    if isinstance(kinds, str) or len(kinds) == 0 or not set(kinds) <= set(known):
-        raise ValueError(f"question_kinds must be some of {list(known)}, got {kinds!r}")
-    return np.array(sorted(known.index(kind) for kind in set(kinds)))
-
-
-def make_rows(
-    first: int | Symbols, second: Symbols, third: int | Symbols, where: NDArray[np.bool_]
-) -> Symbols:
-    """Question rows of three tokens, zeros but ``where``: its shape and ``(3,)``."""
-    rows = np.empty((*where.shape, 3), np.int64)
-    rows[..., 0] = first
-    rows[..., 1] = second
-    rows[..., 2] = third
-    rows *= where[..., None]
-    return rows

@@ -16,7 +16,6 @@ The paper writes a name as two base-8 digits; here a name is one token.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +24,6 @@ from ia_gym.domains.batch_arrays import pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MAX_POWER_LIMIT = 2**16
 
@@ -233,38 +229,3 @@ class Permutation(Domain):
             left.difference_update(cycle)
             cycles.append(cycle)
         return sorted(cycles, key=len, reverse=True)
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """Each cycle as a chain of names that ends, pale, where it began."""
-        columns = 8 if self.size <= 24 else 17
-        across, down = 0, 0
-        for cycle in self.find_cycles(context):
-            if across and across + len(cycle) >= columns:
-                across, down = 0, down + 1
-            for step, name in enumerate([*cycle, cycle[0]]):
-                if across == columns:
-                    across, down = 0, down + 1
-                last = step == len(cycle)
-                axes.text(
-                    across,
-                    -down,
-                    str(name),
-                    ha="center",
-                    va="center",
-                    color="0.55" if last else "black",
-                    fontsize=14 if columns == 8 else 9,
-                    bbox={
-                        "boxstyle": "circle,pad=0.3",
-                        "facecolor": "white" if last else "#dbe9f6",
-                        "edgecolor": "0.75" if last else "0.4",
-                    },
-                )
-                if not last:
-                    arrow = {"arrowstyle": "->", "color": "0.4"}
-                    axes.annotate(
-                        "", (across + 0.7, -down), (across + 0.3, -down), arrowprops=arrow
-                    )
-                across += 1
-        axes.set_xlim(-0.6, columns - 0.4)
-        axes.set_ylim(-max(down, 3) - 0.6, 0.6)
-        axes.axis("off")

@@ -19,7 +19,6 @@ otherwise the truth is what this order of adding gives.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +27,6 @@ from ia_gym.domains.batch_arrays import sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 class Wildcard(Domain):
@@ -208,28 +204,3 @@ class Wildcard(Domain):
 
     def answer_text(self, answer: int) -> str:
         return "idk" if answer == IDK else str(answer - self.zero_symbol)
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """A table of f: the first bits choose the row, the others the column."""
-        down = self.n_bits // 2
-        across = self.n_bits - down
-        points = context["facts"][context["facts"][:, 0] != 0]
-        numbers = (points[:, :-1] - self.bit_symbol) @ (1 << np.arange(self.n_bits)[::-1])
-        f = np.zeros(2**self.n_bits)
-        f[numbers] = points[:, -1] - self.zero_symbol
-        table = f.reshape(2**down, 2**across)
-        left, bottom, width, height = axes.get_position().bounds
-        axes.set_position((left + 0.07, bottom, width - 0.07, height - 0.04))  # room for the bits
-        axes.imshow(table, cmap="RdBu", vmin=-1.8, vmax=1.8, aspect="auto")
-        size = 18 if self.n_bits <= 4 else 11
-        if self.n_bits <= 8:
-            for (row, column), value in np.ndenumerate(table):
-                axes.text(
-                    column, row, f"{value:+.0f}" if value else "0", ha="center", va="center",
-                    fontsize=size, color="black" if value else "0.7",
-                )  # fmt: skip
-        axes.set_xticks(range(2**across), [f"{i:0{across}b}" for i in range(2**across)])
-        axes.set_yticks(range(2**down), [f"{i:0{down}b}" if down else "" for i in range(2**down)])
-        axes.tick_params(length=0, labelsize=min(size, 9))
-        axes.xaxis.tick_top()
-        axes.set_ylabel("first bits")
