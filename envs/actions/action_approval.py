@@ -74,7 +74,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
 
     - ``approval``, and ``own_reward``, the environment's own;
     - ``information``: what the overseer was shown, an index into ``overseer.information``;
-    - ``seen``: the part of the approval that the overseer saw itself; the rest is the assistant's
+    - ``observed``: the part of the approval that the overseer saw itself; the rest is the assistant's
       estimate;
     - ``usefulness`` of the information in (0, 1], where it was judged.
 
@@ -84,11 +84,11 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
         reward: "approval", or "truth" for the environment's own reward.
         simulator: a function ``(env, rng)`` that copies an environment with its state.
         look_ahead: steps the overseer looks ahead.
-        rounds: copies that are averaged for each question.
+        n_copies: copies that are averaged for each question.
         discount: factor by which a reward counts less with every step.
         information: what the overseer can be shown.
-        fuller_rounds: copies by which the usefulness of an information is judged.
-        judged: share of the questions after which it is judged.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
         value: what the overseer values in outcomes; default the environment's own reward.
 
     For ranges and defaults see :class:`~ia_gym.envs.actions.config.ActionApprovalConfig`.
@@ -105,22 +105,22 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
         reward: RewardMode = ActionApprovalConfig.reward,
         simulator: Copier | None = ActionApprovalConfig.simulator,
         look_ahead: int = ActionApprovalConfig.look_ahead,
-        rounds: int = ActionApprovalConfig.rounds,
+        n_copies: int = ActionApprovalConfig.n_copies,
         discount: float = ActionApprovalConfig.discount,
         information: Sequence[str] = ActionApprovalConfig.information,
-        fuller_rounds: int = ActionApprovalConfig.fuller_rounds,
-        judged: float = ActionApprovalConfig.judged,
+        n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+        usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
         value: Value | None = ActionApprovalConfig.value,
     ) -> None:
         config = ActionApprovalConfig(
             reward=reward,
             simulator=simulator,
             look_ahead=look_ahead,
-            rounds=rounds,
+            n_copies=n_copies,
             discount=discount,
             information=information,
-            fuller_rounds=fuller_rounds,
-            judged=judged,
+            n_usefulness_copies=n_usefulness_copies,
+            usefulness_rate=usefulness_rate,
             value=value,
         )
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **vars(config))
@@ -230,11 +230,11 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         reward: as for :class:`ActionApproval`, like all that follow.
         simulator: a function ``(env, rng)`` that copies an environment with its state.
         look_ahead: steps the overseer looks ahead.
-        rounds: copies that are averaged for each question.
+        n_copies: copies that are averaged for each question.
         discount: factor by which a reward counts less with every step.
         information: what the overseer can be shown.
-        fuller_rounds: copies by which the usefulness of an information is judged.
-        judged: share of the questions after which it is judged.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
         value: what the overseer values in outcomes; default the environment's own reward.
 
     Raises:
@@ -249,11 +249,11 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         reward: RewardMode = ActionApprovalConfig.reward,
         simulator: Copier | None = ActionApprovalConfig.simulator,
         look_ahead: int = ActionApprovalConfig.look_ahead,
-        rounds: int = ActionApprovalConfig.rounds,
+        n_copies: int = ActionApprovalConfig.n_copies,
         discount: float = ActionApprovalConfig.discount,
         information: Sequence[str] = ActionApprovalConfig.information,
-        fuller_rounds: int = ActionApprovalConfig.fuller_rounds,
-        judged: float = ActionApprovalConfig.judged,
+        n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+        usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
         value: Value | None = ActionApprovalConfig.value,
     ) -> None:
         autoreset_mode = check_autoreset_mode(autoreset_mode)
@@ -261,11 +261,11 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
             reward=reward,
             simulator=simulator,
             look_ahead=look_ahead,
-            rounds=rounds,
+            n_copies=n_copies,
             discount=discount,
             information=information,
-            fuller_rounds=fuller_rounds,
-            judged=judged,
+            n_usefulness_copies=n_usefulness_copies,
+            usefulness_rate=usefulness_rate,
             value=value,
         )
         self.shared_overseer = SharedOverseer(config.make_overseer())
@@ -331,8 +331,8 @@ def check_actions(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[n
 
 def split_judgements(judged: Judgements) -> list[dict[str, Any]]:
     """One dict per action, as its info has it."""
-    names = ("approval", "information", "seen", "usefulness")
-    columns = (judged.approvals, judged.information, judged.seen, judged.usefulness)
+    names = ("approval", "information", "observed", "usefulness")
+    columns = (judged.approvals, judged.information, judged.observed, judged.usefulness)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     infos = [dict(zip(names, row, strict=True)) for row in rows]
     for info in infos:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ia_gym.actions.overseer import INFORMATION, ActionOverseer, Value, own_reward
+from ia_gym.actions.overseer import INFORMATION, ActionOverseer, Value, get_environment_reward
 from ia_gym.envs.actions.env_copies import Copier
 
 RewardMode = Literal["approval", "truth"]
@@ -23,12 +23,12 @@ class ActionApprovalConfig:
             default ``copy.deepcopy``, or the emulator's saved states for Atari games.
         look_ahead: steps the overseer looks ahead in a "rollout", 0..10,000. 0 leaves it with the
             assistant's estimate alone; with 1 a rollout is the outcome only.
-        rounds: copies that are averaged for each question, 1..10,000.
+        n_copies: copies that are averaged for each question, 1..10,000.
         discount: factor by which a reward counts less with every step, in [0, 1].
         information: what the overseer can be shown, some of
             :data:`ia_gym.actions.overseer.INFORMATION`. Of several the assistant chooses one.
-        fuller_rounds: copies by which the usefulness of an information is judged, 1..10,000.
-        judged: share of the questions, in [0, 1], after which it is judged.
+        n_usefulness_copies: copies by which the usefulness of an information is judged, 1..10,000.
+        usefulness_rate: share of the questions, in [0, 1], after which it is judged.
         value: what the overseer values in outcomes, a function of
             :class:`~ia_gym.actions.overseer.Outcomes`; default the environment's own reward.
 
@@ -39,11 +39,11 @@ class ActionApprovalConfig:
     reward: RewardMode = "approval"
     simulator: Copier | None = None
     look_ahead: int = 4
-    rounds: int = 1
+    n_copies: int = 1
     discount: float = 0.99
     information: Sequence[str] = INFORMATION
-    fuller_rounds: int = 4
-    judged: float = 0.1
+    n_usefulness_copies: int = 4
+    usefulness_rate: float = 0.1
     value: Value | None = None
 
     def __post_init__(self) -> None:
@@ -59,10 +59,10 @@ class ActionApprovalConfig:
         """The overseer with these arguments."""
         return ActionOverseer(
             look_ahead=self.look_ahead,
-            rounds=self.rounds,
+            n_copies=self.n_copies,
             discount=self.discount,
             information=self.information,
-            fuller_rounds=self.fuller_rounds,
-            judged=self.judged,
-            value=own_reward if self.value is None else self.value,
+            n_usefulness_copies=self.n_usefulness_copies,
+            usefulness_rate=self.usefulness_rate,
+            value=get_environment_reward if self.value is None else self.value,
         )

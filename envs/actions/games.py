@@ -26,31 +26,40 @@ HEIGHT = 14
 """The byte of the console's memory that holds its height."""
 
 
+@dataclass(frozen=True)
+class TabularEpisodes:
+    """Episodes of a Markov decision process that is known exactly.
+
+    Attributes:
+        table: what each action can lead to.
+        start: distribution of the first state, ``(states,)``.
+        n_steps: after which an episode is cut short.
+    """
+
+    table: TransitionTable
+    start: Floats
+    n_steps: int
+
+
 def make_frozen_lake(render_mode: str | None = None) -> Env:
     """FrozenLake 8x8, slippery."""
     return gym.make("FrozenLake8x8-v1", disable_env_checker=True, render_mode=render_mode)
 
 
 @cache
-def compute_frozen_lake_success() -> float:
-    """Share of the episodes in which the best policy finds the goal, within their 200 steps.
-
-    The policy is that of value iteration with a discount of 0.99. Computed from the environment's
-    transition table, not by playing.
-    """
+def make_frozen_lake_episodes() -> TabularEpisodes:
+    """FrozenLake's transition table, first state and length of an episode."""
     env = make_frozen_lake()
     base: Any = env.unwrapped
-    table = TransitionTable(base.P)
-    best = table.optimal(0.99).argmax(axis=1)
-    at = np.arange(len(best)), best
-    there = np.array(base.initial_state_distrib, float)
-    found = 0.0
-    for _ in range(env.spec.max_episode_steps):  # type: ignore[union-attr, arg-type]
-        moved = there[:, None] * table.weights[at]
-        found += float((moved * table.rewards[at]).sum())
-        there = np.zeros_like(there)
-        np.add.at(there, table.next_states[at], np.where(table.ended[at], 0, moved))
-    return found
+    start = np.asarray(base.initial_state_distrib, np.float64)
+    return TabularEpisodes(TransitionTable(base.P), start, env.spec.max_episode_steps)  # type: ignore[union-attr, arg-type]
+
+
+@cache
+def compute_frozen_lake_best_return() -> float:
+    """How often the best policy reaches the goal in an episode, exactly."""
+    episodes = make_frozen_lake_episodes()
+    return episodes.table.compute_best_return(episodes.start, episodes.n_steps)
 
 
 def make_cart_pole(render_mode: str | None = None) -> Env:
@@ -114,18 +123,25 @@ class Game:
         episodes: number of episodes in an evaluation.
         simulator: copies it; None for the copier that fits.
         value: what the overseer values in outcomes; None for the environment's own reward.
+        tabular: makes the exact description of its episodes, where observations are the states
+            of a transition table; None elsewhere.
     """
 
     make: Callable[..., Env]
     best_return: Callable[[], float]
     episodes: int
+    tabular: Callable[[], TabularEpisodes] | None = None
     simulator: Copier | None = None
     value: Value | None = None
 
 
 GAMES = {
     "FrozenLake": Game(
-        make_frozen_lake, compute_frozen_lake_success, 256, simulator=DeepCopier(shared=("P",))
+        make_frozen_lake,
+        compute_frozen_lake_best_return,
+        256,
+        tabular=make_frozen_lake_episodes,
+        simulator=DeepCopier(shared=("P",)),
     ),
     "CartPole": Game(make_cart_pole, lambda: 500.0, 16),
     # Mnih et al. (2015) report 29.6 for people; the best agents reach 34.
@@ -140,11 +156,11 @@ def make_action_env(
     reward: RewardMode = ActionApprovalConfig.reward,
     simulator: Copier | None = ActionApprovalConfig.simulator,
     look_ahead: int = ActionApprovalConfig.look_ahead,
-    rounds: int = ActionApprovalConfig.rounds,
+    n_copies: int = ActionApprovalConfig.n_copies,
     discount: float = ActionApprovalConfig.discount,
     information: Sequence[str] = ActionApprovalConfig.information,
-    fuller_rounds: int = ActionApprovalConfig.fuller_rounds,
-    judged: float = ActionApprovalConfig.judged,
+    n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+    usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
     value: Value | None = ActionApprovalConfig.value,
     render_mode: str | None = None,
 ) -> ActionApproval:
@@ -155,11 +171,11 @@ def make_action_env(
         reward: as for :class:`~ia_gym.envs.ActionApproval`, like all that follow but the last.
         simulator: a function ``(env, rng)`` that copies the game; default the game's own.
         look_ahead: steps the overseer looks ahead.
-        rounds: copies that are averaged for each question.
+        n_copies: copies that are averaged for each question.
         discount: factor by which a reward counts less with every step.
         information: what the overseer can be shown.
-        fuller_rounds: copies by which the usefulness of an information is judged.
-        judged: share of the questions after which it is judged.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
         value: what the overseer values in outcomes; default the game's own.
         render_mode: one of the game's.
 
@@ -172,11 +188,11 @@ def make_action_env(
         reward=reward,
         simulator=simulator or known.simulator,
         look_ahead=look_ahead,
-        rounds=rounds,
+        n_copies=n_copies,
         discount=discount,
         information=information,
-        fuller_rounds=fuller_rounds,
-        judged=judged,
+        n_usefulness_copies=n_usefulness_copies,
+        usefulness_rate=usefulness_rate,
         value=value or known.value,
     )
     # The arguments are in the spec of the id, by which gymnasium makes this wrapper too; recorded
@@ -193,11 +209,11 @@ def make_action_vec(
     reward: RewardMode = ActionApprovalConfig.reward,
     simulator: Copier | None = ActionApprovalConfig.simulator,
     look_ahead: int = ActionApprovalConfig.look_ahead,
-    rounds: int = ActionApprovalConfig.rounds,
+    n_copies: int = ActionApprovalConfig.n_copies,
     discount: float = ActionApprovalConfig.discount,
     information: Sequence[str] = ActionApprovalConfig.information,
-    fuller_rounds: int = ActionApprovalConfig.fuller_rounds,
-    judged: float = ActionApprovalConfig.judged,
+    n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+    usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
     value: Value | None = ActionApprovalConfig.value,
     render_mode: str | None = None,
 ) -> ActionApprovalVectorEnv:
@@ -210,11 +226,11 @@ def make_action_vec(
         reward: as for :func:`make_action_env`, like all that follow.
         simulator: a function ``(env, rng)`` that copies the game.
         look_ahead: steps the overseer looks ahead.
-        rounds: copies that are averaged for each question.
+        n_copies: copies that are averaged for each question.
         discount: factor by which a reward counts less with every step.
         information: what the overseer can be shown.
-        fuller_rounds: copies by which the usefulness of an information is judged.
-        judged: share of the questions after which it is judged.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
         value: what the overseer values in outcomes.
         render_mode: one of the game's.
 
@@ -229,11 +245,11 @@ def make_action_vec(
         reward=reward,
         simulator=simulator or known.simulator,
         look_ahead=look_ahead,
-        rounds=rounds,
+        n_copies=n_copies,
         discount=discount,
         information=information,
-        fuller_rounds=fuller_rounds,
-        judged=judged,
+        n_usefulness_copies=n_usefulness_copies,
+        usefulness_rate=usefulness_rate,
         value=value or known.value,
     )
 

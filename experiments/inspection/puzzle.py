@@ -61,7 +61,7 @@ def learn(
     actions = np.tile(np.arange(n_actions), n_states)
     simulator = TransitionTable(base.P, states)
     overseer = ActionOverseer(look_ahead=depth, information=("rollout",))
-    best = table.optimal(overseer.discount)
+    best = table.solve_optimal_values(overseer.discount)
     rng = np.random.default_rng(seed)
     assistant = TabularAssistant(
         np.zeros((n_states, n_actions)), preferences=rng.normal(0, 1e-3, (n_states, n_actions))
@@ -73,7 +73,9 @@ def learn(
         curves["error"].append(round(float(np.sqrt(np.mean((answers - best) ** 2))), 6))
         policy = assistant.preferences.argmax(axis=1)
         start = np.asarray(base.initial_state_distrib, float)
-        curves["value"].append(round(float(start @ table.values_of(policy, overseer.discount)), 6))
+        curves["value"].append(
+            round(float(start @ table.evaluate_policy(policy, overseer.discount)), 6)
+        )
         if good_action:
             assistant.preferences = (
                 assistant.preferences + answers - answers.mean(axis=1, keepdims=True)

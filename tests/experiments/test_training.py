@@ -17,9 +17,9 @@ from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.evaluation_callback import CLOCKS, EvaluationCallback
 from ia_gym.experiments.checkpoints import CHECKPOINT
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.inspection.example_callback import ShowingCallback
+from ia_gym.experiments.inspection.example_callback import ExampleCallback
 from ia_gym.experiments.training import train_once
-from ia_gym.files import write_text, write_whole
+from ia_gym.files import write_atomically, write_text
 
 BASE = "IA-Permutation-v0"
 
@@ -155,7 +155,7 @@ def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
         finals.append(
             train_once("ppo", BASE, log_dir=tmp_path / name, n_questions=64, n_timesteps=8192)
         )
-        monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
+        monkeypatch.setattr(ExampleCallback, "_log_example", lambda self: None)
     clocks = dict.fromkeys(CLOCKS)
     assert {**finals[0]["final"], **clocks} == {**finals[1]["final"], **clocks}
 
@@ -237,7 +237,7 @@ def told_steps(folder):
 @pytest.mark.parametrize("agent", ["supervised", "ppo"])
 def test_a_run_that_starts_over_tells_tensorboard_nothing_twice(agent, tmp_path, monkeypatch):
     """Broken off before its first checkpoint; agents of SB3's leave none at all."""
-    monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
+    monkeypatch.setattr(ExampleCallback, "_log_example", lambda self: None)
     arguments = {"log_dir": tmp_path, "n_questions": 16, "n_timesteps": 4096}
 
     def crash(*_):
@@ -267,7 +267,7 @@ def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Supervised, "save", only_to_go_on(Supervised.save, crash))
+        patch.setattr(Supervised, "save", only_resumable(Supervised.save, crash))
         with pytest.raises(OSError, match="No space left"):
             train_once("supervised", BASE, model=frozen, **arguments)
     evaluations = len(pd.read_csv(tmp_path / "curve.csv"))
@@ -277,11 +277,11 @@ def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch)
     assert result["final"]["timesteps"] == 1024
 
 
-def only_to_go_on(save, crash):
+def only_resumable(save, crash):
     """Saves checkpoints, and no models."""
 
-    def save_some(self, path, *rest, to_go_on=True, **kwargs):
-        (save if to_go_on else crash)(self, path, *rest, **kwargs)
+    def save_some(self, path, *rest, resumable=True, **kwargs):
+        (save if resumable else crash)(self, path, *rest, **kwargs)
 
     return save_some
 
@@ -295,6 +295,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        write_whole(path, fill)
+        write_atomically(path, fill)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -1,15 +1,15 @@
-"""A trace as a tree in the terminal."""
+"""The trace of a question as a tree, for the terminal and TensorBoard."""
 
 from __future__ import annotations
 
 from rich.markup import escape
 from rich.tree import Tree
 
-from ia_gym.amplification.trace import Node
+from ia_gym.amplification.trace import TraceNode
 
 
-def label(node: Node) -> str:
-    """A node in a line, for the terminal."""
+def label(node: TraceNode) -> str:
+    """A node in one line, with ``rich`` markup."""
     colour = "green" if node.right else "red"
     text = f"[{colour}]{escape(node.question)} = {escape(node.answer)}[/]"
     text += " [dim](looked up)[/]" if node.looked_up else " [dim](X)[/]"
@@ -23,8 +23,8 @@ def label(node: Node) -> str:
     return text
 
 
-def to_tree(node: Node, unfold: bool = False) -> Tree:
-    """The tree for the terminal; unless told to ``unfold``, what holds no error is folded."""
+def to_tree(node: TraceNode, unfold: bool = False) -> Tree:
+    """The trace as a tree of ``rich``; what holds no error is folded unless ``unfold``."""
     tree = Tree(label(node))
     branches = [(node, tree)]
     while branches:
