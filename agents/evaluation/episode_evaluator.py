@@ -150,7 +150,7 @@ class EpisodeEvaluator(Evaluator):
             if self.known.tabular is not None:
                 episodes = self.known.tabular()
                 policy = act(np.arange(len(episodes.start)))
-                exact = episodes.table.expect_episode(policy, episodes.start, episodes.n_steps)
+                exact = episodes.table.compute_expected_episode(policy, episodes.start, episodes.n_steps)
                 measured |= self._score(*exact)
         return measured
 

@@ -49,7 +49,7 @@ def trace_episode(
         "observed",
         "assistant",
         "shown",
-        "own reward",
+        "reward",
     ):
         table.add_column(heading, justify="right")
     env = make_action_env(game, **{**env_kwargs, "reward": "approval"})
