@@ -29,6 +29,7 @@ from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.amplification.trace import trace
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
+from ia_gym.envs import make_evaluation_kwargs
 from ia_gym.envs.questions.rendering import Scene, draw_scene
 from ia_gym.validation import check_range
 
@@ -90,7 +91,7 @@ class QuestionEvaluator(Evaluator):
         if not isinstance(env_id, str):
             raise ValueError(f"env_id must be the id of an environment, got {env_id!r}")
         self.env_id = env_id
-        env = gym.make(env_id, **{**env_kwargs, "reward": "truth"})
+        env = gym.make(env_id, **make_evaluation_kwargs(env_kwargs))
         if not hasattr(env.unwrapped, "domain"):
             raise ValueError(
                 f"env_id must be of an environment that asks questions, got {env_id!r}"
@@ -305,6 +306,7 @@ class QuestionEvaluator(Evaluator):
             transcript=transcript[0, 0],
             can_earn=True,
             answer=answer,
+            reward=float(approval[0, 0]),
             approval=float(approval[0, 0]),
             truth=int(domain.truth(*batch)[0, 0]),
         )
