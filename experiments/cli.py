@@ -34,7 +34,7 @@ def compare(
     ] = "ppo,imitation,supervised",
     seeds: Annotated[int, typer.Option(help="Runs an agent.")] = 1,
     log_dir: Annotated[str, typer.Option(help="Folder for all results.")] = "runs/compare",
-    questions: Annotated[int, typer.Option(help="Held-out questions.")] = 4096,
+    questions: Annotated[int | None, typer.Option(help="Held-out questions; default 4096.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Runs at a time; default one a core.")] = None,
     timesteps: Annotated[
         int | None, typer.Option(help="Questions to train on; default each agent's own number.")
@@ -70,7 +70,7 @@ def train(
     log_dir: Annotated[
         str | None, typer.Option(help="Folder of the run; default runs/ENV/AGENT_seedSEED.")
     ] = None,
-    questions: Annotated[int, typer.Option(help="Held-out questions.")] = 4096,
+    questions: Annotated[int | None, typer.Option(help="Held-out questions; default 4096.")] = None,
     timesteps: Annotated[
         int | None, typer.Option(help="Questions to train on; default the agent's own number.")
     ] = None,
@@ -98,6 +98,7 @@ def train(
 
     Example: ia-gym train runs/mine/run.json --log-dir runs/again
     """
+    from ia_gym.agents.evaluation.make_evaluator import evaluator_class
     from ia_gym.experiments.training import Interrupted, train_once
 
     try:
@@ -126,15 +127,13 @@ def train(
         typer.echo(f"ia-gym train: {error}; --resume goes on from the last checkpoint", err=True)
         raise typer.Exit(1) from None
     final = result["final"]
+    labels = evaluator_class(result["env_id"]).labels
     typer.echo(
-        f"{result['agent']} on {result['env_id']}: {final['eval/accuracy']:.1%} of "
-        + (
-            f"the best return in {result['n_questions']} held-out episodes"
-            if "eval/return" in final
-            else f"{result['n_questions']} held-out questions"
-        )
-        + f" after {final['timesteps']} trained on and "
-        f"{final['overseer/human_interactions']:.0f} put to H; stopped by {result['stopped_by']}"
+        f"{result['agent']} on {result['env_id']}: {labels.score_label} {final[labels.score]:.1%} "
+        f"on {result['n_questions']} held-out {labels.unit} after training on "
+        f"{final['timesteps']} {labels.trained_on} with "
+        f"{final['overseer/human_interactions']:.0f} queries to the overseer; "
+        f"stopped by {result['stopped_by']}"
     )
 
 
@@ -153,7 +152,7 @@ def envs() -> None:
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run's folder, or a model in it.")],
     env: Annotated[str, typer.Option(help="Environment id.")],
-    questions: Annotated[int, typer.Option(help="Held-out questions.")] = 4096,
+    questions: Annotated[int | None, typer.Option(help="Held-out questions; default 4096.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, other questions.")] = 0,
 ) -> None:
     """Ask a trained agent held-out questions, and let H judge it with the agent as assistant.
@@ -170,10 +169,15 @@ def evaluate(
 def trace(
     model: Annotated[str, typer.Argument(help="A run's folder, or a model in it.")],
     env: Annotated[str, typer.Option(help="Environment id.")],
-    question: Annotated[
-        int | None, typer.Option(help="Which held-out question; default the first wrong one.")
+    number: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the held-out question or episode; default the first wrong one, or 0."
+        ),
     ] = None,
-    levels: Annotated[int, typer.Option(help="How often to take apart.", min=0, max=30)] = 4,
+    levels: Annotated[
+        int | None, typer.Option(help="Levels of sub-questions; default 4.", min=0, max=30)
+    ] = None,
     unfold: Annotated[bool, typer.Option("--unfold", help="Show what holds no error too.")] = False,
     html: Annotated[str | None, typer.Option(help="Write a page to this file as well.")] = None,
 ) -> None:
@@ -184,7 +188,7 @@ def trace(
     from ia_gym.experiments.inspection.commands import print_trace
 
     with told("trace"):
-        print_trace(model, env, question, levels, unfold, html)
+        print_trace(model, env, number, levels, unfold, html)
 
 
 @app.command()

@@ -27,7 +27,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ia_gym.agents.evaluation.episode_evaluator import evaluation_for
+from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.experiments.reports.comparison_tables import print_agents, print_table, summary_table
 from ia_gym.experiments.reports.finished_runs import by_agent, read_runs, summary
 from ia_gym.experiments.reports.learning_curves import plot_curves
@@ -72,7 +72,7 @@ def compare(
     agents: Sequence[str] = ("ppo", "imitation", "supervised"),
     seeds: int = 1,
     log_dir: str | os.PathLike[str] = "runs",
-    n_questions: int = 4096,
+    n_questions: int | None = None,
     jobs: int | None = None,
     n_timesteps: int | None = None,
     resume: bool = False,
@@ -87,7 +87,7 @@ def compare(
         agents: names of settings files; see :func:`ia_gym.experiments.settings.agent_names`.
         seeds: runs an agent, with seeds 0, 1, ...
         log_dir: a folder for all results; runs of an earlier comparison there are replaced.
-        n_questions: held-out questions of the evaluation.
+        n_questions: held-out questions of the evaluation; default the evaluator's.
         jobs: runs at a time, one core each; default one a core.
         n_timesteps: questions to train on, instead of each agent's own number.
         resume: keep the finished runs of an earlier, equal comparison in ``log_dir``, and go on
@@ -106,7 +106,7 @@ def compare(
     if n_timesteps is not None:
         settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
     folder = prepare_folder(log_dir)
-    held_out = evaluation_for(env_id, n_questions)
+    evaluator = make_evaluator(env_id, n_questions)
     runs = [
         Run(env_id, agent, seed, settings[agent], n_questions, folder / f"{agent}_seed{seed}")
         for seed in range(seeds)
@@ -124,10 +124,10 @@ def compare(
         for run in runs
         if (run.folder / "result.json").exists()
     ]
-    lines = held_out.reference_lines()
+    references = evaluator.references()
     groups = by_agent(read_runs(folder)) if results else []
     groups = [group for group in groups if group.agent in agents]
-    table = summary_table(results, lines)
+    table = summary_table(results, references)
     table.to_csv(folder / "table.csv", index=False)
     write_json(
         folder / "comparison.json",
@@ -138,11 +138,11 @@ def compare(
             "unfinished": [run.name for run in runs if not (run.folder / "result.json").exists()],
             "results": results,
             "agents": [summary(group) for group in groups],
-            "reference_lines": lines,
+            "reference_lines": references,
         },
     )
     console = Console()
-    print_table(table, env_id, held_out.n_questions, console)
+    print_table(table, env_id, evaluator.n_problems, console)
     if seeds > 1:
         print_agents([summary(group) for group in groups], console)
     if results:
@@ -152,7 +152,7 @@ def compare(
             )
             for result in results
         }
-        plot_curves(curves, lines, env_id, folder / "curves.png")
+        plot_curves(curves, references, env_id, folder / "curves.png")
         console.print(f"curves: {folder / 'curves.png'}", soft_wrap=True)
     for run in runs:
         if (run.folder / "error.txt").exists():
@@ -170,11 +170,12 @@ def _run_all(runs: Sequence[Run], jobs: int) -> bool:
     context = mp.get_context("spawn")
     messages = context.Queue()
     waiting = list(runs)
+    labels = {run.name: evaluator_class(run.env_id).labels for run in runs}
     working: dict[str, Any] = {}
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
-        TextColumn("{task.percentage:>3.0f}%  accuracy {task.fields[accuracy]}"),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[score]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -182,7 +183,7 @@ def _run_all(runs: Sequence[Run], jobs: int) -> bool:
         with progress:
             bars = {
                 run.name: progress.add_task(
-                    run.name, start=False, total=run.settings.n_timesteps, accuracy="  -  "
+                    run.name, start=False, total=run.settings.n_timesteps, score="  -  "
                 )
                 for run in runs
             }
@@ -198,7 +199,7 @@ def _run_all(runs: Sequence[Run], jobs: int) -> bool:
                     progress.update(
                         bars[name],
                         completed=row["timesteps"],
-                        accuracy=f"{row['eval/accuracy']:6.1%}",
+                        score=f"{labels[name].score_label} {row[labels[name].score]:6.1%}",
                     )
                 except queue.Empty:
                     pass

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,25 +26,16 @@ from stable_baselines3.common.logger import configure
 from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents.assistants.action_assistant import ASSISTANT
-from ia_gym.agents.evaluation.episode_evaluator import (
-    EpisodeEvaluator,
-    evaluation_for,
-)
-from ia_gym.agents.evaluation.question_evaluator import (
-    QuestionEvaluator,
-    accuracy_tag,
-    class_names,
-)
+from ia_gym.agents.evaluation.evaluator import Evaluator, short_count
+from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.bridge import make_sb3_vec_env
 from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
-from ia_gym.domains import Domain
 from ia_gym.experiments import checkpoints
-from ia_gym.experiments.inspection.example_callback import EpisodeShowingCallback, ShowingCallback
-from ia_gym.experiments.reports.comparison_tables import short
+from ia_gym.experiments.inspection.example_callback import ExampleCallback
 from ia_gym.experiments.settings import CLASSES, Settings, load_settings, resolve
 from ia_gym.files import write_atomically, write_json, write_text
 from ia_gym.validation import check_range
@@ -75,7 +65,7 @@ class Run:
         agent: a name in ``agent_names()``.
         seed: of the agent and its environment.
         settings: how it is trained.
-        n_questions: held-out questions it is evaluated on.
+        n_questions: held-out questions it is evaluated on; None for the evaluator's default.
         folder: where all it leaves goes.
     """
 
@@ -83,7 +73,7 @@ class Run:
     agent: str
     seed: int
     settings: Settings
-    n_questions: int
+    n_questions: int | None
     folder: Path
 
     @property
@@ -164,10 +154,10 @@ def train(
     else:
         arguments = {"policy": "MultiInputPolicy", **resolve(settings.model)}
         model = cls(env=env, seed=run.seed, **arguments)
-    held_out = evaluation_for(run.env_id, run.n_questions, **settings.env_kwargs)
+    evaluator = make_evaluator(run.env_id, run.n_questions, **settings.env_kwargs)
     # Before the logger's own file: what was logged after the checkpoint will be logged again, and
     # all of it without one.
-    write_layout(run.folder, held_out, model.num_timesteps + 1 if history else 0)
+    write_layout(run.folder, evaluator, model.num_timesteps + 1 if history else 0)
     model.set_logger(configure(str(run.folder), ["tensorboard"]))
 
     def keep(row: dict[str, float]) -> None:
@@ -179,7 +169,7 @@ def train(
             on_evaluation(row)
 
     evaluation = EvaluationCallback(
-        held_out,
+        evaluator,
         settings.n_timesteps // EVALUATIONS,
         on_evaluation=keep,
         history=history,
@@ -187,11 +177,8 @@ def train(
         patience=settings.patience,
     )
     told = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(settings)}
-    showing_as = (
-        EpisodeShowingCallback if isinstance(held_out, EpisodeEvaluator) else ShowingCallback
-    )
-    showing = showing_as(held_out, told, -(-settings.n_timesteps // EXAMPLES))
-    callbacks: list[Any] = [evaluation, showing, ending]
+    examples = ExampleCallback(evaluator, told, -(-settings.n_timesteps // EXAMPLES))
+    callbacks: list[Any] = [evaluation, examples, ending]
     if settings.amplification is not None:
         (run.folder / ASSISTANT).unlink(missing_ok=True)  # SB3's agents start over
         path = run.folder / ASSISTANT
@@ -220,7 +207,7 @@ def train(
         "command": command(),
         "commit": commit(),
         "settings": asdict(settings),
-        "n_questions": held_out.n_questions,
+        "n_questions": evaluator.n_problems,
         "stopped_by": evaluation.stopped_by or "budget",
         "final": evaluation.history[-1],
         "versions": {name: version(name) for name in PACKAGES},
@@ -242,7 +229,7 @@ def train_once(
     env_id: str | None = None,
     seed: int | None = None,
     log_dir: str | os.PathLike[str] | None = None,
-    n_questions: int = 4096,
+    n_questions: int | None = None,
     resume: bool = False,
     threads: int = 1,
     size: int | None = None,
@@ -259,7 +246,7 @@ def train_once(
             "IA-Permutation-v0".
         seed: of the agent and its environment; default the earlier run's, or 0.
         log_dir: the run's folder; default ``runs/<env_id>/<agent>_seed<seed>``.
-        n_questions: held-out questions of the evaluation.
+        n_questions: held-out questions of the evaluation; default the evaluator's.
         resume: go on from the checkpoint in the folder, rather than replace what is there. Only
             ``target_accuracy`` and ``patience`` may differ from what the run began with.
         threads: CPU threads that torch may use.
@@ -325,32 +312,22 @@ def train_once(
         console=console,
         disable=not console.is_terminal,
     )
+    headline = evaluator_class(env_id).headline
     bar = progress.add_task(agent, total=settings.n_timesteps, rate="-")
 
     def report(row: dict[str, float]) -> None:
         seconds = max(60 * row["time/minutes"], 1e-9)
-        progress.update(bar, completed=row["timesteps"], rate=short(row["timesteps"] / seconds))
+        progress.update(
+            bar, completed=row["timesteps"], rate=short_count(row["timesteps"] / seconds)
+        )
         progress.console.print(
             f"{row['time/minutes']:6.1f} min  {row['timesteps'] / settings.n_timesteps:4.0%}  "
-            f"{told_of(row)}",
+            f"{headline(row)}",
             highlight=False,
         )
 
     with progress:
         return train(run, report, (signal.SIGINT, signal.SIGTERM))
-
-
-def told_of(row: Mapping[str, float]) -> str:
-    """An evaluation in one line."""
-    asked = f"asked of H {short(row['overseer/human_interactions'])}"
-    if "eval/return" in row:
-        approval = row.get("overseer/approval", math.nan)
-        return f"return {row['eval/return']:7.2f}  approval {approval:7.2f}  {asked}"
-    return (
-        f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}  "
-        + asked
-        + ("  COLLAPSED: approved of, and wrong" if row["overseer/collapsed"] else "")
-    )
 
 
 def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -400,53 +377,13 @@ def commit() -> str | None:
     return answer[0] + ("+" if answer[1] else "")
 
 
-def write_layout(
-    folder: Path, held_out: QuestionEvaluator | EpisodeEvaluator, purge_step: int | None = None
-) -> None:
+def write_layout(folder: Path, evaluator: Evaluator, purge_step: int | None = None) -> None:
     """Lay TensorBoard's custom-scalars page out: each chart holds the same curve of all runs.
 
     TensorBoard forgets what an earlier file tells of ``purge_step`` and after.
     """
     with SummaryWriter(str(folder), purge_step=purge_step) as writer:
-        writer.add_custom_scalars(
-            EPISODE_LAYOUT
-            if isinstance(held_out, EpisodeEvaluator)
-            else question_layout(held_out.domain)
-        )
-
-
-EPISODE_LAYOUT = {
-    "Truth": {
-        "share of the best return": ["Multiline", ["eval/accuracy$"]],
-        "return": ["Multiline", ["eval/return$"]],
-    },
-    "Overseer": {
-        "approval": ["Multiline", ["overseer/approval$"]],
-        "approval less discounted return": ["Multiline", ["overseer/overapproval$"]],
-        "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
-    },
-    "Assistant": {
-        "loss of HowGood": ["Multiline", ["assistant/loss$"]],
-        "what H is shown": ["Multiline", ["assistant/shown_.*"]],
-    },
-}
-
-
-def question_layout(domain: Domain) -> dict[str, Any]:
-    """The page's charts where questions are asked."""
-    parts = [*(domain.kinds if len(domain.kinds) > 1 else ()), *class_names(domain).values()]
-    return {
-        "Truth": {
-            "accuracy": ["Multiline", ["eval/accuracy$"]],
-            **{part: ["Multiline", [f"eval/{accuracy_tag(part)}$"]] for part in parts},
-        },
-        "Overseer": {
-            "approval": ["Multiline", ["overseer/approval$"]],
-            "approval less accuracy": ["Multiline", ["overseer/overapproval$"]],
-            "how often the target is true": ["Multiline", ["overseer/target_accuracy$"]],
-            "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
-        },
-    }
+        writer.add_custom_scalars(evaluator.layout)
 
 
 def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:

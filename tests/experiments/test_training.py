@@ -17,7 +17,7 @@ from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.evaluation_callback import CLOCKS, EvaluationCallback
 from ia_gym.experiments.checkpoints import CHECKPOINT
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.inspection.example_callback import ShowingCallback
+from ia_gym.experiments.inspection.example_callback import ExampleCallback
 from ia_gym.experiments.training import train_once
 from ia_gym.files import write_atomically, write_text
 
@@ -155,7 +155,7 @@ def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
         finals.append(
             train_once("ppo", BASE, log_dir=tmp_path / name, n_questions=64, n_timesteps=8192)
         )
-        monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
+        monkeypatch.setattr(ExampleCallback, "_log_example", lambda self: None)
     clocks = dict.fromkeys(CLOCKS)
     assert {**finals[0]["final"], **clocks} == {**finals[1]["final"], **clocks}
 
@@ -237,7 +237,7 @@ def told_steps(folder):
 @pytest.mark.parametrize("agent", ["supervised", "ppo"])
 def test_a_run_that_starts_over_tells_tensorboard_nothing_twice(agent, tmp_path, monkeypatch):
     """Broken off before its first checkpoint; agents of SB3's leave none at all."""
-    monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
+    monkeypatch.setattr(ExampleCallback, "_log_example", lambda self: None)
     arguments = {"log_dir": tmp_path, "n_questions": 16, "n_timesteps": 4096}
 
     def crash(*_):
