@@ -288,9 +288,8 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode in each environment, or in those of ``options["reset_mask"]``."""
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
-        result = super().reset(
-            seed=convert_seed(seed), options=options
-        )  # takes the mask out, and checks it
+        seed = convert_seed(seed)
+        result = super().reset(seed=seed, options=options)  # takes the mask out, and checks it
         self._ended &= ~mask
         return result
 
