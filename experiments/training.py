@@ -185,7 +185,7 @@ def train(
         callbacks.insert(0, AmplificationCallback(path=path, **settings.amplification))
     if settings.curriculum is not None:
         callbacks.insert(0, CurriculumCallback(**settings.curriculum))
-    remaining = max(settings.n_timesteps - model.num_timesteps, 0)
+    remaining = settings.n_timesteps - model.num_timesteps
     try:
         if evaluation.stopped_by is None:
             model.learn(remaining, callback=callbacks, reset_num_timesteps=not history)
@@ -271,7 +271,7 @@ def train_once(
     env_id = env_id or earlier.get("env_id", "IA-Permutation-v0")
     seed = earlier.get("seed", 0) if seed is None else seed
     check_env_id(env_id)
-    seed = check_range("seed", seed, 0, 2**32 - 1)
+    check_range("seed", seed, 0, 2**32 - 1)
     torch.set_num_threads(check_range("threads", threads, 1, 1024))
     settings = Settings(**earlier["settings"]) if earlier else load_settings(agent, env_id)
     model = dict(settings.model)
