@@ -5,7 +5,7 @@ Ends with a table, a picture of the learning curves and the command that opens T
 
 import typer
 
-from ia_gym.experiments.comparison import compare
+from ia_gym.experiments.compare import compare
 
 
 def main(env_id: str = "IA-Permutation-v0", seeds: int = 1, log_dir: str = "runs/demo") -> None:

@@ -21,7 +21,7 @@ from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.envs.actions.games import make_action_env
 from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
-from ia_gym.experiments.settings import CLASSES
+from ia_gym.experiments.settings.classes import CLASSES
 from ia_gym.networks.averaging import polyak_average
 from ia_gym.networks.tensor_files import read_tensors
 

@@ -27,11 +27,11 @@ from ia_gym.agents.evaluation.question_evaluator import (
 )
 from ia_gym.amplification.trace import trace
 from ia_gym.envs.actions.games import GAMES
+from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.inspection.trace_page import page
 from ia_gym.experiments.inspection.trace_tree import to_tree
 from ia_gym.experiments.reports.comparison_tables import print_table
 from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, settings_of
-from ia_gym.experiments.training import check_env_id
 from ia_gym.validation import check_range
 
 
@@ -91,7 +91,7 @@ def print_evaluation(
         ValueError: if it is none, or one for another environment.
     """
     torch.set_num_threads(1)
-    check_env_id(env_id)
+    env_id = check_env_id(env_id)
     agent = load_agent(model)
     check_fit(agent, env_id)
     looked = (settings_of(model) or {}).get("env_kwargs", {}) if game_of(env_id) else {}
@@ -143,7 +143,7 @@ def print_trace(
         ValueError: if it is none or one for another environment, or for a number out of range.
     """
     torch.set_num_threads(1)
-    check_env_id(env_id)
+    env_id = check_env_id(env_id)
     agent = load_agent(model)
     check_fit(agent, env_id)
     if game_of(env_id):

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ia_gym.experiments.settings import known_env_ids, load_settings, resolve
+from ia_gym.experiments.settings import list_tuned_envs, load_settings
+from ia_gym.experiments.settings.classes import resolve
 
 
 def for_zoo(agent: str) -> dict[str, dict[str, Any]]:
@@ -25,7 +26,7 @@ def for_zoo(agent: str) -> dict[str, dict[str, Any]]:
         agent: one of SB3's or sb3-contrib's that has a settings file.
     """
     hyperparams = {}
-    for env_id in known_env_ids(agent):
+    for env_id in list_tuned_envs(agent):
         settings = load_settings(agent, env_id)
         callbacks: list[dict[str, dict[str, Any]]] = []
         if settings.curriculum is not None:

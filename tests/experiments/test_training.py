@@ -18,15 +18,15 @@ from ia_gym.agents.sb3.evaluation_callback import CLOCKS, EvaluationCallback
 from ia_gym.experiments.checkpoints import CHECKPOINT
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.inspection.example_callback import ShowingCallback
-from ia_gym.experiments.training import train_once
+from ia_gym.experiments.train import train_agent
 from ia_gym.files import write_text, write_whole
 
 BASE = "IA-Permutation-v0"
 
 
 def test_the_budget_ends_a_run(tmp_path):
-    result = train_once(
-        "supervised", BASE, log_dir=tmp_path, n_questions=64, n_timesteps=8192, seed=3
+    result = train_agent(
+        "supervised", BASE, log_dir=tmp_path, n_eval_questions=64, n_timesteps=8192, seed=3
     )
     assert result["stopped_by"] == "budget"
     assert result["final"]["timesteps"] == 8192
@@ -43,11 +43,11 @@ def test_the_budget_ends_a_run(tmp_path):
 
 
 def test_a_target_ends_a_run(tmp_path):
-    result = train_once(
+    result = train_agent(
         "supervised",
         BASE,
         log_dir=tmp_path,
-        n_questions=64,
+        n_eval_questions=64,
         n_timesteps=163_840,
         target_accuracy=0.05,
     )
@@ -58,11 +58,11 @@ def test_a_target_ends_a_run(tmp_path):
 
 def test_patience_ends_a_run(tmp_path):
     frozen = {"learning_rate": 1e-12}
-    result = train_once(
+    result = train_agent(
         "supervised",
         BASE,
         log_dir=tmp_path,
-        n_questions=64,
+        n_eval_questions=64,
         n_timesteps=40_960,
         patience=3,
         model=frozen,
@@ -83,7 +83,7 @@ def test_patience_ends_a_run(tmp_path):
         (["imitation", "--threads", "0"], "threads must be in"),
         (["imitation", "--size", "9"], "size must be in"),
         (["imitation", "--max-depth", "9"], "max_depth must be in 1..2, got 9"),
-        (["ppo", "--max-depth", "2"], "max_depth is for learners that are taught answers"),
+        (["ppo", "--max-depth", "2"], "max_depth is for the suite.s own learners"),
         (["imitation", "--resume"], "resume needs a run with the same settings"),
     ],
 )
@@ -95,8 +95,8 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(ended_by, tmp_path):
-    command = [sys.executable, "-m", "ia_gym.experiments.cli", "train", "mixed", "--env", BASE]
-    command += ["--timesteps", "40960", "--questions", "64", "--log-dir"]
+    command = [sys.executable, "-m", "ia_gym.experiments", "train", "mixed", "--env", BASE]
+    command += ["--timesteps", "40960", "--eval-questions", "64", "--log-dir"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
     broken = tmp_path / "broken"
     process = subprocess.Popen([*command, str(broken)], stdout=subprocess.PIPE, text=True)
@@ -117,29 +117,31 @@ def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(ended_by, 
 
 
 def test_a_finished_run_is_not_run_again(tmp_path):
-    arguments = {"log_dir": tmp_path, "n_questions": 64, "n_timesteps": 4096}
-    first = train_once("supervised", BASE, **arguments)
+    arguments = {"log_dir": tmp_path, "n_eval_questions": 64, "n_timesteps": 4096}
+    first = train_agent("supervised", BASE, **arguments)
     started = time.monotonic()
-    again = train_once("supervised", BASE, resume=True, **arguments)
+    again = train_agent("supervised", BASE, resume=True, **arguments)
     assert again["final"] == first["final"]
     assert time.monotonic() - started < 30
 
 
 def test_a_run_can_be_made_again_from_its_file_alone(tmp_path):
-    first = train_once("search", BASE, seed=3, log_dir=tmp_path / "a", n_questions=64,
+    first = train_agent("search", BASE, seed=3, log_dir=tmp_path / "a", n_eval_questions=64,
                        n_timesteps=4096)  # fmt: skip
-    again = train_once(str(tmp_path / "a" / "run.json"), log_dir=tmp_path / "b", n_questions=64)
+    again = train_agent(
+        str(tmp_path / "a" / "run.json"), log_dir=tmp_path / "b", n_eval_questions=64
+    )
     clocks = dict.fromkeys(CLOCKS)
     assert {**again["final"], **clocks} == {**first["final"], **clocks}
     assert again["seed"] == 3
     (tmp_path / "junk.json").write_text("[1, 2]")
     for name in ("junk.json", "none.json"):
         with pytest.raises(ValueError, match=r"agent must name a run\.json"):
-            train_once(str(tmp_path / name))
+            train_agent(str(tmp_path / name))
 
 
 def test_tensorboard_lists_settings_and_shows_examples(tmp_path):
-    train_once("supervised", BASE, log_dir=tmp_path, n_questions=64, n_timesteps=8192)
+    train_agent("supervised", BASE, log_dir=tmp_path, n_eval_questions=64, n_timesteps=8192)
     events = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "tensors": 0}).Reload()
     assert {f"_hparams_/{part}" for part in ("experiment", "session_start_info")} <= set(
         events.summary_metadata
@@ -153,7 +155,7 @@ def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
     finals = []
     for name in ("with", "without"):
         finals.append(
-            train_once("ppo", BASE, log_dir=tmp_path / name, n_questions=64, n_timesteps=8192)
+            train_agent("ppo", BASE, log_dir=tmp_path / name, n_eval_questions=64, n_timesteps=8192)
         )
         monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
     clocks = dict.fromkeys(CLOCKS)
@@ -163,8 +165,8 @@ def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
 @pytest.fixture
 def broken_off(tmp_path, monkeypatch):
     """A run that crashed at its fifth evaluation, and the result of one that did not."""
-    arguments = {"n_questions": 64, "n_timesteps": 40 * 1024}
-    whole = train_once("supervised", BASE, log_dir=tmp_path / "whole", **arguments)
+    arguments = {"n_eval_questions": 64, "n_timesteps": 40 * 1024}
+    whole = train_agent("supervised", BASE, log_dir=tmp_path / "whole", **arguments)
     evaluate, rows = EvaluationCallback._evaluate, []
 
     def crash(self):
@@ -174,12 +176,12 @@ def broken_off(tmp_path, monkeypatch):
 
     monkeypatch.setattr(EvaluationCallback, "_evaluate", crash)
     with pytest.raises(RuntimeError, match="a crash"):
-        train_once("supervised", BASE, log_dir=tmp_path / "broken", **arguments)
+        train_agent("supervised", BASE, log_dir=tmp_path / "broken", **arguments)
     monkeypatch.setattr(EvaluationCallback, "_evaluate", evaluate)
 
     def resume(**stopping):
         folder = tmp_path / "broken"
-        return train_once("supervised", BASE, log_dir=folder, resume=True, **arguments, **stopping)
+        return train_agent("supervised", BASE, log_dir=folder, resume=True, **arguments, **stopping)
 
     return whole, tmp_path, resume
 
@@ -238,20 +240,20 @@ def told_steps(folder):
 def test_a_run_that_starts_over_tells_tensorboard_nothing_twice(agent, tmp_path, monkeypatch):
     """Broken off before its first checkpoint; agents of SB3's leave none at all."""
     monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
-    arguments = {"log_dir": tmp_path, "n_questions": 16, "n_timesteps": 4096}
+    arguments = {"log_dir": tmp_path, "n_eval_questions": 16, "n_timesteps": 4096}
 
     def crash(*_):
         raise RuntimeError("a crash")
 
     with monkeypatch.context() as patch:
         patch.setattr(AmplificationCallback, "_on_training_end", crash)  # PPO's, at its end
-        patch.setattr("ia_gym.experiments.checkpoints.keep", crash)
+        patch.setattr("ia_gym.experiments.run.save_checkpoint", crash)
         with pytest.raises(RuntimeError, match="a crash"):
-            train_once(agent, BASE, **arguments)
+            train_agent(agent, BASE, **arguments)
     first = told_steps(tmp_path)
     assert first[0] == 0
     assert (len(first) == 1) == (agent == "supervised")
-    train_once(agent, BASE, resume=True, **arguments)
+    train_agent(agent, BASE, resume=True, **arguments)
     steps = told_steps(tmp_path)
     assert steps == sorted(set(steps))
     assert steps == pd.read_csv(tmp_path / "curve.csv")["timesteps"].tolist()
@@ -259,7 +261,7 @@ def test_a_run_that_starts_over_tells_tensorboard_nothing_twice(agent, tmp_path,
 
 def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch):
     """Broken off when it had met its target and not yet told so."""
-    arguments = {"log_dir": tmp_path, "n_questions": 64, "n_timesteps": 40_960, "patience": 1}
+    arguments = {"log_dir": tmp_path, "n_eval_questions": 64, "n_timesteps": 40_960, "patience": 1}
     frozen = {"learning_rate": 1e-12, "n_contexts": 4, "n_questions": 8}
     frozen["policy_kwargs"] = {"width": 16, "heads": 2}
 
@@ -269,9 +271,9 @@ def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(Supervised, "save", only_to_go_on(Supervised.save, crash))
         with pytest.raises(OSError, match="No space left"):
-            train_once("supervised", BASE, model=frozen, **arguments)
+            train_agent("supervised", BASE, model=frozen, **arguments)
     evaluations = len(pd.read_csv(tmp_path / "curve.csv"))
-    result = train_once("supervised", BASE, model=frozen, resume=True, **arguments)
+    result = train_agent("supervised", BASE, model=frozen, resume=True, **arguments)
     assert result["stopped_by"] == "patience"
     assert len(pd.read_csv(tmp_path / "curve.csv")) == evaluations == 2
     assert result["final"]["timesteps"] == 1024
