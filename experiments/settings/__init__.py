@@ -1,9 +1,14 @@
-"""Tuned settings of the agents, kept as data: one YAML file an agent, one entry an environment."""
+"""Tuned settings of the agents: one YAML file an agent, with one entry an environment.
+
+The names of classes in them are explained in :mod:`ia_gym.experiments.settings.classes`.
+"""
 
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
@@ -21,15 +26,18 @@ class Settings:
     """How one agent is trained on one environment.
 
     Attributes:
-        algorithm: name of the model's class, one of ``CLASSES``.
+        algorithm: name of the model's class, one of
+            :data:`~ia_gym.experiments.settings.classes.CLASSES`.
         n_timesteps: questions to train on.
         model: arguments of the model's class.
         n_envs: environments side by side, for agents that step them.
         env_kwargs: arguments of the environment.
-        amplification: arguments of ``AmplificationCallback``; None to answer inline.
+        amplification: arguments of ``AmplificationCallback``; None for no callback: the agent then
+            answers the sub-questions itself.
         curriculum: arguments of ``Curriculum``; None for no curriculum.
-        target_accuracy: held-out accuracy at which to stop; None to go on.
-        patience: evaluations without a better accuracy after which to stop; None to go on.
+        target_accuracy: held-out accuracy, in (0, 1], at which to stop; None to use all timesteps.
+        patience: evaluations without a better accuracy after which to stop; None to use all
+            timesteps.
 
     Raises:
         ValueError: for a value that is not allowed; the message names it.
@@ -64,7 +72,7 @@ class Settings:
 
 
 def list_agents() -> list[str]:
-    """Agents that have a settings file, and their variants (``file-variant``)."""
+    """The agents that have a settings file, and their variants (``file-variant``), sorted."""
     names = []
     for entry in files(__name__).iterdir():
         if entry.name.endswith(".yaml"):
@@ -113,7 +121,12 @@ def list_tuned_envs(agent: str) -> list[str]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    """What a settings file holds."""
+    """The content of a settings file, to keep and to change."""
+    return deepcopy(_parse(name))
+
+
+@cache
+def _parse(name: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(
         files(__name__).joinpath(f"{name}.yaml").read_text("utf-8")
     )
