@@ -112,7 +112,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         content.setdefault("n_eval_questions", 4096)
         known = {key: content[key] for key in ("env_id", "agent", "seed", "settings")}
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} must be the run.json of a run: {error!r}") from error
+        raise ValueError(f"{path} must be the run.json of a run: {explain(error)}") from error
     return {**known, "n_eval_questions": content["n_eval_questions"]}
 
 
@@ -131,7 +131,7 @@ def read_result(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise KeyError("env_id, agent, seed and settings")
         float(content["final"]["eval/accuracy"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} must be the result.json of a run: {error!r}") from error
+        raise ValueError(f"{path} must be the result.json of a run: {explain(error)}") from error
     return content
 
 
@@ -146,8 +146,13 @@ def read_curve(path: str | os.PathLike[str]) -> pd.DataFrame:
         if curve.empty or not {"timesteps", "eval/accuracy"} <= set(curve.columns):
             raise KeyError("timesteps and eval/accuracy")
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} must be the curve.csv of a run: {error!r}") from error
+        raise ValueError(f"{path} must be the curve.csv of a run: {explain(error)}") from error
     return curve
+
+
+def explain(error: Exception) -> str:
+    """What is wrong with a file, for a message."""
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
