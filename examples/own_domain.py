@@ -60,13 +60,13 @@ class Expression(Domain):
         contexts["facts"][:, :size, 1] = rule[:, 1 : size + 1]
         return contexts
 
-    def question(self, kind, nodes):
+    def make_questions(self, kind, nodes):
         rows = np.stack([np.full_like(nodes, self.kind_symbol + kind), MODULUS + nodes], axis=-1)
         return rows * (nodes > 0)[..., None]  # a row of zeros is no question
 
     def sample_questions(self, rng, contexts, count, depths=None):
         allowed = np.isin(contexts["depth"], self.check_depths(depths))
-        return self.question(VALUE, pick(rng, allowed, count))
+        return self.make_questions(VALUE, pick(rng, allowed, count))
 
     def read(self, field, contexts, questions):  # of the node that is asked about
         return take(contexts[field], np.maximum(questions[..., 1] - MODULUS, 0))
@@ -89,8 +89,8 @@ class Expression(Domain):
     def ask(self, rng, round, contexts, questions, transcript):
         node, rule = np.maximum(questions[..., 1:] - MODULUS, 0), transcript.answers[..., :1]
         if round == 0:
-            return self.question(LOOK, node)
-        return self.question(VALUE, (2 * node + [0, 1]) * (rule >= self.operators[0]))
+            return self.make_questions(LOOK, node)
+        return self.make_questions(VALUE, (2 * node + [0, 1]) * (rule >= self.operators[0]))
 
     def answer(self, contexts, questions, transcript):
         rule, left, right = np.moveaxis(transcript.answers, -1, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from stable_baselines3.common.vec_env import VecEnv
 
 from ia_gym.agents.learners.answer_learner import AnswerLearner
-from ia_gym.files import write_whole
+from ia_gym.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
@@ -23,7 +23,7 @@ def save_checkpoint(model: AnswerLearner, folder: Path) -> None:
     """Write a checkpoint, and keep the one before it."""
     latest = folder / CHECKPOINT
     if latest.exists():
-        write_whole(folder / PREVIOUS, lambda aside: shutil.copyfile(latest, aside))
+        write_atomically(folder / PREVIOUS, lambda aside: shutil.copyfile(latest, aside))
     model.save(latest)
 
 

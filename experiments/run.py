@@ -40,7 +40,7 @@ from ia_gym.experiments.run_folder import CURVE, HUMAN, RESULT, RUN, read_curve
 from ia_gym.experiments.settings import Settings
 from ia_gym.experiments.settings.classes import CLASSES, resolve
 from ia_gym.experiments.signals import Interrupted, StopOnSignal
-from ia_gym.files import write_json, write_text, write_whole
+from ia_gym.files import write_json, write_text, write_atomically
 
 EVALUATIONS = 40
 """Evaluations in a run, evenly spaced."""
@@ -202,11 +202,11 @@ def make_callbacks(
 def save_model(model: BaseAlgorithm, folder: Path) -> None:
     """Write the trained agent, and the human predictor if it has one."""
     if isinstance(model, AnswerLearner):
-        model.save(folder / "model", to_go_on=False)
-        if isinstance(model, AmplifiedLearner) and model.apprentice is not None:
-            model.apprentice.overseer.save(folder / HUMAN)
+        model.save(folder / "model", resumable=False)
+        if isinstance(model, AmplifiedLearner) and model.predictor_trainer is not None:
+            model.predictor_trainer.overseer.save(folder / HUMAN)
     else:
-        write_whole(folder / "model.zip", model.save)
+        write_atomically(folder / "model.zip", model.save)
 
 
 def write_layout(

@@ -22,7 +22,7 @@ from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.envs.actions.games import make_action_env
 from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
 from ia_gym.experiments.settings.classes import CLASSES
-from ia_gym.networks.averaging import polyak_average
+from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.tensor_files import read_tensors
 
 RUN_FILES = ("result.json", "run.json")
@@ -116,7 +116,7 @@ def load_assistant(
         return None
     env: Any = make_action_env(game_of(settings["env_id"]), **settings["env_kwargs"])
     answering = (settings["amplification"] or {}).get("answering") or {}
-    policy = polyak_average(model.policy, 1)
+    policy = make_polyak_average(model.policy, 1)
     shown = env.overseer.information
     env.close()
     assistant = LearnedActionAssistant(policy.module, shown, **answering)  # type: ignore[arg-type]

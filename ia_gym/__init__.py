@@ -1,37 +1,25 @@
 """IA-Gym: Gymnasium environments for Iterated Amplification.
 
-Importing this package registers its environments with gymnasium: ``IA-<Domain>-v0`` at the
-domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-``, ``-N64-`` (the paper's size); and, with
-approval of actions, ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``.
+Importing this package registers its environments with Gymnasium:
+
+- ``IA-<Domain>-v0``, at the domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-v0`` and
+  ``-N64-v0`` (the largest size of the paper), for each domain in :mod:`ia_gym.domains`;
+- ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``, where an overseer approves of
+  actions (:mod:`ia_gym.actions`).
 """
 
-from importlib.util import find_spec
-
-import numpy as np
 from gymnasium.envs.registration import register
 
 from ia_gym.domains import DOMAINS, Domain
 
-__version__ = "0.1.0"
-
-if find_spec("ia_gym.envs") is None:
-    raise ImportError(
-        f"Python found the source folder {__path__[0]!r} of ia_gym, which lacks ia_gym.envs and "
-        "ia_gym.agents: install the package with `pip install -e .`, or leave the repository's "
-        "root if it is installed already"
-    )
-
-# Batches of contexts come and go by the megabyte. glibc gives such memory back to the system at
-# once, and getting it again, page by page, can take half the time; having seen a block of this
-# size freed, it keeps what is freed (see M_MMAP_THRESHOLD in its manual). Nothing is written here.
-np.empty(31 << 20, np.uint8)
+__version__ = "0.2.0"
 
 
 def register_domain(domain: type[Domain]) -> None:
     """Register the environments of a domain: at its base size, and at 16, 32 and 64 names.
 
     Args:
-        domain: a subclass of :class:`ia_gym.domains.Domain`; its ``name`` goes into the ids.
+        domain: a subclass of :class:`ia_gym.domains.Domain`. Its ``name`` becomes part of the ids.
     """
     for suffix, size in {"": domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
         register(

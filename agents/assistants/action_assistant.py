@@ -15,8 +15,8 @@ from stable_baselines3.common.torch_layers import create_mlp
 from torch import nn
 from torch.nn import functional as F
 
-from ia_gym.networks.averaging import polyak_average
-from ia_gym.networks.network_assistant import choose
+from ia_gym.networks.averaging import make_polyak_average
+from ia_gym.networks.network_assistant import sample_categorical
 from ia_gym.validation import check_number, check_range
 
 ASSISTANT = "assistant.safetensors"
@@ -100,7 +100,7 @@ class LearnedActionAssistant:
         self.batch_size = check_range("batch_size", batch_size, 1, 10**7)
         self.ent_coef = check_number("ent_coef", ent_coef, "[0, inf)")
         self.heads = AnswerHeads(policy, len(information), net_arch).to(policy.device)
-        self.average = polyak_average(self.heads, polyak_tau)
+        self.average = make_polyak_average(self.heads, polyak_tau)
         rate = check_number("learning_rate", learning_rate, "(0, inf)")
         self.optimizer = torch.optim.Adam(self.heads.parameters(), lr=rate)
 
@@ -123,7 +123,9 @@ class LearnedActionAssistant:
         self, observations: NDArray[Any], actions: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """See :class:`~ia_gym.actions.overseer.ActionAssistant`; sampled."""
-        answers: NDArray[np.int64] = choose(self._answer(observations, actions)[1], 1).cpu().numpy()
+        answers: NDArray[np.int64] = (
+            sample_categorical(self._answer(observations, actions)[1], 1).cpu().numpy()
+        )
         return answers
 
     @torch.no_grad()

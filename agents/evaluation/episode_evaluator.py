@@ -112,14 +112,14 @@ class EpisodeEvaluator:
             chosen = np.flatnonzero(playing & (rng.random() < JUDGED))
             if assistant is not None and len(chosen):
                 envs: Any = [venv.envs[i] for i in chosen]
-                approvals = venv.bench.judge(envs, actions[chosen]).approvals
+                approvals = venv.shared_overseer.judge(envs, actions[chosen]).approvals
                 judged.append((len(rewards), chosen, approvals))
             observations, reward, terminated, truncated, _ = venv.step(actions)
             rewards.append(np.where(playing, reward, 0))
             lengths += playing
             terminated_at_end |= playing & terminated
             playing &= ~(terminated | truncated)
-        discount = venv.bench.overseer.discount
+        discount = venv.shared_overseer.overseer.discount
         whole = np.array(rewards)
         mean_return = float(whole.sum(axis=0).mean())
         measured = {

@@ -43,7 +43,16 @@ def trace_episode(
         X's word, what H was shown, and the environment's own reward.
     """
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("step", "S", "A", "HowGood(S, A)", "seen", "X's word", "shown", "own reward"):
+    for heading in (
+        "step",
+        "S",
+        "A",
+        "HowGood(S, A)",
+        "observed",
+        "X's word",
+        "shown",
+        "own reward",
+    ):
         table.add_column(heading, justify="right")
     env = make_action_env(game, **{**env_kwargs, "reward": "approval"})
     env.set_assistant(assistant)
@@ -59,8 +68,8 @@ def trace_episode(
                 " ".join(f"{each:.3g}" for each in before) if len(before) <= LONGEST else "…",
                 str(int(action)),
                 f"{approval:.3f}",
-                f"{info['seen']:.3f}",
-                f"{approval - info['seen']:.3f}",
+                f"{info['observed']:.3f}",
+                f"{approval - info['observed']:.3f}",
                 "outcome" if assistant is None else env.overseer.information[info["information"]],
                 f"{info['own_reward']:g}",
             )

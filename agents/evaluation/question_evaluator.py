@@ -94,7 +94,7 @@ class QuestionEvaluator:
             ``accuracy_<class>``, such as ``accuracy_depth_3`` or ``accuracy_S_depth_3-5`` (rare
             depths are counted together, see ``Domain.merged_into``).
         """
-        return self._by_part(self.domain.correct(self.contexts, self.questions, answers))
+        return self._by_part(self.domain.is_correct(self.contexts, self.questions, answers))
 
     def _by_part(self, values: NDArray[Any]) -> dict[str, float]:
         """Means of ``values (B, 16)`` over all questions and over each part of them."""

@@ -31,7 +31,7 @@ from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.questions.spaces import answer_spaces
+from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.networks.answer_network import check_parameters
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.networks.tensor_files import read_tensors, write_tensors
@@ -113,7 +113,7 @@ class AnswerLearner(BaseAlgorithm):
         )
         self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
         self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
-        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf]")
+        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.curriculum_kwargs = curriculum
         if _init_setup_model:
             self._setup_model()
@@ -138,7 +138,7 @@ class AnswerLearner(BaseAlgorithm):
         self.domain: Domain = self.env.get_attr("domain")[0]
         self.overseer = ScriptedOverseer(self.domain)
         self.assistant = NetworkAssistant(
-            self.policy.slow_network, passes=self.policy.answer_passes
+            self.policy.average_network, passes=self.policy.answer_passes
         )
         kwargs = self.curriculum_kwargs
         self.curriculum = None if kwargs is None else Curriculum(self.domain, **kwargs)
@@ -165,7 +165,7 @@ class AnswerLearner(BaseAlgorithm):
             return {"size": None, "depths": None}
         return {"size": self.curriculum.size, "depths": self.curriculum.depths}
 
-    def ask_network(self, facts: Symbols, questions: Symbols) -> Tensor:
+    def compute_logits(self, facts: Symbols, questions: Symbols) -> Tensor:
         """Logits ``(B, Q, n_answers)`` of the network that is trained.
 
         Args:
@@ -178,11 +178,11 @@ class AnswerLearner(BaseAlgorithm):
 
     def fit(self, contexts: Contexts, questions: Symbols, targets: Symbols) -> None:
         """One gradient step towards the answers ``targets (B, Q)``, and one of the average."""
-        logits = self.ask_network(contexts["facts"], questions)
+        logits = self.compute_logits(contexts["facts"], questions)
         wanted = torch.as_tensor(targets, device=self.device)
         self.update(F.cross_entropy(logits.flatten(0, 1), wanted.flatten()))
         agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (targets != IDK)
-        self.follow_curriculum(contexts, questions, agrees.astype(float))
+        self.update_curriculum(contexts, questions, agrees.astype(float))
         self.logger.record("train/agreement", agrees.mean())
 
     def update(self, loss: Tensor) -> None:
@@ -195,7 +195,7 @@ class AnswerLearner(BaseAlgorithm):
         policy.average.update_parameters(policy.network)
         self.logger.record("train/loss", loss.item())
 
-    def follow_curriculum(
+    def update_curriculum(
         self, contexts: Contexts, questions: Symbols, successes: NDArray[np.float64]
     ) -> None:
         """Tell the curriculum how the answers did: ``successes (B, Q)`` in [0, 1]."""
@@ -228,7 +228,7 @@ class AnswerLearner(BaseAlgorithm):
             total_timesteps, callback, reset_num_timesteps, tb_log_name or type(self).__name__
         )
         if progress_bar:
-            bar = QuestionProgressBar()
+            bar = QuestionProgressBarCallback()
             bar.init_callback(self)
             callback = self._init_callback([callback, bar])
         callback.on_training_start(locals(), globals())
@@ -279,7 +279,7 @@ class AnswerLearner(BaseAlgorithm):
     # ------------------------------------------------------------ save and load
 
     def save(  # type: ignore[override]
-        self, path: str | os.PathLike[str], *_: Any, to_go_on: bool = True, **__: Any
+        self, path: str | os.PathLike[str], *_: Any, resumable: bool = True, **__: Any
     ) -> None:
         """Write one safetensors file: all that training needs to go on as if never stopped.
 
@@ -288,20 +288,22 @@ class AnswerLearner(BaseAlgorithm):
 
         Args:
             path: the file; ".safetensors" is added if it has no suffix.
-            to_go_on: False for the network that answers alone, in a file a fifth as large: it can
+            resumable: False for the network that answers alone, in a file a fifth as large: it can
                 be trained further, but not as if never stopped.
         """
         path = Path(path)
         path = path if path.suffix else path.with_suffix(".safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
-        answers = self.policy.slow_network.state_dict()
+        answers = self.policy.average_network.state_dict()
         tensors = {f"{ANSWERS}/{key}": value for key, value in answers.items()}
-        if to_go_on:
+        if resumable:
             tensors = {f"policy/{key}": value for key, value in self.policy.state_dict().items()}
             for key, value in self.policy.optimizer.tensors().items():
                 tensors[f"optimizer/{key}"] = value
-        if to_go_on and self.env is not None:
-            tensors |= {f"progress/{key}": value for key, value in self._progress().items()}
+        if resumable and self.env is not None:
+            tensors |= {
+                f"progress/{key}": value for key, value in self._collect_training_state().items()
+            }
         facts, question = read_spaces(self.observation_space)
         settings = {
             "learner": type(self).__name__,
@@ -375,7 +377,7 @@ class AnswerLearner(BaseAlgorithm):
         if arguments["learning_rate"] is None:  # a schedule of the caller's own is not saved
             del arguments["learning_rate"]
         model = cls(device=device, _init_setup_model=False, **arguments)
-        spaces = answer_spaces(**settings["spaces"])
+        spaces = make_spaces(**settings["spaces"])
         model.observation_space, model.action_space = spaces
         if env is not None:
             env = cls._wrap_env(env, verbose=0)
@@ -383,16 +385,16 @@ class AnswerLearner(BaseAlgorithm):
             model.set_env(env)
         model._setup_model()
         model.num_timesteps = settings["num_timesteps"]
-        if answers := under(tensors, ANSWERS):
+        if answers := select_prefix(tensors, ANSWERS):
             model.policy.network.load_state_dict(answers)
-            model.policy.slow_network.load_state_dict(answers)
+            model.policy.average_network.load_state_dict(answers)
         else:
-            model.policy.load_state_dict(under(tensors, "policy"))
-        model.policy.optimizer.load_tensors(under(tensors, "optimizer"))
-        progress = under(tensors, "progress")
+            model.policy.load_state_dict(select_prefix(tensors, "policy"))
+        model.policy.optimizer.load_tensors(select_prefix(tensors, "optimizer"))
+        progress = select_prefix(tensors, "progress")
         if env is not None and progress:
             model.rng.bit_generator.state = settings["random"]
-            model._go_on_from(progress)
+            model._restore_training_state(progress)
         return model
 
     def _check_size(self) -> None:
@@ -412,7 +414,7 @@ class AnswerLearner(BaseAlgorithm):
             "seed": self.seed,
         }
 
-    def _progress(self) -> dict[str, Tensor]:
+    def _collect_training_state(self) -> dict[str, Tensor]:
         """What training has changed beside the policy and ``rng``."""
         arrays = {f"overseer/{name}": getattr(self.overseer, name) for name in COUNTERS}
         arrays["work"] = np.array([self.steps, self.work, self.work_of_step])
@@ -422,15 +424,15 @@ class AnswerLearner(BaseAlgorithm):
         tensors = {key: torch.as_tensor(array) for key, array in arrays.items()}
         return {"torch": torch.get_rng_state(), **tensors}
 
-    def _go_on_from(self, progress: dict[str, Tensor]) -> None:
-        """Restore what :meth:`_progress` gave."""
+    def _restore_training_state(self, progress: dict[str, Tensor]) -> None:
+        """Restore what :meth:`_collect_training_state` gave."""
         torch.set_rng_state(progress["torch"])
         steps, self.work, self.work_of_step = progress["work"].tolist()
         self.steps = int(steps)
         for name in COUNTERS:
             setattr(self.overseer, name, int(progress[f"overseer/{name}"]))
         if self.curriculum is not None:
-            state = under(progress, "curriculum")
+            state = select_prefix(progress, "curriculum")
             self.curriculum.load_state_dict({key: value.numpy() for key, value in state.items()})
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
@@ -440,13 +442,13 @@ class AnswerLearner(BaseAlgorithm):
             self._read_domain()
 
 
-def under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+def select_prefix(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """The tensors whose keys begin with ``name/``, without that."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
 
 
-class QuestionProgressBar(ProgressBarCallback):
+class QuestionProgressBarCallback(ProgressBarCallback):
     """SB3's progress bar, counting questions instead of environment steps."""
 
     def _on_step(self) -> bool:

@@ -22,10 +22,10 @@ class AnswerSearch(ApprovalLearner):
     def train_step(self) -> None:
         """Find the best answer to each question, and train X on it."""
         batch = self.amplify(judging=True)
-        logits = self.ask_network(batch.contexts["facts"], batch.questions)
+        logits = self.compute_logits(batch.contexts["facts"], batch.questions)
         own = logits.argmax(dim=-1).cpu().numpy()
         if self.n_samples is None:
-            others = self.all_answers(batch)
+            others = self.list_answers(batch)
         else:
             allowed = self.domain.answer_mask(batch.questions)[..., 1:]
             draws = self.rng.random((self.n_samples, *allowed.shape)) * allowed
@@ -37,4 +37,4 @@ class AnswerSearch(ApprovalLearner):
         losses = F.cross_entropy(logits.flatten(0, 1), found.flatten(), reduction="none")
         self.update((losses * approvals.amax(dim=-1).flatten()).mean())
         successes = approvals[..., 0].cpu().numpy()
-        self.follow_curriculum(batch.contexts, batch.questions, successes.astype(float))
+        self.update_curriculum(batch.contexts, batch.questions, successes.astype(float))

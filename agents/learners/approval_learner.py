@@ -49,7 +49,7 @@ class ApprovalLearner(AmplifiedLearner):
 
         H' approves of an answer that equals its own.
         """
-        if self.apprentice is not None:
+        if self.predictor_trainer is not None:
             judged = (answers == batch.targets[..., None]) & (answers != IDK)
         else:
             case = batch.contexts, batch.questions, batch.transcript
@@ -58,7 +58,7 @@ class ApprovalLearner(AmplifiedLearner):
         self.logger.record("train/approval", judged.mean())
         return torch.as_tensor(judged, dtype=torch.float32, device=self.device)
 
-    def all_answers(self, batch: Batch) -> NDArray[np.int64]:
+    def list_answers(self, batch: Batch) -> NDArray[np.int64]:
         """Every answer but idk, to every question: ``(B, Q, n_answers - 1)``."""
         every = np.arange(IDK + 1, self.domain.n_answers)
         return np.tile(every, (*batch.targets.shape, 1))

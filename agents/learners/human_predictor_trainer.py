@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.answer_learner import under
+from ia_gym.agents.learners.answer_learner import select_prefix
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch
 from ia_gym.amplification.moving_averages import MovingAverages
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains.transcript import Symbols, Transcript
-from ia_gym.networks.averaging import polyak_average
+from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.optimizers import MuonAdamW
@@ -35,7 +35,7 @@ CATCH_UP = 4
 EVEN = 0.1
 """Share of the mean surprise that every record counts besides its own, when H' is trained."""
 
-SURPRISE = "surprise"
+PRIORITY = "priority"
 """Beside the records: how badly H' foretold each when it last saw it."""
 
 PREDICTOR_RATE = 3e-3
@@ -64,7 +64,7 @@ class HumanPredictorTrainer:
         predictor: H' as it is trained.
         overseer: its Polyak average in the place of H.
         records: interactions with H, one a row, by the names of ``HumanPredictor.loss``'s
-            arguments; and ``SURPRISE``.
+            arguments; and ``PRIORITY``.
 
     Raises:
         ValueError: for a number out of range.
@@ -88,7 +88,7 @@ class HumanPredictorTrainer:
         self.predictor = HumanPredictor(human.domain, **sizes).to(device)
         self.optimizer = MuonAdamW(self.predictor.parameters(), lr=PREDICTOR_RATE)
         # Its average asks: a slip in one of a dozen sub-questions spoils the answer.
-        self.average = polyak_average(self.predictor, polyak_tau=1 / 30)
+        self.average = make_polyak_average(self.predictor, polyak_tau=1 / 30)
         average = cast("HumanPredictor", self.average.module)
         self.overseer = LearnedOverseer(human.domain, average)
         self.records: dict[str, NDArray[Any]] = {}
@@ -102,7 +102,7 @@ class HumanPredictorTrainer:
 
         Wrongly is an interaction in which one sub-question, or the answer, is not H's.
         """
-        return float(self.wrong.means[0]) if self.wrong.full[0] else 1.0
+        return float(self.wrong.means[0]) if self.wrong.is_full[0] else 1.0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
         """Put a few questions of ``batch`` to H, and learn to do as H did.
@@ -118,15 +118,15 @@ class HumanPredictorTrainer:
             self.due -= 2 * pairs
             at_random = self.rng.integers(batch.targets.size, size=pairs)
             doubtful = np.argsort(self.overseer.confidence, axis=None)[:pairs]
-            self.ask_human(batch, assistant, at_random, telling=True)
-            self.ask_human(batch, assistant, doubtful, telling=False)
+            self.ask_human(batch, assistant, at_random, measuring=True)
+            self.ask_human(batch, assistant, doubtful, measuring=False)
             self.overseer.human_interactions = self.human.human_interactions
         if self.records:
             for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
-                self.fit()
+                self.train_on_records()
 
     def ask_human(
-        self, batch: Batch, assistant: Assistant, chosen: NDArray[np.int64], telling: bool
+        self, batch: Batch, assistant: Assistant, chosen: NDArray[np.int64], measuring: bool
     ) -> None:
         """Put questions to H and record what H does.
 
@@ -134,36 +134,36 @@ class HumanPredictorTrainer:
             batch: where the questions are from.
             assistant: who answers H's sub-questions.
             chosen: their places in it, counted through ``(B, Q)``.
-            telling: note whether H' would have done the same.
+            measuring: note whether H' would have done the same.
         """
         context, question = np.unravel_index(chosen, batch.targets.shape)
         contexts, questions = batch.contexts[context], batch.questions[context, question][:, None]
         transcript = amplify(self.human, assistant, self.rng, contexts, questions, judging=False)
         targets = self.human.answer(contexts, questions, transcript)
-        rows = record(questions, transcript, targets)
+        rows = make_records(questions, transcript, targets)
         tensors = {name: self._tensor(row) for name, row in rows.items()}
-        if telling:
-            same_questions, same_answer = self.overseer.predictor.foretold(**tensors)
+        if measuring:
+            same_questions, same_answer = self.overseer.predictor.match_predictions(**tensors)
             wrong = ~(same_questions.all(dim=1) & same_answer)
             self.wrong.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
         with torch.no_grad():
-            rows[SURPRISE] = self.predictor.loss(**tensors).cpu().numpy()
+            rows[PRIORITY] = self.predictor.loss(**tensors).cpu().numpy()
         for name, new in rows.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 
-    def fit(self) -> None:
+    def train_on_records(self) -> None:
         """One gradient step of H' on recorded interactions, the more surprising ones above all.
 
         As X learns, H comes to do what it rarely did before; drawn evenly, these few records would
         hardly be learned from (prioritized replay, Schaul et al. 2016).
         """
-        surprise = self.records[SURPRISE]
+        surprise = self.records[PRIORITY]
         shares = np.cumsum(surprise + EVEN * surprise.mean())
         chosen = np.searchsorted(shares, self.rng.random(self.batch_size) * shares[-1])
         parts = {
             name: self._tensor(rows[chosen])
             for name, rows in self.records.items()
-            if name != SURPRISE
+            if name != PRIORITY
         }
         losses = self.predictor.loss(**parts)
         self.optimizer.zero_grad()
@@ -191,8 +191,8 @@ class HumanPredictorTrainer:
         human = ScriptedOverseer(held_out.domain)
         transcript = amplify(human, assistant, rng, contexts, questions, judging=False)
         answers = human.answer(contexts, questions, transcript)
-        rows = record(questions, transcript, answers)
-        same = average.foretold(**{name: self._tensor(row) for name, row in rows.items()})
+        rows = make_records(questions, transcript, answers)
+        same = average.match_predictions(**{name: self._tensor(row) for name, row in rows.items()})
         return {
             "human/target_accuracy": held_out.score(targets)["accuracy"],
             "human/same_questions": float(same[0].float().mean()),
@@ -222,10 +222,10 @@ class HumanPredictorTrainer:
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Restore what :meth:`tensors` gave."""
-        self.predictor.load_state_dict(under(tensors, "predictor"))
-        self.average.load_state_dict(under(tensors, "average"))
-        self.optimizer.load_tensors(under(tensors, "optimizer"))
-        human = {key: value.numpy() for key, value in under(tensors, "human").items()}
+        self.predictor.load_state_dict(select_prefix(tensors, "predictor"))
+        self.average.load_state_dict(select_prefix(tensors, "average"))
+        self.optimizer.load_tensors(select_prefix(tensors, "optimizer"))
+        human = {key: value.numpy() for key, value in select_prefix(tensors, "human").items()}
         self.due, self.loss = float(human.pop("due")), float(human.pop("loss"))
         self.overseer.assistant_answers = int(human.pop("answered"))
         self.wrong.load_state_dict({key: human.pop(key) for key in ("values", "counts")})
@@ -233,7 +233,9 @@ class HumanPredictorTrainer:
         self.overseer.human_interactions = len(human.get("targets", ()))
 
 
-def record(questions: Symbols, transcript: Transcript, targets: Symbols) -> dict[str, NDArray[Any]]:
+def make_records(
+    questions: Symbols, transcript: Transcript, targets: Symbols
+) -> dict[str, NDArray[Any]]:
     """Interactions with H by the names of ``HumanPredictor.loss``'s arguments, one a row.
 
     Args:

@@ -40,14 +40,16 @@ class Reinforce(ApprovalLearner):
     def train_step(self) -> None:
         """Answer questions, let H judge the answers, and make the approved ones likelier."""
         batch = self.amplify(judging=True)
-        loss = self.policy_loss(batch, self.ask_network(batch.contexts["facts"], batch.questions))
+        loss = self.compute_policy_loss(
+            batch, self.compute_logits(batch.contexts["facts"], batch.questions)
+        )
         self.update(loss)
 
-    def policy_loss(self, batch: Batch, logits: Tensor) -> Tensor:
+    def compute_policy_loss(self, batch: Batch, logits: Tensor) -> Tensor:
         """Minus the approval to be had by ``logits (B, Q, n_answers)``, and minus their entropy."""
         log_p = logits.log_softmax(dim=-1)
         if self.n_samples is None:
-            answers = torch.as_tensor(self.all_answers(batch), device=self.device)
+            answers = torch.as_tensor(self.list_answers(batch), device=self.device)
             approvals = self.approvals(batch, answers.cpu().numpy())
             approval = (log_p.gather(-1, answers).exp() * approvals).sum(dim=-1)
             gain = approval.mean()
@@ -64,7 +66,7 @@ class Reinforce(ApprovalLearner):
             gain = (advantages * log_p.gather(-1, answers)).mean()
         entropy = -(log_p.exp() * log_p).sum(dim=-1).mean()
         successes = approval.detach().cpu().numpy().astype(float)
-        self.follow_curriculum(batch.contexts, batch.questions, successes)
+        self.update_curriculum(batch.contexts, batch.questions, successes)
         self.logger.record("train/entropy", entropy.item())
         loss: Tensor = -gain - self.ent_coef * entropy
         return loss

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ia_gym.agents.learners.answer_learner import under
+from ia_gym.agents.learners.answer_learner import select_prefix
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.domains.transcript import Symbols
 from ia_gym.networks.answer_network import AnswerNetwork
@@ -39,7 +39,7 @@ class ReinforceWithDemonstrations(Reinforce):
     Args:
         policy: see :class:`~ia_gym.agents.learners.reinforce.Reinforce`, as for all that follow but these.
         env: see there.
-        seed_steps: steps of imitation alone, at first.
+        pretraining_steps: steps of imitation alone, at first.
         demo_share: demonstrated contexts in a step, as a share of ``n_contexts``.
         buffer_steps: steps whose demonstrations are kept.
         rl_weight: of the approval term, once the buffer is seeded.
@@ -58,7 +58,7 @@ class ReinforceWithDemonstrations(Reinforce):
         self,
         policy: Any = "MultiInputPolicy",
         env: Any = None,
-        seed_steps: int = 50,
+        pretraining_steps: int = 50,
         demo_share: float = 0.25,
         buffer_steps: int = 20,
         rl_weight: float = 1.0,
@@ -75,7 +75,7 @@ class ReinforceWithDemonstrations(Reinforce):
             check_number("imitation_weight", weight, "[0, inf)")
         if max_drift is not None:
             check_number("max_drift", max_drift, "[0, inf)")
-        self.seed_steps = check_range("seed_steps", seed_steps, 0, 10**9)
+        self.pretraining_steps = check_range("pretraining_steps", pretraining_steps, 0, 10**9)
         self.buffer_steps = check_range("buffer_steps", buffer_steps, 1, 10**6)
         self.demo_share = demo_share
         self.rl_weight = rl_weight
@@ -100,12 +100,12 @@ class ReinforceWithDemonstrations(Reinforce):
         n = len(batch.contexts)
         facts = np.concatenate([batch.contexts["facts"], shown.facts])
         questions = np.concatenate([batch.questions, shown.questions])
-        logits = self.ask_network(facts, questions)
+        logits = self.compute_logits(facts, questions)
         wanted = torch.as_tensor(shown.targets, device=self.device).flatten()
         imitation = F.cross_entropy(logits[n:].flatten(0, 1), wanted)
         loss = self._scheduled(self.imitation_weight) * imitation
-        approval = self.policy_loss(batch, logits[:n])
-        if self.steps >= self.seed_steps:
+        approval = self.compute_policy_loss(batch, logits[:n])
+        if self.steps >= self.pretraining_steps:
             loss = loss + self.rl_weight * approval
         if self.reference is not None:
             loss = loss + self._drift(self.reference, facts, questions, logits, wanted)
@@ -160,13 +160,13 @@ class ReinforceWithDemonstrations(Reinforce):
 
     def _arguments(self) -> dict[str, Any]:
         names = (
-            *("seed_steps", "demo_share", "buffer_steps", "rl_weight", "imitation_weight"),
+            *("pretraining_steps", "demo_share", "buffer_steps", "rl_weight", "imitation_weight"),
             *("max_drift", "drift_coef"),
         )
         return {**super()._arguments(), **{name: getattr(self, name) for name in names}}
 
-    def _progress(self) -> dict[str, Tensor]:
-        progress = super()._progress()
+    def _collect_training_state(self) -> dict[str, Tensor]:
+        progress = super()._collect_training_state()
         for name, parts in zip(
             Demonstrations._fields, zip(*self.buffer, strict=True), strict=False
         ):
@@ -178,12 +178,12 @@ class ReinforceWithDemonstrations(Reinforce):
                 progress[f"reference_optimizer/{key}"] = value
         return progress
 
-    def _go_on_from(self, progress: dict[str, Tensor]) -> None:
-        super()._go_on_from(progress)
-        buffer = under(progress, "buffer")
+    def _restore_training_state(self, progress: dict[str, Tensor]) -> None:
+        super()._restore_training_state(progress)
+        buffer = select_prefix(progress, "buffer")
         if buffer:
             columns = (buffer[name].numpy() for name in Demonstrations._fields)
             self.buffer.extend(Demonstrations(*row) for row in zip(*columns, strict=True))
         if self.reference is not None:
-            self.reference.load_state_dict(under(progress, "reference"))
-            self.reference_optimizer.load_tensors(under(progress, "reference_optimizer"))
+            self.reference.load_state_dict(select_prefix(progress, "reference"))
+            self.reference_optimizer.load_tensors(select_prefix(progress, "reference_optimizer"))

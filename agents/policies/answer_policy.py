@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ia_gym.agents.policies.facts_extractor import read_pairs, read_spaces
 from ia_gym.networks.answer_network import AnswerNetwork
-from ia_gym.networks.averaging import polyak_average
-from ia_gym.networks.network_assistant import choose
+from ia_gym.networks.averaging import make_polyak_average
+from ia_gym.networks.network_assistant import sample_categorical
 from ia_gym.networks.optimizers import MuonAdamW
 from ia_gym.validation import check_range
 
@@ -52,7 +52,7 @@ class AnswerPolicy(BasePolicy):
             int(action_space.n),
             **sizes,
         )
-        self.average = polyak_average(self.network, polyak_tau)
+        self.average = make_polyak_average(self.network, polyak_tau)
         passes = self.network.fact_passes if answer_passes is None else answer_passes
         self.answer_passes = check_range("answer_passes", passes, 1, 1000)
         self.optimizer: MuonAdamW = MuonAdamW(self.network.parameters(), lr=lr_schedule(1))
@@ -60,10 +60,10 @@ class AnswerPolicy(BasePolicy):
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         assert isinstance(observation, dict)
         facts, questions = observation["facts"].long(), observation["question"].long()
-        logits = read_pairs(self.slow_network, facts, questions, self.answer_passes)
-        return choose(logits, 0 if deterministic else 1)
+        logits = read_pairs(self.average_network, facts, questions, self.answer_passes)
+        return sample_categorical(logits, 0 if deterministic else 1)
 
     @property
-    def slow_network(self) -> AnswerNetwork:
+    def average_network(self) -> AnswerNetwork:
         """The network inside ``average``."""
         return cast("AnswerNetwork", self.average.module)

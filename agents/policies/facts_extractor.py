@@ -11,7 +11,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from ia_gym.envs.questions.spaces import FactsBox
-from ia_gym.networks.answer_network import Encoded, FactsNetwork
+from ia_gym.networks.answer_network import EncodedFacts, FactsNetwork
 
 
 class FactsExtractor(BaseFeaturesExtractor):
@@ -74,9 +74,9 @@ class EncodingCache:
         """Whether ``facts (n, F·L)`` look like the batch of a vector environment, one a row."""
         if self.facts is not None and self.facts.shape == facts.shape:
             return True
-        return 2 * len(distinct_rows(facts)[0]) > len(facts)
+        return 2 * len(find_distinct_rows(facts)[0]) > len(facts)
 
-    def encode(self, facts: Tensor) -> Encoded:
+    def encode(self, facts: Tensor) -> EncodedFacts:
         """What ``network.encode`` gives for ``facts (n, F·L)``."""
         # Any update of the network moves this vector too, also one that bypasses autograd.
         stamp = self.network.fact_norm.weight
@@ -91,7 +91,7 @@ class EncodingCache:
             if changed.all():
                 self.encoded = encoded
             else:
-                for kept, new in zip(self.encoded.parts(), encoded.parts(), strict=True):
+                for kept, new in zip(self.encoded.tensors(), encoded.tensors(), strict=True):
                     kept[changed] = new
             self.facts, self.stamp = facts.clone(), stamp.detach().clone()
         return self.encoded
@@ -108,7 +108,7 @@ def read_pairs(
 
     Each distinct context is encoded once, in ``passes``. Shape ``(n, ...)``.
     """
-    first, inverse = distinct_rows(facts)
+    first, inverse = find_distinct_rows(facts)
     contexts = facts[first].view(-1, *network.fact_shape)
     # Lay each context's questions side by side: (contexts, most questions of one, Lq).
     order = inverse.argsort(stable=True)
@@ -139,7 +139,7 @@ def read_spaces(observation_space: spaces.Space[Any]) -> tuple[FactsBox, spaces.
     )
 
 
-def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+def find_distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Indices of one row of each distinct kind, and for each row which kind it is.
 
     Rows are told apart by a random 64-bit fingerprint, since sorting one number a row is far

@@ -16,8 +16,8 @@ from stable_baselines3.common.policies import BasePolicy
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.evaluator import Predictor
-from ia_gym.files import write_whole
-from ia_gym.networks.averaging import polyak_average
+from ia_gym.files import write_atomically
+from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.validation import check_number, check_range
 
 
@@ -70,7 +70,7 @@ class AmplificationCallback(BaseCallback):
         # As SB3 loads a policy; one that has been trained holds tensors that cannot be copied.
         fresh = type(policy)(**policy._get_constructor_parameters()).to(self.model.device)
         fresh.load_state_dict(policy.state_dict())
-        self.average = polyak_average(fresh, self.polyak_tau)
+        self.average = make_polyak_average(fresh, self.polyak_tau)
         self.rollouts = 0
         self.assistant = self._make_assistant()
         self.kept: Any = self.average
@@ -117,4 +117,4 @@ class AmplificationCallback(BaseCallback):
 
     def _on_training_end(self) -> None:
         if self.path is not None:
-            write_whole(self.path, lambda aside: save_model(self.kept, str(aside)))
+            write_atomically(self.path, lambda aside: save_model(self.kept, str(aside)))

@@ -30,7 +30,7 @@ class HumanPredictorCallback(BaseCallback):
             other arguments of ``HumanPredictorTrainer``.
 
     Attributes:
-        apprentice: H'.
+        predictor_trainer: H'.
     """
 
     def __init__(
@@ -50,16 +50,18 @@ class HumanPredictorCallback(BaseCallback):
         domain = self.training_env.get_attr("domain")[0]
         self.rng = np.random.default_rng(self.seed)
         human = ScriptedOverseer(domain)
-        self.apprentice = HumanPredictorTrainer(human, self.rng, self.model.device, **self.kwargs)
+        self.predictor_trainer = HumanPredictorTrainer(
+            human, self.rng, self.model.device, **self.kwargs
+        )
         self.assistant = PolicyAssistant(cast("Predictor", self.model.policy), domain=domain)
-        self.training_env.env_method("set_overseer", self.apprentice.overseer)
+        self.training_env.env_method("set_overseer", self.predictor_trainer.overseer)
 
     def _on_rollout_start(self) -> None:
-        overseer = self.apprentice.overseer
+        overseer = self.predictor_trainer.overseer
         batch = sample_batch(overseer, self.assistant, self.rng, *self.sizes)
-        self.apprentice.learn(batch, self.assistant)
-        self.logger.record("human/error", self.apprentice.error)
-        self.logger.record("human/loss", self.apprentice.loss)
+        self.predictor_trainer.learn(batch, self.assistant)
+        self.logger.record("human/error", self.predictor_trainer.error)
+        self.logger.record("human/loss", self.predictor_trainer.loss)
 
     def _on_step(self) -> bool:
         return True

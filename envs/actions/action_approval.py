@@ -19,7 +19,7 @@ from ia_gym.envs.actions.env_copies import (
     Copier,
     Env,
     check_copies,
-    copier_for,
+    choose_copier,
 )
 
 RewardMode = Literal["approval", "truth"]
@@ -29,7 +29,7 @@ RECORDED = 65_536
 """Judgements kept for an assistant to learn from, if nobody takes them."""
 
 
-class Bench:
+class SharedOverseer:
     """The overseer's place beside one environment, or beside all of a vector: one engine for both.
 
     Args:
@@ -69,7 +69,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
 
     Observation and action spaces are those of ``env``. Infos have besides, after a step:
     ``approval``, ``own_reward`` (the environment's), ``information`` (what H was shown, by its
-    place in ``overseer.information``), ``seen`` (the part of the approval that H saw itself; the
+    place in ``overseer.information``), ``observed`` (the part of the approval that H saw itself; the
     rest is X's word) and, where H was asked, ``usefulness`` (how useful it called the information).
 
     Args:
@@ -78,9 +78,9 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         reward: "approval", or "truth" for the environment's own reward, without an overseer.
         simulator: copies an environment with its state; default by ``copy.deepcopy``, or by the
             emulator for Atari games.
-        bench: the overseer's, shared with other environments; default one of its own.
-        **options: ``look_ahead``, ``rounds``, ``discount``, ``information``, ``fuller_rounds``,
-            ``judged`` and ``value``, of :class:`~ia_gym.actions.overseer.ActionOverseer`.
+        shared_overseer: the overseer's, shared with other environments; default one of its own.
+        **options: ``look_ahead``, ``n_copies``, ``discount``, ``information``, ``n_usefulness_copies``,
+            ``usefulness_rate`` and ``value``, of :class:`~ia_gym.actions.overseer.ActionOverseer`.
 
     Raises:
         ValueError: for an argument out of range, other spaces, or (at the first reset) an
@@ -92,7 +92,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         env: Env,
         reward: RewardMode = "approval",
         simulator: Copier | None = None,
-        bench: Bench | None = None,
+        shared_overseer: SharedOverseer | None = None,
         **options: Any,
     ) -> None:
         super().__init__(env)
@@ -109,8 +109,8 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         if simulator is not None and not callable(simulator):
             raise ValueError(f"simulator must be a function (env, rng), got {simulator!r}")
         self.reward_mode = reward
-        self.bench = bench or Bench(**options)
-        self.copier = simulator or copier_for(env)
+        self.shared_overseer = shared_overseer or SharedOverseer(**options)
+        self.copier = simulator or choose_copier(env)
         self.copies_random = np.random.default_rng()
         self.observation: Any = None
         self.pending: dict[str, Any] | None = None
@@ -124,7 +124,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         missing = [name for name in ANSWERS if not callable(getattr(assistant, name, None))]
         if assistant is not None and missing:
             raise ValueError(f"assistant must be None or answer {ANSWERS}, lacks {missing}")
-        self.bench.assistant = assistant
+        self.shared_overseer.assistant = assistant
 
     def take_records(self) -> list[dict[str, NDArray[Any]]]:
         """What H judged since this was last called, for X to learn from.
@@ -132,18 +132,18 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         One dict a step: ``observations (B, ...)``, ``actions (B,)``, and the fields of
         :class:`~ia_gym.actions.overseer.Judgements`.
         """
-        records, self.bench.records = self.bench.records, []
+        records, self.shared_overseer.records = self.shared_overseer.records, []
         return records
 
     @property
     def assistant(self) -> ActionAssistant | None:
         """X, if there is one."""
-        return self.bench.assistant
+        return self.shared_overseer.assistant
 
     @property
     def overseer(self) -> ActionOverseer:
         """H."""
-        return self.bench.overseer
+        return self.shared_overseer.overseer
 
     @property
     def human_interactions(self) -> int:
@@ -179,7 +179,9 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
     def step(self, action: np.int64) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Let H judge the action, then take it."""
         if self.reward_mode == "approval" and self.pending is None:
-            self.pending = each(self.bench.judge([self], checked(self, [action])))[0]
+            self.pending = split_judgements(
+                self.shared_overseer.judge([self], check_actions(self, [action]))
+            )[0]
         judged, self.pending = self.pending or {}, None
         self.observation, own, terminated, truncated, info = self.env.step(action)
         reward = float(judged.get("approval", own))
@@ -206,13 +208,13 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         simulator: Copier | None = None,
         **options: Any,
     ) -> None:
-        bench = Bench(**options)
+        shared_overseer = SharedOverseer(**options)
 
         def wrapped(make: Callable[[], Env]) -> Callable[[], ActionApproval]:
-            return lambda: ActionApproval(make(), reward, simulator, bench)
+            return lambda: ActionApproval(make(), reward, simulator, shared_overseer)
 
         super().__init__([wrapped(make) for make in env_fns], autoreset_mode=autoreset_mode)
-        self.bench = bench
+        self.shared_overseer = shared_overseer
         self._ended = np.zeros(self.num_envs, bool)
 
     def reset(
@@ -228,19 +230,19 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         """Let H judge all actions at once, then take them."""
         envs: Sequence[Any] = self.envs
         if envs[0].reward_mode == "approval":
-            taken = checked(envs[0], actions, self.num_envs)
+            taken = check_actions(envs[0], actions, self.num_envs)
             resets = self._ended & (self.autoreset_mode == AutoresetMode.NEXT_STEP)
             acting = np.flatnonzero(~resets).tolist()
             if acting:
-                judged = self.bench.judge([envs[i] for i in acting], taken[acting])
-                for i, one in zip(acting, each(judged), strict=True):
+                judged = self.shared_overseer.judge([envs[i] for i in acting], taken[acting])
+                for i, one in zip(acting, split_judgements(judged), strict=True):
                     envs[i].pending = one
         result = super().step(actions)
         self._ended = result[2] | result[3]
         return result
 
 
-def checked(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int64]:
+def check_actions(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int64]:
     """``actions (n,)`` as whole numbers.
 
     Raises:
@@ -261,10 +263,10 @@ def checked(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int6
     return array.astype(np.int64)
 
 
-def each(judged: Judgements) -> list[dict[str, Any]]:
+def split_judgements(judged: Judgements) -> list[dict[str, Any]]:
     """Judgements of several actions as the infos of one each."""
-    names = ("approval", "information", "seen", "usefulness")
-    columns = (judged.approvals, judged.information, judged.seen, judged.usefulness)
+    names = ("approval", "information", "observed", "usefulness")
+    columns = (judged.approvals, judged.information, judged.observed, judged.usefulness)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     infos = [dict(zip(names, row, strict=True)) for row in rows]
     for info in infos:

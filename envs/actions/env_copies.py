@@ -45,7 +45,7 @@ class DeepCopier:
     def __call__(self, env: Env, rng: np.random.Generator) -> Env:
         """The copy."""
         rng = np.random.default_rng(rng.integers(2**63))  # however much is drawn for this copy
-        memo = known_parts(env, rng)
+        memo = map_shared_parts(env, rng)
         known = set(memo)
         base = env.unwrapped
         for name in self.shared:
@@ -68,7 +68,7 @@ class DeepCopier:
         return copied
 
 
-def known_parts(env: Env, rng: np.random.Generator) -> dict[int, Any]:
+def map_shared_parts(env: Env, rng: np.random.Generator) -> dict[int, Any]:
     """What ``copy.deepcopy`` need not copy of ``env``, as a memo: that would take most of the time.
 
     Copies share the specs, and spaces that nobody has drawn from; generators are made anew, first
@@ -121,10 +121,10 @@ class AtariCopier:
         emulator = self._emulators[self._used]
         self._used += 1
         emulator.restore_state(base.clone_state())
-        return copy.deepcopy(env, known_parts(env, rng) | {id(base): emulator})
+        return copy.deepcopy(env, map_shared_parts(env, rng) | {id(base): emulator})
 
 
-def copier_for(env: Env) -> Copier:
+def choose_copier(env: Env) -> Copier:
     """The copier that fits ``env``."""
     return AtariCopier() if hasattr(env.unwrapped, "ale") else DeepCopier()
 

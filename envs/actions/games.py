@@ -23,21 +23,21 @@ HEIGHT = 14
 """The place of its height in the console's memory."""
 
 
-def frozen_lake() -> Env:
+def make_frozen_lake() -> Env:
     """FrozenLake 8x8, slippery."""
     return gym.make("FrozenLake8x8-v1", disable_env_checker=True)
 
 
 @cache
-def frozen_lake_success() -> float:
+def compute_frozen_lake_success() -> float:
     """How often the best policy (by value iteration, for a discount of 0.99) finds the goal.
 
     Within the 200 steps of an episode; from the environment's transition table, not by playing.
     """
-    env = frozen_lake()
+    env = make_frozen_lake()
     base: Any = env.unwrapped
     table = TransitionTable(base.P)
-    best = table.optimal(0.99).argmax(axis=1)
+    best = table.solve_optimal_values(0.99).argmax(axis=1)
     at = np.arange(len(best)), best
     there = np.array(base.initial_state_distrib, float)
     found = 0.0
@@ -49,12 +49,12 @@ def frozen_lake_success() -> float:
     return found
 
 
-def cart_pole() -> Env:
+def make_cart_pole() -> Env:
     """CartPole."""
     return gym.make("CartPole-v1", disable_env_checker=True)
 
 
-def freeway() -> Env:
+def make_freeway() -> Env:
     """Atari's Freeway, seen as the console's 128 bytes of memory, each scaled to [0, 1].
 
     Raises:
@@ -84,7 +84,7 @@ class ScaledMemory(gym.ObservationWrapper[Any, Any, Any]):
         return (observation / 255).astype(np.float32)
 
 
-def road_gained(outcomes: Outcomes) -> Floats:
+def value_road_progress(outcomes: Outcomes) -> Floats:
     """What the overseer values in Freeway: the score, and ground gained on the way to it.
 
     The ground counts as a potential (Ng, Harada and Russell, 1999), which leaves the best policy
@@ -118,11 +118,11 @@ class Game:
 
 GAMES = {
     "FrozenLake": Game(
-        frozen_lake, frozen_lake_success, 256, {"simulator": DeepCopier(shared=("P",))}
+        make_frozen_lake, compute_frozen_lake_success, 256, {"simulator": DeepCopier(shared=("P",))}
     ),
-    "CartPole": Game(cart_pole, lambda: 500.0, 16),
+    "CartPole": Game(make_cart_pole, lambda: 500.0, 16),
     # Mnih et al. (2015) report 29.6 for people; 34 is what the best agents come to.
-    "Freeway": Game(freeway, lambda: 34.0, 4, {"value": road_gained}),
+    "Freeway": Game(make_freeway, lambda: 34.0, 4, {"value": value_road_progress}),
 }
 """By name, as in the ids ``IA-<name>-v0``."""
 

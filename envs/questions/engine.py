@@ -116,7 +116,7 @@ class Engine:
         self.root_classes = np.zeros((n, k), np.int64)
         self.can_earn = np.zeros((n, k), bool)
         self.prepared = np.zeros((n, k), bool)  # whether H has asked all it wants to
-        self.transcripts = Transcript.empty((n, k), domain.slots, domain.question_length)
+        self.transcripts = Transcript.empty((n, k), domain.n_slots, domain.question_length)
         self.rounds_opened = np.zeros(n, np.int64)  # of the script for the current root question
         self.cursor = np.zeros(n, np.int64)  # the current root question
         self._draw(self.all_rows)
@@ -221,7 +221,7 @@ class Engine:
             opened = self.rounds_opened[rows]  # a copy: a round opened here waits for its answers
             for round in np.unique(opened):
                 ready = rows[opened == round]
-                if round == len(self.domain.rounds):
+                if round == len(self.domain.round_slots):
                     self.prepared[ready, self.cursor[ready]] = True
                 else:
                     self._open_round(int(round), ready)
@@ -249,7 +249,7 @@ class Engine:
         root = self.is_root[rows]
         if self.overseer is None:
             questions = self.questions[rows][:, None]
-            correct = self.domain.correct(self.contexts[rows], questions, answers[:, None])
+            correct = self.domain.is_correct(self.contexts[rows], questions, answers[:, None])
             return Outcome(correct[:, 0].astype(np.float64), approvals, targets)
         subs = rows[~root]
         if len(subs):

@@ -14,11 +14,11 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from ia_gym.domains import Domain
-from ia_gym.envs.questions.rendering import draw_scene, scene_text
-from ia_gym.envs.questions.shared_interface import Observation, QuestionEngineMixin
+from ia_gym.envs.questions.rendering import draw_scene, format_scene
+from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
 
 
-class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
+class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     """One question, one episode: ``reset`` asks, one ``step`` answers.
 
     The reward is how far the amplified overseer approves of the answer. With the default
@@ -123,9 +123,9 @@ class QuestionEnv(QuestionEngineMixin, gym.Env[Observation, np.int64]):
         if self.render_mode == "rgb_array":
             return draw_scene(self._scene(0, *self._last))
         if self.render_mode == "ansi":
-            return scene_text(self._scene(0, *self._last))
+            return format_scene(self._scene(0, *self._last))
         return None  # "human" prints as it goes
 
     def _print_scene(self) -> None:
         """What render mode "human" does after each reset and step."""
-        print(scene_text(self._scene(0, *self._last)), end="\n\n")
+        print(format_scene(self._scene(0, *self._last)), end="\n\n")

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.questions.engine import Outcome
-from ia_gym.envs.questions.rendering import draw_scene, scene_text
-from ia_gym.envs.questions.shared_interface import Observation, QuestionEngineMixin
+from ia_gym.envs.questions.rendering import draw_scene, format_scene
+from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
 from ia_gym.validation import check_range
 
 
-class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDArray[Any]]):
+class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArray[Any]]):
     """``num_envs`` copies of :class:`QuestionEnv`, batched, with one trust gate for all.
 
     Args:
@@ -171,7 +171,7 @@ class QuestionVectorEnv(QuestionEngineMixin, VectorEnv[Observation, Symbols, NDA
             return None
         if not self._ready:
             raise ResetNeeded("render() needs questions to show: call reset() first")
-        show = draw_scene if self.render_mode == "rgb_array" else scene_text
+        show = draw_scene if self.render_mode == "rgb_array" else format_scene
         return tuple(show(self._scene(row)) for row in range(self.num_envs))
 
     # gymnasium's Sync and AsyncVectorEnv have these three; users expect them of any vector.

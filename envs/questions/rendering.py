@@ -40,7 +40,7 @@ class Scene:
     truth: int
 
 
-def transcript_lines(scene: Scene) -> list[str]:
+def format_transcript(scene: Scene) -> list[str]:
     """One line a sub-question."""
     domain, transcript = scene.domain, scene.transcript
     if transcript is None:
@@ -57,7 +57,7 @@ def transcript_lines(scene: Scene) -> list[str]:
     return lines
 
 
-def answer_line(scene: Scene) -> str:
+def format_answer(scene: Scene) -> str:
     """What the agent answered, and what came of it."""
     if scene.answer is None:
         return "answer due"
@@ -69,17 +69,17 @@ def answer_line(scene: Scene) -> str:
     return f"{line}, noted for H"
 
 
-def scene_text(scene: Scene) -> str:
+def format_scene(scene: Scene) -> str:
     """The scene as a few lines of text."""
     domain = scene.domain
     lines = [
         f"context   {domain.context_text(scene.context)}",
         f"question  {domain.question_text(scene.root)}",
-        *transcript_lines(scene),
+        *format_transcript(scene),
     ]
     if not scene.is_root:
         lines.append(f"asked of the agent: {domain.question_text(scene.question)}")
-    return "\n".join([*lines, answer_line(scene)])
+    return "\n".join([*lines, format_answer(scene)])
 
 
 def draw_scene(scene: Scene) -> NDArray[np.uint8]:
@@ -93,7 +93,7 @@ def draw_scene(scene: Scene) -> NDArray[np.uint8]:
     scene.domain.draw(scene.context, picture)
     asked = scene.domain.question_text(scene.question)
     figure.suptitle(f"{asked} = ?" if scene.answer is None else asked)
-    lines = [*transcript_lines(scene), "", answer_line(scene)]
+    lines = [*format_transcript(scene), "", format_answer(scene)]
     if not scene.is_root:
         lines.insert(0, f"a sub-question of {scene.domain.question_text(scene.root)}")
     figure.text(0.05, 0.34, "\n".join(lines), va="top", family="monospace")

@@ -12,13 +12,13 @@ from ia_gym.amplification.overseers import Overseer
 from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.questions.engine import Engine, Outcome, make_engine
 from ia_gym.envs.questions.rendering import Scene
-from ia_gym.envs.questions.spaces import answer_spaces
+from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.validation import check_range
 
 Observation = dict[str, NDArray[np.int64]]
 
 
-class QuestionEngineMixin:
+class QuestionInterface:
     """What both faces share: arguments, spaces, observations, infos, the assistant."""
 
     engine: Engine
@@ -37,7 +37,7 @@ class QuestionEngineMixin:
 
     def _single_spaces(self) -> tuple[Any, Any]:
         domain = self.domain
-        return answer_spaces(
+        return make_spaces(
             domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
         )
 

@@ -7,7 +7,7 @@ from gymnasium import spaces
 
 from ia_gym.validation import check_range
 
-MOST = 10**7
+MAX_COUNT = 10**7
 """Of symbols, and of numbers in an observation."""
 
 
@@ -32,7 +32,7 @@ class FactsBox(spaces.Box):
         return f"FactsBox({self.high.flat[0]}, rows={self.rows}, row_length={self.row_length})"
 
 
-def answer_spaces(
+def make_spaces(
     n_symbols: int, rows: int, row_length: int, question_length: int, n_answers: int
 ) -> tuple[spaces.Dict, spaces.Discrete]:
     """Observation and action space of a question environment.
@@ -47,10 +47,10 @@ def answer_spaces(
     Raises:
         ValueError: for a number out of range.
     """
-    check_range("n_symbols", n_symbols, 1, MOST)
-    check_range("rows * row_length", rows * row_length, 1, MOST)
-    check_range("question_length", question_length, 1, MOST)
-    check_range("n_answers", n_answers, 1, MOST)
+    check_range("n_symbols", n_symbols, 1, MAX_COUNT)
+    check_range("rows * row_length", rows * row_length, 1, MAX_COUNT)
+    check_range("question_length", question_length, 1, MAX_COUNT)
+    check_range("n_answers", n_answers, 1, MAX_COUNT)
     top = n_symbols - 1
     question = spaces.Box(0, top, (question_length,), np.int64)
     facts = FactsBox(top, rows, row_length)

@@ -159,7 +159,7 @@ def print_trace(
     assistant = PolicyAssistant(agent, deterministic=True, domain=domain)
     if question is None:
         answers = assistant.answer(held_out.contexts, held_out.questions)
-        wrong = ~domain.correct(held_out.contexts, held_out.questions, answers)
+        wrong = ~domain.is_correct(held_out.contexts, held_out.questions, answers)
         question = int(wrong.ravel().argmax())
     check_range("question", question, 0, held_out.n_questions - 1)
     row, column = divmod(question, QUESTIONS_PER_CONTEXT)

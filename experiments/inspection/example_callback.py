@@ -68,7 +68,7 @@ class ShowingCallback(BaseCallback):
         few = slice(0, 8)
         contexts, questions = held_out.contexts[few], held_out.questions[few]
         answers = assistant.answer(contexts, questions)
-        wrong = ~domain.correct(contexts, questions, answers)
+        wrong = ~domain.is_correct(contexts, questions, answers)
         row, column = divmod(int(wrong.ravel().argmax()), QUESTIONS_PER_CONTEXT)
         context, question = contexts[row : row + 1], questions[row, column]
         console = Console(width=100, record=True, file=io.StringIO())

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from ia_gym.actions.overseer import ActionOverseer
 from ia_gym.actions.transition_table import TabularAssistant, TransitionTable
-from ia_gym.envs.actions.games import frozen_lake
+from ia_gym.envs.actions.games import make_frozen_lake
 from ia_gym.experiments.provenance import describe_command, describe_commit
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
@@ -54,14 +54,14 @@ def learn(
         values) and ``value`` (discounted, of X's policy from the start); and in ``optimal`` what
         that could be at best.
     """
-    base: Any = frozen_lake().unwrapped
+    base: Any = make_frozen_lake().unwrapped
     table = TransitionTable(base.P)
     n_states, n_actions = table.weights.shape[:2]
     states = np.repeat(np.arange(n_states), n_actions)
     actions = np.tile(np.arange(n_actions), n_states)
     simulator = TransitionTable(base.P, states)
     overseer = ActionOverseer(look_ahead=depth, information=("rollout",))
-    best = table.optimal(overseer.discount)
+    best = table.solve_optimal_values(overseer.discount)
     rng = np.random.default_rng(seed)
     assistant = TabularAssistant(
         np.zeros((n_states, n_actions)), preferences=rng.normal(0, 1e-3, (n_states, n_actions))
@@ -73,7 +73,9 @@ def learn(
         curves["error"].append(round(float(np.sqrt(np.mean((answers - best) ** 2))), 6))
         policy = assistant.preferences.argmax(axis=1)
         start = np.asarray(base.initial_state_distrib, float)
-        curves["value"].append(round(float(start @ table.values_of(policy, overseer.discount)), 6))
+        curves["value"].append(
+            round(float(start @ table.evaluate_policy(policy, overseer.discount)), 6)
+        )
         if good_action:
             assistant.preferences = (
                 assistant.preferences + answers - answers.mean(axis=1, keepdims=True)

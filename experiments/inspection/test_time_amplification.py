@@ -72,7 +72,7 @@ def study(
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for size in sizes or [spec["size"]]:
         held_out = QuestionEvaluator(env_id, n_questions, size=size, max_size=pool)
-        network = learner.policy.slow_network
+        network = learner.policy.average_network
         if network.fact_shape != held_out.domain.fact_shape:
             raise ValueError(f"model must have been trained on {env_id}, got {model}")
         rng = np.random.default_rng(held_out.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ia_gym.amplification.trace import Node
+from ia_gym.amplification.trace import TraceNode
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
@@ -30,7 +30,7 @@ document.getElementById('only').onchange =
 """
 
 
-def page(root: Node, title: str, context: str) -> str:
+def page(root: TraceNode, title: str, context: str) -> str:
     """The page's text.
 
     Args:
@@ -51,13 +51,13 @@ def page(root: Node, title: str, context: str) -> str:
     )
 
 
-def branch(root: Node) -> str:
+def branch(root: TraceNode) -> str:
     """A node and all below it. What holds a wrong answer starts unfolded."""
     troubled: dict[int, bool] = {}
     for each in reversed(list(root.walk())):  # children come before their parents
         troubled[id(each)] = not each.right or any(troubled[id(one)] for one in each.children)
     parts: list[str] = []
-    waiting: list[Node | str] = [root]
+    waiting: list[TraceNode | str] = [root]
     while waiting:
         node = waiting.pop()
         if isinstance(node, str):  # closes what was opened
@@ -76,7 +76,7 @@ def branch(root: Node) -> str:
     return "".join(parts)
 
 
-def line(node: Node) -> str:
+def line(node: TraceNode) -> str:
     """A node's own text."""
     text = f"<b>{escape(node.question)} = {escape(node.answer)}</b> <span class=note>"
     text += "looked up" if node.looked_up else "X"

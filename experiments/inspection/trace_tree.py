@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.tree import Tree
 
-from ia_gym.amplification.trace import Node
+from ia_gym.amplification.trace import TraceNode
 
 
-def label(node: Node) -> str:
+def label(node: TraceNode) -> str:
     """A node in a line, for the terminal."""
     colour = "green" if node.right else "red"
     text = f"[{colour}]{escape(node.question)} = {escape(node.answer)}[/]"
@@ -23,7 +23,7 @@ def label(node: Node) -> str:
     return text
 
 
-def to_tree(node: Node, unfold: bool = False) -> Tree:
+def to_tree(node: TraceNode, unfold: bool = False) -> Tree:
     """The tree for the terminal; unless told to ``unfold``, what holds no error is folded."""
     tree = Tree(label(node))
     branches = [(node, tree)]

@@ -92,7 +92,7 @@ Value = Callable[[Outcomes], Floats]
 """What H values in immediate outcomes."""
 
 
-def own_reward(outcomes: Outcomes) -> Floats:
+def get_environment_reward(outcomes: Outcomes) -> Floats:
     """The environment's own reward: what H values unless told otherwise."""
     return outcomes.rewards
 
@@ -104,13 +104,13 @@ class Judgements:
     Attributes:
         approvals: the answers, ``(B,)``.
         information: places in the overseer's ``information`` that H was shown, ``(B,)``.
-        seen: the part of the approval that H saw itself; the rest is X's word, ``(B,)``.
+        observed: the part of the approval that H saw itself; the rest is X's word, ``(B,)``.
         usefulness: ``HowUseful`` in (0, 1], ``(B,)``; NaN where H was not asked.
     """
 
     approvals: Floats
     information: Ints
-    seen: Floats
+    observed: Floats
     usefulness: Floats
 
 
@@ -122,12 +122,12 @@ class ActionOverseer:
     Args:
         look_ahead: steps H looks ahead in a "rollout": how often it is amplified. 0 leaves it with
             X's word alone, 1 makes a rollout show the outcome only.
-        rounds: copies H looks at for each question, which are averaged.
+        n_copies: copies H looks at for each question, which are averaged.
         discount: what is worth this much less a step later, in [0, 1].
         information: what H can be shown, some of :data:`INFORMATION`; of several, X says which.
-        fuller_rounds: copies H looks at to say how useful an information was.
-        judged: share of the questions after which H says so.
-        value: what H values in an outcome; default :func:`own_reward`.
+        n_usefulness_copies: copies H looks at to say how useful an information was.
+        usefulness_rate: share of the questions after which H says so.
+        value: what H values in an outcome; default :func:`get_environment_reward`.
 
     Attributes:
         human_interactions: questions put to H so far.
@@ -141,22 +141,24 @@ class ActionOverseer:
     def __init__(
         self,
         look_ahead: int = 4,
-        rounds: int = 1,
+        n_copies: int = 1,
         discount: float = 0.99,
         information: Sequence[str] = INFORMATION,
-        fuller_rounds: int = 4,
-        judged: float = 0.1,
-        value: Value = own_reward,
+        n_usefulness_copies: int = 4,
+        usefulness_rate: float = 0.1,
+        value: Value = get_environment_reward,
     ) -> None:
         self.look_ahead = check_range("look_ahead", look_ahead, 0, 10_000)
-        self.rounds = check_range("rounds", rounds, 1, 10_000)
+        self.n_copies = check_range("n_copies", n_copies, 1, 10_000)
         self.discount = check_number("discount", discount, "[0, 1]")
         known = isinstance(information, Sequence) and not isinstance(information, str)
         if not known or not information or not set(information) <= set(INFORMATION):
             raise ValueError(f"information must be some of {INFORMATION}, got {information!r}")
         self.information = tuple(dict.fromkeys(information))
-        self.fuller_rounds = check_range("fuller_rounds", fuller_rounds, 1, 10_000)
-        self.judged = check_number("judged", judged, "[0, 1]")
+        self.n_usefulness_copies = check_range(
+            "n_usefulness_copies", n_usefulness_copies, 1, 10_000
+        )
+        self.usefulness_rate = check_number("usefulness_rate", usefulness_rate, "[0, 1]")
         if not callable(value):
             raise ValueError(f"value must be a function of outcomes, got {value!r}")
         self.value = value
@@ -182,11 +184,11 @@ class ActionOverseer:
             information = np.asarray(assistant.useful_information(observations, actions))
             self.assistant_answers += n
         args = simulator, observations, actions, assistant
-        approvals, seen = self.how_good(*args, information, self.rounds)
+        approvals, observed = self.how_good(*args, information, self.n_copies)
         if several:
-            asked = np.flatnonzero(rng.random(n) < self.judged)
+            asked = np.flatnonzero(rng.random(n) < self.usefulness_rate)
             usefulness[asked] = self.how_useful(*args, approvals, asked)
-        return Judgements(approvals, information, seen, usefulness)
+        return Judgements(approvals, information, observed, usefulness)
 
     def how_good(
         self,
@@ -195,7 +197,7 @@ class ActionOverseer:
         actions: Ints,
         assistant: ActionAssistant | None,
         information: Ints,
-        rounds: int,
+        n_copies: int,
         which: Ints | None = None,
     ) -> tuple[Floats, Floats]:
         """H's script for ``HowGood(S, A)``: look, then ask X about what comes after.
@@ -206,13 +208,13 @@ class ActionOverseer:
             actions: ``(B,)``.
             assistant: X; None for H alone.
             information: places in :attr:`information` H is shown, ``(B,)``.
-            rounds: copies to look at, which are averaged.
+            n_copies: copies to look at, which are averaged.
             which: places of the questions H is asked, default all; others are answered 0.
 
         Returns:
             H's answers ``(B,)``, and the part of them that H saw itself ``(B,)``.
         """
-        answers, seen = np.zeros(len(actions)), np.zeros(len(actions))
+        answers, observed = np.zeros(len(actions)), np.zeros(len(actions))
         which = np.arange(len(actions)) if which is None else which
         names = np.array(self.information)[information]
         steps = np.where(names == "rollout", self.look_ahead, 1)
@@ -222,8 +224,8 @@ class ActionOverseer:
             own_word = which[steps[which] == 0]
             answers[own_word] = self._ask(assistant, observations[own_word], actions[own_word])
             which = which[steps[which] > 0]
-        owner = np.repeat(which, rounds)
-        branches, weight = simulator.copy(owner), np.full(len(owner), 1 / rounds)
+        owner = np.repeat(which, n_copies)
+        branches, weight = simulator.copy(owner), np.full(len(owner), 1 / n_copies)
         now, acting = observations[owner], actions[owner]
         taken = 0
         while len(owner):
@@ -234,7 +236,7 @@ class ActionOverseer:
             weight = weight[outcomes.parent] * outcomes.weight
             now, ended = outcomes.observations, outcomes.ended
             looked = (names[owner] != "ending") | ended | (assistant is None)
-            np.add.at(seen, owner[looked], (weight * self.value(outcomes))[looked])
+            np.add.at(observed, owner[looked], (weight * self.value(outcomes))[looked])
             if assistant is None:
                 break
             # Shown only that the episode goes on, H has X's word on the action itself.
@@ -254,7 +256,7 @@ class ActionOverseer:
             np.add.at(answers, owner[done], weight[done] * word)
             branches, owner, weight = branches[~done], owner[~done], weight[~done]
             now, acting = now[~done], acting[~done]
-        return answers + seen, seen
+        return answers + observed, observed
 
     def how_useful(
         self,
@@ -283,7 +285,7 @@ class ActionOverseer:
         fullest = "rollout" if "rollout" in self.information else self.information[-1]
         shown = np.full(len(actions), self.information.index(fullest))
         fuller, _ = self.how_good(
-            simulator, observations, actions, assistant, shown, self.fuller_rounds, which
+            simulator, observations, actions, assistant, shown, self.n_usefulness_copies, which
         )
         useful: Floats = 2.0 ** -np.abs(approvals[which] - fuller[which])
         return useful

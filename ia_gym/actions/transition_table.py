@@ -66,7 +66,7 @@ class TransitionTable:
             weight=weights[parent, place],
         )
 
-    def optimal(self, discount: float, tolerance: float = 1e-14) -> Floats:
+    def solve_optimal_values(self, discount: float, tolerance: float = 1e-14) -> Floats:
         """Optimal action values ``(states, actions)``, by value iteration. For measuring only."""
         values = np.zeros(self.weights.shape[:2])
         while True:
@@ -76,7 +76,7 @@ class TransitionTable:
                 return better
             values = better
 
-    def values_of(self, policy: Ints, discount: float) -> Floats:
+    def evaluate_policy(self, policy: Ints, discount: float) -> Floats:
         """The value ``(states,)`` of doing ``policy (states,)``, by linear equations."""
         n = len(policy)
         at = np.arange(n), policy

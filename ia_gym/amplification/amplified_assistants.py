@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ia_gym.amplification.amplify import amplify, put_to
+from ia_gym.amplification.amplify import amplify, ask_assistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
 from ia_gym.domains import Contexts
@@ -43,26 +43,26 @@ class AuditedAssistant:
         overseer: H; its counters go up.
         assistant: X.
         rng: for the draw, H's own choices, and the lookups that choose at random.
-        share: of the answers that are taken apart, in [0, 1].
+        rate: of the answers that are taken apart, in [0, 1].
     """
 
     def __init__(
-        self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator, share: float
+        self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator, rate: float
     ) -> None:
         self.assistant = assistant
         self.auditor = AmplifiedAssistant(overseer, assistant, rng)
         self.rng = rng
-        self.share = share
+        self.rate = rate
 
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`~ia_gym.amplification.assistants.Assistant`."""
         answers = self.assistant.answer(contexts, questions)
-        audited = self.rng.random(questions.shape[:2]) < self.share
+        audited = self.rng.random(questions.shape[:2]) < self.rate
         found = self.auditor.answer(contexts, questions * audited[..., None])
         return np.where(audited, found, answers)
 
 
-class HelpedAssistant:
+class DecomposingFallbackAssistant:
     """X, with H's help: a question to which X has found no answer, H takes apart once more.
 
     What X comes to know costs H nothing from then on. What counts as no answer is the domain's
@@ -83,7 +83,7 @@ class HelpedAssistant:
         self.assistant = assistant
         below = assistant
         if levels > 1:
-            below = HelpedAssistant(overseer, assistant, rng, levels - 1)
+            below = DecomposingFallbackAssistant(overseer, assistant, rng, levels - 1)
         self.helper = AmplifiedAssistant(overseer, below, rng)
 
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
@@ -95,5 +95,5 @@ class HelpedAssistant:
         asked = questions * unknown[..., None]  # the others are no questions
         slots = asked[:, :, None], unknown[..., None]
         answers = answers.copy()
-        answers[unknown] = put_to(self.helper, self.domain, contexts, *slots)
+        answers[unknown] = ask_assistant(self.helper, self.domain, contexts, *slots)
         return answers

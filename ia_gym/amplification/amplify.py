@@ -43,7 +43,7 @@ def open_round(
         ``(B, Q, width)``: which sub-questions await X's answer; ``PENDING`` stands there.
     """
     domain = overseer.domain
-    slots = domain.rounds[round]
+    slots = domain.round_slots[round]
     asked = overseer.ask(rng, round, contexts, questions, transcript)
     width = slots.stop - slots.start
     shape = (*questions.shape[:2], width, domain.question_length)
@@ -97,20 +97,20 @@ def amplify(
         ValueError: if the assistant returns answers of a wrong shape, or no answers at all.
     """
     domain = overseer.domain
-    n_rounds = len(domain.rounds) if judging else len(domain.subquestions_per_round)
-    slots = domain.rounds[n_rounds - 1].stop
+    n_rounds = len(domain.round_slots) if judging else len(domain.subquestions_per_round)
+    slots = domain.round_slots[n_rounds - 1].stop
     transcript = Transcript.empty(questions.shape[:2], slots, domain.question_length)
     for round in range(n_rounds):
         pending = open_round(overseer, rng, round, contexts, questions, transcript, trusted)
         if pending.any():
-            asked = transcript.questions[..., domain.rounds[round], :]
-            answers = put_to(assistant, domain, contexts, asked, pending)
-            transcript.answers[..., domain.rounds[round]][pending] = answers
+            asked = transcript.questions[..., domain.round_slots[round], :]
+            answers = ask_assistant(assistant, domain, contexts, asked, pending)
+            transcript.answers[..., domain.round_slots[round]][pending] = answers
             overseer.assistant_answers += len(answers)
     return transcript
 
 
-def put_to(
+def ask_assistant(
     assistant: Assistant,
     domain: Domain,
     contexts: Contexts,

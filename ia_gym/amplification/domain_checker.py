@@ -74,8 +74,8 @@ def check_declaration(domain: Domain) -> None:
         ValueError: naming the domain and the attribute.
     """
     for name, low in (("n_answers", 2), ("n_symbols", 3), ("question_length", 1), ("max_depth", 1)):
-        check_whole(domain, name, getattr(domain, name, None), low)
-    check_whole(
+        check_integer(domain, name, getattr(domain, name, None), low)
+    check_integer(
         domain, "kind_symbol", getattr(domain, "kind_symbol", None), 1, domain.n_symbols - 1
     )
     for name, low, high in (
@@ -90,7 +90,7 @@ def check_declaration(domain: Domain) -> None:
                 f"{name} of {domain.name} must be a tuple of {words} sizes, got {sizes!r}"
             )
         for size in sizes:
-            check_whole(domain, name, size, 1)
+            check_integer(domain, name, size, 1)
     if domain.n_answers > domain.n_symbols:
         raise ValueError(
             f"n_answers of {domain.name} must be at most n_symbols, {domain.n_symbols}, got "
@@ -137,7 +137,7 @@ def check_dependencies(domain: Domain) -> None:
         left &= ~ready
 
 
-def check_whole(domain: Domain, name: str, value: Any, low: int, high: int = 2**31) -> None:
+def check_integer(domain: Domain, name: str, value: Any, low: int, high: int = 2**31) -> None:
     """Refuse an attribute that is no whole number in ``low..high``."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not low <= value <= high:

@@ -46,11 +46,11 @@ class MovingAverages:
         self.counts[:] = state["counts"]
 
     @property
-    def full(self) -> NDArray[np.bool_]:
+    def is_full(self) -> NDArray[np.bool_]:
         """Which classes have a whole window of values, ``(n_classes,)``."""
         return self.counts >= self.values.shape[1]
 
     @property
     def means(self) -> NDArray[np.float64]:
         """Averages, ``(n_classes,)``; 0 for a class whose window is not full yet."""
-        return np.where(self.full, self.values.mean(axis=1), 0.0)
+        return np.where(self.is_full, self.values.mean(axis=1), 0.0)

@@ -16,7 +16,7 @@ from ia_gym.domains.transcript import Symbols
 
 
 @dataclass
-class Node:
+class TraceNode:
     """A question, and what was made of it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Node:
     looked_up: bool
     target: str | None = None
     target_right: bool = True
-    children: list[Node] = field(default_factory=list)
+    children: list[TraceNode] = field(default_factory=list)
 
     @property
     def is_origin(self) -> bool:
@@ -45,7 +45,7 @@ class Node:
         told_right = all(child.right for child in self.children)
         return not self.right and self.target is not None and told_right
 
-    def walk(self) -> Iterator[Node]:
+    def walk(self) -> Iterator[TraceNode]:
         """This node and all below it, from the top, each before its children."""
         waiting = [self]
         while waiting:
@@ -62,7 +62,7 @@ def trace(
     levels: int = 10,
     max_nodes: int = 10_000,
     seed: int = 0,
-) -> Node:
+) -> TraceNode:
     """Take a question apart, and the sub-questions X answered, and so on.
 
     X's answer is what counts in a tree; its children show what H, with X's help, makes of the same
@@ -90,7 +90,7 @@ def trace(
             break
         transcript = amplify(overseer, assistant, rng, context, questions)
         targets = overseer.answer(context, questions, transcript)
-        right = domain.correct(context, questions, targets)
+        right = domain.is_correct(context, questions, targets)
         for i, node in enumerate(nodes):
             node.target = domain.answer_text(int(targets[0, i]))
             node.target_right = bool(right[0, i])
@@ -109,15 +109,15 @@ def trace(
 
 def make_nodes(
     domain: Domain, context: Contexts, questions: Symbols, answers: Symbols
-) -> list[Node]:
+) -> list[TraceNode]:
     """A node for each of ``questions (1, Q, Lq)`` with its answer of ``answers (1, Q)``."""
     if not questions.shape[1]:
         return []
     truths = domain.truth(context, questions)[0]
     seen = domain.is_primitive(questions)[0]
-    right = domain.correct(context, questions, answers)[0] | seen
+    right = domain.is_correct(context, questions, answers)[0] | seen
     return [
-        Node(
+        TraceNode(
             domain.question_text(question),
             domain.answer_text(int(answer)),
             domain.answer_text(int(truth)),

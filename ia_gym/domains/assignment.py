@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.graph_steps import triples
-from ia_gym.domains.labels import in_letters
+from ia_gym.domains.graph_steps import make_rows
+from ia_gym.domains.labels import format_letters
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -86,11 +86,11 @@ class Assignment(Domain):
 
     # ---------------------------------------------------------------- questions
 
-    def question(
+    def make_questions(
         self, kind: int | Symbols, a: Symbols, b: Symbols | int, asked: NDArray[np.bool_]
     ) -> Symbols:
         """The rows ``(kind, a, b)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
-        return triples(self.kind_symbol + kind, a, b, asked)
+        return make_rows(self.kind_symbol + kind, a, b, asked)
 
     def is_value(self, symbols: Symbols) -> NDArray[np.bool_]:
         """Which symbols are values."""
@@ -158,7 +158,7 @@ class Assignment(Domain):
             names = pick_name(rng, contexts["variables"], count)
         else:
             names = pick(rng, np.isin(contexts["depth"], depths), count)
-        return self.question(VALUE, names, 0, np.ones(names.shape, bool))
+        return self.make_questions(VALUE, names, 0, np.ones(names.shape, bool))
 
     # -------------------------------------------------------------------- truth
 
@@ -178,7 +178,7 @@ class Assignment(Domain):
         primitive: NDArray[np.bool_] = questions[..., 0] > self.kind_symbol + VALUE
         return primitive
 
-    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
         kind, a, b = np.moveaxis(questions, -1, 0)
         about = (a != IDK) & (a < self.kind_symbol) & (b < self.kind_symbol)
         formed: NDArray[np.bool_] = (kind >= self.kind_symbol) & about
@@ -204,12 +204,12 @@ class Assignment(Domain):
         if round == 0:
             x = questions[..., 1, None]
             asked = np.broadcast_to(x != IDK, (*x.shape[:-1], 2))
-            return self.question(np.array([FIRST, SECOND]), x, 0, asked)
+            return self.make_questions(np.array([FIRST, SECOND]), x, 0, asked)
         if round == 1:
             arguments = transcript.answers[..., ARGUMENTS]
-            return self.question(VALUE, arguments, 0, arguments > self.n_values)
+            return self.make_questions(VALUE, arguments, 0, arguments > self.n_values)
         a, b = np.moveaxis(transcript.answers[..., VALUES], -1, 0)
-        return self.question(APPLY, a, b, self.is_value(a) & self.is_value(b))[..., None, :]
+        return self.make_questions(APPLY, a, b, self.is_value(a) & self.is_value(b))[..., None, :]
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         first = transcript.answers[..., ARGUMENTS.start]
@@ -221,9 +221,9 @@ class Assignment(Domain):
         """A value as a letter, a variable as x and its number."""
         if symbol > self.n_values:
             return f"x{symbol - self.n_values}"
-        return "idk" if symbol == IDK else in_letters(symbol).lower()
+        return "idk" if symbol == IDK else format_letters(symbol).lower()
 
-    def lines(self, context: Contexts) -> list[str]:
+    def list_assignments(self, context: Contexts) -> list[str]:
         """The assignments in an order in which they can be evaluated, then f."""
         variables = context["variables"][context["variables"] != IDK]
         facts = context["facts"]
@@ -233,7 +233,7 @@ class Assignment(Domain):
         return [*assignments, *rules]
 
     def context_text(self, context: Contexts) -> str:
-        return "; ".join(self.lines(context))
+        return "; ".join(self.list_assignments(context))
 
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
@@ -252,7 +252,7 @@ class Assignment(Domain):
 
     def draw(self, context: Contexts, axes: Axes) -> None:
         """The assignments as code, and f as far as it is known."""
-        lines = self.lines(context)
+        lines = self.list_assignments(context)
         per_column = max(12, -(-len(lines) // 5))
         for column in range(0, len(lines), per_column):
             axes.text(

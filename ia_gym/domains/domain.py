@@ -140,7 +140,7 @@ class Domain(ABC):
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """A right answer to each question, ``(B, Q)``; ``IDK`` where there is none."""
 
-    def correct(
+    def is_correct(
         self, contexts: Contexts, questions: Symbols, answers: Symbols
     ) -> NDArray[np.bool_]:
         """Whether each answer is right, ``(B, Q)``. For measuring only; ``IDK`` never is."""
@@ -164,7 +164,7 @@ class Domain(ABC):
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         """Which questions H answers itself, by looking at the context; shape of the batch."""
 
-    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
         """Which rows of tokens (any in ``0..n_symbols-1``) are questions; shape of the batch.
 
         Only these are put to anyone by an overseer that has learned to ask.
@@ -247,7 +247,7 @@ class Domain(ABC):
     # -------------------------------------------------------------- derived
 
     @cached_property
-    def rounds(self) -> tuple[slice, ...]:
+    def round_slots(self) -> tuple[slice, ...]:
         """The slots of each round, the judge's included."""
         subquestions_per_round = self.subquestions_per_round + self.judge_subquestions_per_round
         ends = np.cumsum(subquestions_per_round).tolist()
@@ -256,7 +256,7 @@ class Domain(ABC):
         )
 
     @property
-    def slots(self) -> int:
+    def n_slots(self) -> int:
         """Sub-questions H may ask about one question, all rounds together."""
         return sum(self.subquestions_per_round) + sum(self.judge_subquestions_per_round)
 

@@ -24,7 +24,7 @@ FAR = np.iinfo(np.int64).max
 """Farther than any vertex."""
 
 
-def candidates(suggested: Symbols, are_edges: Symbols, drawn: Symbols) -> Symbols:
+def list_candidates(suggested: Symbols, are_edges: Symbols, drawn: Symbols) -> Symbols:
     """The candidates that H asks about, each named once; ``IDK`` in the places left.
 
     The first of several that turn out to be equally near is taken. So a tie falls by chance: to the
@@ -45,7 +45,7 @@ def candidates(suggested: Symbols, are_edges: Symbols, drawn: Symbols) -> Symbol
     return np.stack([drawn, first, second], axis=-1)
 
 
-def others(neighbours: Symbols, asked: Symbols) -> Symbols:
+def list_other_neighbours(neighbours: Symbols, asked: Symbols) -> Symbols:
     """``neighbours (B, Q, K)`` with those among ``asked (B, Q, n)`` set to ``IDK``."""
     left = neighbours.copy()
     for i in range(asked.shape[-1]):
@@ -53,7 +53,7 @@ def others(neighbours: Symbols, asked: Symbols) -> Symbols:
     return left
 
 
-def random_neighbour(rng: np.random.Generator, contexts: Contexts, names: Symbols) -> Symbols:
+def draw_neighbour(rng: np.random.Generator, contexts: Contexts, names: Symbols) -> Symbols:
     """A neighbour of each of ``names (B, Q)``, drawn evenly; ``IDK`` if there is none."""
     degrees = take(contexts["degree"], names)
     places = (rng.random(names.shape) * degrees).astype(np.int64)
@@ -62,7 +62,7 @@ def random_neighbour(rng: np.random.Generator, contexts: Contexts, names: Symbol
     return np.where(degrees > 0, drawn, IDK)
 
 
-def nearest(candidates: Symbols, distances: Symbols) -> tuple[Symbols, Symbols]:
+def find_nearest(candidates: Symbols, distances: Symbols) -> tuple[Symbols, Symbols]:
     """The first of the nearest candidates, and how far it is.
 
     Args:
@@ -78,7 +78,9 @@ def nearest(candidates: Symbols, distances: Symbols) -> tuple[Symbols, Symbols]:
     return np.where(least == FAR, IDK, found), least
 
 
-def excess(candidates: Symbols, distances: Symbols, answers: Symbols) -> NDArray[np.float64]:
+def measure_detour(
+    candidates: Symbols, distances: Symbols, answers: Symbols
+) -> NDArray[np.float64]:
     """How much farther ``answers (B, Q)`` are than the nearest of the candidates.
 
     Args:
@@ -96,7 +98,7 @@ def excess(candidates: Symbols, distances: Symbols, answers: Symbols) -> NDArray
     return np.where(chosen.any(axis=-1), distance - least.astype(np.float64), np.inf)
 
 
-def difference(
+def measure_difference(
     own: Symbols, given: Symbols, own_distance: Symbols, given_distance: Symbols
 ) -> NDArray[np.float64]:
     """How far ``given`` answers are from H's ``own``, of any shape: steps, or 0 and infinity.
@@ -125,7 +127,7 @@ def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:
     return np.array(sorted(known.index(kind) for kind in set(kinds)))
 
 
-def triples(
+def make_rows(
     first: int | Symbols, second: Symbols, third: int | Symbols, where: NDArray[np.bool_]
 ) -> Symbols:
     """Question rows of three tokens, zeros but ``where``: its shape and ``(3,)``."""

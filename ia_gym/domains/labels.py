@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def in_letters(number: int) -> str:
+def format_letters(number: int) -> str:
     """1 is A, 26 is Z, 27 is AA."""
     text = ""
     while number:
@@ -12,6 +12,6 @@ def in_letters(number: int) -> str:
     return text
 
 
-def in_steps(distance: int) -> str:
+def format_steps(distance: int) -> str:
     """A distance, to tell it from a vertex's number."""
     return "1 step" if distance == 1 else f"{distance} steps"

@@ -89,13 +89,13 @@ class Permutation(Domain):
 
     # ---------------------------------------------------------------- questions
 
-    def question(self, names: Symbols, powers: Symbols) -> Symbols:
+    def make_questions(self, names: Symbols, powers: Symbols) -> Symbols:
         """The rows that ask for σ^power(name), ``(..., Lq)``; no question about ``IDK``."""
         rows = self.rows.take(np.where(names == IDK, -1, powers), axis=0)
         rows[..., 1] = names
         return rows
 
-    def parse(self, questions: Symbols) -> tuple[Symbols, Symbols]:
+    def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols]:
         """Name and power of each question, two arrays of the batch's shape; 0, 0 for none."""
         powers = questions[..., 2:] @ self.bit_values - self.bit_symbol * (2**self.n_bits - 1)
         return questions[..., 1], np.maximum(powers, 0)
@@ -146,17 +146,17 @@ class Permutation(Domain):
         leading = 1 << allowed[rng.integers(len(allowed), size=shape)]
         below = np.minimum(leading, self.max_power - leading)  # how many k share a leading bit
         powers = leading + (rng.random(shape) * below).astype(np.int64)
-        return self.question(names, powers)
+        return self.make_questions(names, powers)
 
     # -------------------------------------------------------------------- truth
 
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        names, powers = self.parse(questions)
+        names, powers = self.parse_questions(questions)
         begin, place, length = (take(contexts[f], names) for f in ("begin", "place", "length"))
         return take(contexts["cycles"], begin + (place + powers) % length).astype(np.int64)
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        _, powers = self.parse(questions)
+        _, powers = self.parse_questions(questions)
         _, exponents = np.frexp(powers)  # powers = mantissa · 2**exponent, mantissa in [0.5, 1)
         return np.maximum(exponents.astype(np.int64) - 1, 0)
 
@@ -166,11 +166,11 @@ class Permutation(Domain):
     # --------------------------------------------------------------- H's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
-        _, powers = self.parse(questions)
+        _, powers = self.parse_questions(questions)
         primitive: NDArray[np.bool_] = powers <= 1
         return primitive
 
-    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
         name, bits = questions[..., 1], questions[..., 2:] - self.bit_symbol
         named = (name != IDK) & (name < self.n_answers)
         in_bits = np.all((bits == 0) | (bits == 1), axis=-1)
@@ -178,7 +178,7 @@ class Permutation(Domain):
         return formed
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
-        names, powers = self.parse(questions)
+        names, powers = self.parse_questions(questions)
         images = take(contexts["image"], names).astype(np.int64)
         return np.where((powers == 1) | (images == IDK), images, names)
 
@@ -190,24 +190,26 @@ class Permutation(Domain):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        x, k = self.parse(questions)
+        x, k = self.parse_questions(questions)
         y, z, _ = np.moveaxis(transcript.answers, -1, 0)
         if round == 0:
-            asked = self.question(x, k // 2)
+            asked = self.make_questions(x, k // 2)
         elif round == 1:
-            asked = self.question(y, k // 2)
+            asked = self.make_questions(y, k // 2)
         else:
-            asked = self.question(np.where(k % 2, z, IDK), np.ones_like(k))
+            asked = self.make_questions(np.where(k % 2, z, IDK), np.ones_like(k))
         return asked[..., None, :]
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        _, k = self.parse(questions)
+        _, k = self.parse_questions(questions)
         return np.where(k % 2, transcript.answers[..., 2], transcript.answers[..., 1])
 
     # ----------------------------------------------------------- for the reader
 
     def context_text(self, context: Contexts) -> str:
-        cycles = " ".join("(" + " ".join(map(str, cycle)) + ")" for cycle in self.cycles(context))
+        cycles = " ".join(
+            "(" + " ".join(map(str, cycle)) + ")" for cycle in self.find_cycles(context)
+        )
         return f"σ = {cycles}"
 
     def fact_text(self, fact: Symbols) -> str:
@@ -216,10 +218,10 @@ class Permutation(Domain):
     def question_text(self, question: Symbols) -> str:
         if question[0] == 0:
             return "(no question)"
-        name, power = self.parse(question)
+        name, power = self.parse_questions(question)
         return f"σ^{power}({name})"
 
-    def cycles(self, context: Contexts) -> list[list[int]]:
+    def find_cycles(self, context: Contexts) -> list[list[int]]:
         """The cycles of one permutation, longest first."""
         image = context["image"]
         left = set(np.flatnonzero(image).tolist())
@@ -236,7 +238,7 @@ class Permutation(Domain):
         """Each cycle as a chain of names that ends, pale, where it began."""
         columns = 8 if self.size <= 24 else 17
         across, down = 0, 0
-        for cycle in self.cycles(context):
+        for cycle in self.find_cycles(context):
             if across and across + len(cycle) >= columns:
                 across, down = 0, down + 1
             for step, name in enumerate([*cycle, cycle[0]]):

@@ -36,16 +36,16 @@ from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.graph_steps import (
     FAR,
     MAX_DEGREE,
-    candidates,
     check_kinds,
-    difference,
-    excess,
-    nearest,
-    others,
-    random_neighbour,
-    triples,
+    draw_neighbour,
+    find_nearest,
+    list_candidates,
+    list_other_neighbours,
+    make_rows,
+    measure_detour,
+    measure_difference,
 )
-from ia_gym.domains.labels import in_steps
+from ia_gym.domains.labels import format_steps
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -127,13 +127,13 @@ class ShortestPath(Domain):
 
     # ---------------------------------------------------------------- questions
 
-    def question(
+    def make_questions(
         self, kind: int | Symbols, x: Symbols, y: Symbols, asked: NDArray[np.bool_]
     ) -> Symbols:
         """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
-        return triples(self.kind_symbol + kind, x, y, asked)
+        return make_rows(self.kind_symbol + kind, x, y, asked)
 
-    def parse(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
+    def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
         """Kind, x and y of each question, three arrays of the batch's shape."""
         return self.kind(questions), questions[..., 1], questions[..., 2]
 
@@ -170,7 +170,7 @@ class ShortestPath(Domain):
         place = np.arange(len(new)) - (np.cumsum(degree) - degree)[source]
         contexts["degree"][:, 1:] = degree.reshape(count, -1)
         contexts["neighbours"][rows, start, place] = end
-        for word, digits in enumerate(self._digits(source, target, place, degree)):
+        for word, digits in enumerate(self._encode_distances(source, target, place, degree)):
             contexts["digits"][:, 1:, word] = digits.reshape(count, -1)
         if size < self.max_size:
             absent = np.ones((count, names), bool)
@@ -196,15 +196,15 @@ class ShortestPath(Domain):
         else:
             names = np.arange(1, self.max_size + 1)
             kind, x, y = (a.reshape(1, -1) for a in np.meshgrid(asked, names, names, indexing="ij"))
-            everything = self.question(kind, x, y, np.ones(kind.shape, bool))
+            everything = self.make_questions(kind, x, y, np.ones(kind.shape, bool))
             everything = np.broadcast_to(everything, (len(contexts), *everything.shape[1:]))
             allowed = np.isin(self.depth(contexts, everything), depths)
-            allowed &= self.distance(contexts, everything[..., 1], everything[..., 2]) > 0
+            allowed &= self.measure_distance(contexts, everything[..., 1], everything[..., 2]) > 0
             picked = pick(rng, allowed, count)
             kind, x, y = kind[0, picked], x[0, picked], y[0, picked]
-        return self.question(kind, x, y, np.ones(kind.shape, bool))
+        return self.make_questions(kind, x, y, np.ones(kind.shape, bool))
 
-    def _digits(
+    def _encode_distances(
         self, source: Symbols, target: Symbols, place: Symbols, degree: Symbols
     ) -> Iterator[NDArray[np.uint64]]:
         """The words of the field ``digits``, one after another: each ``(B · max_size,)``.
@@ -252,7 +252,7 @@ class ShortestPath(Domain):
         for bits in digits.reshape(self.n_words, -1):
             yield bits.take(position)
 
-    def distance(
+    def measure_distance(
         self, contexts: Contexts, x: Symbols, y: Symbols, rows: NDArray[np.intp] | None = None
     ) -> Symbols:
         """From ``x`` to ``y``, of one shape: 1..cap + 1, cap + 2 for more; 0 for none.
@@ -273,8 +273,8 @@ class ShortestPath(Domain):
     # -------------------------------------------------------------------- truth
 
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        kind, x, y = self.parse(questions)
-        distance = self.distance(contexts, x, y)
+        kind, x, y = self.parse_questions(questions)
+        distance = self.measure_distance(contexts, x, y)
         answers = np.where(distance > 0, self.max_size + np.minimum(distance, self.cap + 1), IDK)
         answers = np.where((kind == S) & (distance == 1), y, answers)
         # A next step is any neighbour from which one step less is left.
@@ -285,27 +285,29 @@ class ShortestPath(Domain):
         place = np.arange(len(edge)) - (np.cumsum(degree) - degree)[edge]
         rows, columns = rows[edge], columns[edge]
         onward = contexts["neighbours"][rows, start[edge], place].astype(np.int64)
-        left = self.distance(contexts, onward, y[rows, columns], rows)
+        left = self.measure_distance(contexts, onward, y[rows, columns], rows)
         nearer = left == distance[rows, columns] - 1
         answers[rows[nearer], columns[nearer]] = onward[nearer]
         return answers
 
-    def correct(
+    def is_correct(
         self, contexts: Contexts, questions: Symbols, answers: Symbols
     ) -> NDArray[np.bool_]:
-        kind, x, y = self.parse(questions)
+        kind, x, y = self.parse_questions(questions)
         steps = np.where(self.is_vertex(answers), answers, IDK)
-        left = self.distance(contexts, steps, y)
-        total = self.distance(contexts, x, y)
-        is_step = (self.distance(contexts, x, steps) == 1) & np.where(
+        left = self.measure_distance(contexts, steps, y)
+        total = self.measure_distance(contexts, x, y)
+        is_step = (self.measure_distance(contexts, x, steps) == 1) & np.where(
             total == 1, answers == y, (left == total - 1) & (left > 0) & (left <= self.cap)
         )
         no_step = (total == self.max_depth) & (answers == self.inf_symbol)
-        return np.where(kind == S, is_step | no_step, super().correct(contexts, questions, answers))
+        return np.where(
+            kind == S, is_step | no_step, super().is_correct(contexts, questions, answers)
+        )
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        kind, x, y = self.parse(questions)
-        distance = self.distance(contexts, x, y)
+        kind, x, y = self.parse_questions(questions)
+        distance = self.measure_distance(contexts, x, y)
         infinite = (kind == D) & (distance > self.cap)
         return np.where(kind > S, 0, np.where(infinite, self.max_depth, distance))
 
@@ -325,17 +327,17 @@ class ShortestPath(Domain):
         primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + EDGE
         return primitive
 
-    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
-        kind, x, y = self.parse(questions)
+    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        kind, x, y = self.parse_questions(questions)
         formed: NDArray[np.bool_] = (kind >= 0) & self.is_vertex(x) & (y <= self.max_size)
         return formed
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
-        kind, x, y = self.parse(questions)
-        is_edge = self.distance(contexts, x, y) == 1
+        kind, x, y = self.parse_questions(questions)
+        is_edge = self.measure_distance(contexts, x, y) == 1
         answers = np.where(is_edge, self.max_size + 1, IDK)
         if np.any(kind == NEIGHBOUR):
-            drawn = random_neighbour(rng, contexts, x)
+            drawn = draw_neighbour(rng, contexts, x)
             answers = np.where(kind == NEIGHBOUR, drawn, answers)
         return answers
 
@@ -347,30 +349,32 @@ class ShortestPath(Domain):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        kind, x, y = (part[..., None] for part in self.parse(questions))
+        kind, x, y = (part[..., None] for part in self.parse_questions(questions))
         steps = transcript.answers[..., STEPS]
         if round == 0:
-            return self.question(EDGE, x, y, x != IDK)
+            return self.make_questions(EDGE, x, y, x != IDK)
         if round == 1:
             go_on = (transcript.answers[..., IS_EDGE, None] == IDK) & (x != IDK)
             asked = go_on & ((kind == S) | np.array([True, False, False]))
-            return self.question(np.array([S, S, NEIGHBOUR]), x, y * np.array([1, 1, 0]), asked)
+            return self.make_questions(
+                np.array([S, S, NEIGHBOUR]), x, y * np.array([1, 1, 0]), asked
+            )
         if round == 2:
-            return self.question(EDGE, x, steps, (kind == S) & self.is_vertex(steps))
+            return self.make_questions(EDGE, x, steps, (kind == S) & self.is_vertex(steps))
         if round == 3:
             are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
             step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
             step = step * np.array([1, 0, 0])
-            asked = np.where(kind == S, candidates(steps, are_edges, drawn), step)
+            asked = np.where(kind == S, list_candidates(steps, are_edges, drawn), step)
         else:
             go_on = transcript.answers[..., IS_EDGE, None] == IDK
             neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
             already = transcript.questions[..., CANDIDATES, 1]
-            asked = np.where((kind == S) & go_on, others(neighbours, already), IDK)
-        return self.question(D, asked, y, asked != IDK)
+            asked = np.where((kind == S) & go_on, list_other_neighbours(neighbours, already), IDK)
+        return self.make_questions(D, asked, y, asked != IDK)
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        kind, _, y = self.parse(questions)
+        kind, _, y = self.parse_questions(questions)
         is_edge = transcript.answers[..., IS_EDGE] != IDK
         step = transcript.answers[..., STEPS.start]
         onward = transcript.answers[..., CANDIDATES.start]
@@ -378,7 +382,7 @@ class ShortestPath(Domain):
         farther = np.where(is_distance, np.minimum(onward + 1, self.inf_symbol), IDK)
         distance = np.where(step == self.inf_symbol, self.inf_symbol, farther)
         asked, said = transcript.questions[..., CANDIDATES, 1], transcript.answers[..., CANDIDATES]
-        found, least = nearest(asked, self.steps_left(said))
+        found, least = find_nearest(asked, self.read_distances(said))
         choice = np.where(least == FAR, self.inf_symbol, found)
         return np.where(
             kind == D,
@@ -386,7 +390,7 @@ class ShortestPath(Domain):
             np.where(is_edge, y, choice),
         )
 
-    def steps_left(self, answers: Symbols) -> Symbols:
+    def read_distances(self, answers: Symbols) -> Symbols:
         """The distances that ``answers`` stand for; ``FAR`` for ``inf`` and all else."""
         finite = (answers > self.max_size) & (answers < self.inf_symbol)
         return np.where(finite, answers - self.max_size, FAR)
@@ -395,11 +399,13 @@ class ShortestPath(Domain):
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
         """Steps too many or too few; for S, by how many steps the answer leads a longer way."""
-        kind, _, y = self.parse(questions)
+        kind, _, y = self.parse_questions(questions)
         own = self.answer(contexts, questions, transcript)
-        of_distance = difference(own, answers, self.steps_left(own), self.steps_left(answers))
+        of_distance = measure_difference(
+            own, answers, self.read_distances(own), self.read_distances(answers)
+        )
         asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
-        of_step = excess(asked, self.steps_left(said), answers)
+        of_step = measure_detour(asked, self.read_distances(said), answers)
         none_left = np.all((asked == IDK) | (said == self.inf_symbol), axis=-1)
         of_step[none_left & (answers == self.inf_symbol)] = 0
         is_edge = transcript.answers[..., IS_EDGE] != IDK
@@ -429,7 +435,7 @@ class ShortestPath(Domain):
     def question_text(self, question: Symbols) -> str:
         if question[0] == 0:
             return "(no question)"
-        kind, x, y = (int(part) for part in self.parse(question))
+        kind, x, y = (int(part) for part in self.parse_questions(question))
         name = ("D", "S", "edge", "neighbour")[kind]
         return f"{name}({x})" if kind == NEIGHBOUR else f"{name}({x}, {y})"
 
@@ -437,7 +443,7 @@ class ShortestPath(Domain):
         if answer == self.inf_symbol:
             return "inf"
         if answer > self.max_size:
-            return in_steps(answer - self.max_size)
+            return format_steps(answer - self.max_size)
         return "idk" if answer == IDK else str(answer)
 
     def draw(self, context: Contexts, axes: Axes) -> None:

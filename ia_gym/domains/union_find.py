@@ -38,16 +38,16 @@ from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.graph_steps import (
     FAR,
     MAX_DEGREE,
-    candidates,
     check_kinds,
-    difference,
-    excess,
-    nearest,
-    others,
-    random_neighbour,
-    triples,
+    draw_neighbour,
+    find_nearest,
+    list_candidates,
+    list_other_neighbours,
+    make_rows,
+    measure_detour,
+    measure_difference,
 )
-from ia_gym.domains.labels import in_letters, in_steps
+from ia_gym.domains.labels import format_letters, format_steps
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -124,13 +124,13 @@ class UnionFind(Domain):
 
     # ---------------------------------------------------------------- questions
 
-    def question(
+    def make_questions(
         self, kind: int | Symbols, x: Symbols, y: Symbols | int, asked: NDArray[np.bool_]
     ) -> Symbols:
         """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
-        return triples(self.kind_symbol + kind, x, y, asked)
+        return make_rows(self.kind_symbol + kind, x, y, asked)
 
-    def parse(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
+    def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
         """Kind, x and y of each question, three arrays of the batch's shape."""
         return self.kind(questions), questions[..., 1], questions[..., 2]
 
@@ -152,9 +152,9 @@ class UnionFind(Domain):
         size = self.size if size is None else check_range("size", size, 2, self.max_size)
         # Vertices are numbered through the batch; in a context those of one label stand together.
         label = np.sort(rng.integers(isqrt(size), size=(count, size)), axis=1)
-        first, second = random_trees(rng, label)
-        root = random_members(rng, label)
-        parent, depth = lead_to(root, first, second, label.size)
+        first, second = draw_trees(rng, label)
+        root = draw_members(rng, label)
+        parent, depth = direct_edges(root, first, second, label.size)
 
         chosen = sample_names(rng, count, size, self.max_size)
         name = rng.permuted(chosen, axis=1).ravel()
@@ -199,12 +199,12 @@ class UnionFind(Domain):
             x = pick_name(rng, contexts["vertices"], count)
         else:
             x = pick(rng, np.isin(contexts["depth"], depths), count)
-        return self.question(kind, x, 0, np.ones(kind.shape, bool))
+        return self.make_questions(kind, x, 0, np.ones(kind.shape, bool))
 
     # -------------------------------------------------------------------- truth
 
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        kind, x, _ = self.parse(questions)
+        kind, x, _ = self.parse_questions(questions)
         depth = take(contexts["depth"], x)
         distance = np.where(depth > 0, self.zero_symbol + depth.astype(np.int64) - 1, IDK)
         label_or_parent = np.where(
@@ -213,7 +213,7 @@ class UnionFind(Domain):
         return np.where(kind == D, distance, label_or_parent)
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        kind, x, _ = self.parse(questions)
+        kind, x, _ = self.parse_questions(questions)
         return np.where(kind > D, 0, take(contexts["depth"], x))
 
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
@@ -227,13 +227,13 @@ class UnionFind(Domain):
         primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + LABEL
         return primitive
 
-    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
-        kind, x, y = self.parse(questions)
+    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+        kind, x, y = self.parse_questions(questions)
         formed: NDArray[np.bool_] = (kind >= 0) & self.is_vertex(x) & (y <= self.max_size)
         return formed
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
-        kind, x, y = self.parse(questions)
+        kind, x, y = self.parse_questions(questions)
         parent, depth = take(contexts["parent"], x), take(contexts["depth"], x)
         of_y = take(contexts["parent"], np.where(self.is_vertex(y), y, IDK))
         # In a tree every edge leads from a vertex to its parent.
@@ -241,7 +241,7 @@ class UnionFind(Domain):
         own_label = np.where(depth == 1, take(contexts["label"], x), IDK)
         answers = np.where(kind == LABEL, own_label, np.where(is_edge, self.zero_symbol + 1, IDK))
         if np.any(kind == NEIGHBOUR):
-            drawn = random_neighbour(rng, contexts, x)
+            drawn = draw_neighbour(rng, contexts, x)
             answers = np.where(kind == NEIGHBOUR, drawn, answers)
         return answers.astype(np.int64)
 
@@ -253,42 +253,42 @@ class UnionFind(Domain):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        kind, x, _ = (part[..., None] for part in self.parse(questions))
+        kind, x, _ = (part[..., None] for part in self.parse_questions(questions))
         steps = transcript.answers[..., STEPS]
         if round == 0:
-            return self.question(LABEL, x, 0, x != IDK)
+            return self.make_questions(LABEL, x, 0, x != IDK)
         if round == 1:
             go_on = (transcript.answers[..., OWN_LABEL, None] == IDK) & (x != IDK)
             asked = go_on & ((kind == P) | np.array([True, False, False]))
-            return self.question(np.array([P, P, NEIGHBOUR]), x, 0, asked)
+            return self.make_questions(np.array([P, P, NEIGHBOUR]), x, 0, asked)
         if round == 2:
-            return self.question(EDGE, x, steps, (kind == P) & self.is_vertex(steps))
+            return self.make_questions(EDGE, x, steps, (kind == P) & self.is_vertex(steps))
         if round == 3:
             are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
             step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
             step = step * np.array([1, 0, 0])
-            asked = np.where(kind == P, candidates(steps, are_edges, drawn), step)
+            asked = np.where(kind == P, list_candidates(steps, are_edges, drawn), step)
         else:
             go_on = transcript.answers[..., OWN_LABEL, None] == IDK
             neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
             already = transcript.questions[..., CANDIDATES, 1]
-            asked = np.where((kind == P) & go_on, others(neighbours, already), IDK)
-        return self.question(np.where(kind == V, V, D), asked, 0, asked != IDK)
+            asked = np.where((kind == P) & go_on, list_other_neighbours(neighbours, already), IDK)
+        return self.make_questions(np.where(kind == V, V, D), asked, 0, asked != IDK)
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        kind, x, _ = self.parse(questions)
+        kind, x, _ = self.parse_questions(questions)
         own_label = transcript.answers[..., OWN_LABEL]
         onward = transcript.answers[..., CANDIDATES.start]
         label = np.where(self.is_label(onward), onward, IDK)
         most = self.n_answers - 1
         distance = np.where(onward >= self.zero_symbol, np.minimum(onward + 1, most), IDK)
         asked, said = transcript.questions[..., CANDIDATES, 1], transcript.answers[..., CANDIDATES]
-        step, _ = nearest(asked, self.steps_left(said))
+        step, _ = find_nearest(asked, self.read_distances(said))
         there = np.choose(kind, [own_label, x, self.zero_symbol], mode="clip")
         onward = np.choose(kind, [label, step, distance], mode="clip")
         return np.where(own_label != IDK, there, onward)
 
-    def steps_left(self, answers: Symbols) -> Symbols:
+    def read_distances(self, answers: Symbols) -> Symbols:
         """The distances that ``answers`` stand for; ``FAR`` for all else."""
         return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
 
@@ -296,11 +296,13 @@ class UnionFind(Domain):
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
         """Steps too many or too few; for P, by how many steps the answer leads a longer way."""
-        kind, x, _ = self.parse(questions)
+        kind, x, _ = self.parse_questions(questions)
         own = self.answer(contexts, questions, transcript)
-        of_value = difference(own, answers, self.steps_left(own), self.steps_left(answers))
+        of_value = measure_difference(
+            own, answers, self.read_distances(own), self.read_distances(answers)
+        )
         asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
-        of_step = excess(asked, self.steps_left(said), answers)
+        of_step = measure_detour(asked, self.read_distances(said), answers)
         labelled = transcript.answers[..., OWN_LABEL] != IDK
         of_step = np.where(labelled, np.where(answers == x, 0, np.inf), of_step)
         return np.where(kind == P, of_step, of_value)
@@ -320,9 +322,9 @@ class UnionFind(Domain):
     def symbol_text(self, symbol: int) -> str:
         """A vertex as its number, a label as a capital letter, a distance as a number of steps."""
         if symbol >= self.zero_symbol:
-            return in_steps(symbol - self.zero_symbol)
+            return format_steps(symbol - self.zero_symbol)
         if symbol > self.max_size:
-            return in_letters(symbol - self.max_size)
+            return format_letters(symbol - self.max_size)
         return "idk" if symbol == IDK else str(symbol)
 
     def fact_text(self, fact: Symbols) -> str:
@@ -334,7 +336,7 @@ class UnionFind(Domain):
     def question_text(self, question: Symbols) -> str:
         if question[0] == 0:
             return "(no question)"
-        kind, x, y = (int(part) for part in self.parse(question))
+        kind, x, y = (int(part) for part in self.parse_questions(question))
         name = ("V", "P", "D", "label", "edge", "neighbour")[kind]
         return f"{name}({x}, {y})" if kind == EDGE else f"{name}({x})"
 
@@ -386,7 +388,7 @@ class UnionFind(Domain):
         axes.axis("off")
 
 
-def random_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbols]:
+def draw_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbols]:
     """Join the vertices of each label to a tree; those of one label stand side by side.
 
     The paper cuts a row of vertices in two at random, joins a random vertex of either part, and
@@ -420,15 +422,17 @@ def random_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Sym
     return first[joined], second[joined]
 
 
-def random_members(rng: np.random.Generator, label: Symbols) -> Symbols:
-    """One vertex of each label of each context, drawn evenly; see :func:`random_trees`."""
+def draw_members(rng: np.random.Generator, label: Symbols) -> Symbols:
+    """One vertex of each label of each context, drawn evenly; see :func:`draw_trees`."""
     first = np.flatnonzero(np.diff(label, axis=1, prepend=-1))
     counts = np.diff(first, append=label.size)
     members: Symbols = first + (rng.random(len(first)) * counts).astype(np.int64)
     return members
 
 
-def lead_to(root: Symbols, first: Symbols, second: Symbols, count: int) -> tuple[Symbols, Symbols]:
+def direct_edges(
+    root: Symbols, first: Symbols, second: Symbols, count: int
+) -> tuple[Symbols, Symbols]:
     """Direct the edges of a forest of ``count`` vertices towards its roots.
 
     Returns:

@@ -87,7 +87,7 @@ class Wildcard(Domain):
 
     # ---------------------------------------------------------------- questions
 
-    def parse(self, questions: Symbols) -> Symbols:
+    def parse_questions(self, questions: Symbols) -> Symbols:
         """The pattern each question asks about; any for a row that is no question."""
         offset = self.bit_symbol * int(self.weights.sum())
         patterns: Symbols = np.maximum(questions[..., 1:] @ self.weights - offset, 0)
@@ -137,15 +137,17 @@ class Wildcard(Domain):
 
     # -------------------------------------------------------------------- truth
 
-    def total(self, contexts: Contexts, questions: Symbols) -> Symbols:
+    def sum_pattern(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """Σ f over the pattern of each question, as a symbol."""
-        return self.zero_symbol + take(contexts["sums"], self.parse(questions)).astype(np.int64)
+        return self.zero_symbol + take(contexts["sums"], self.parse_questions(questions)).astype(
+            np.int64
+        )
 
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        return self.total(contexts, questions)
+        return self.sum_pattern(contexts, questions)
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        depths: Symbols = self.wildcards[self.parse(questions)]
+        depths: Symbols = self.wildcards[self.parse_questions(questions)]
         return depths
 
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
@@ -154,17 +156,17 @@ class Wildcard(Domain):
     # --------------------------------------------------------------- H's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
-        primitive: NDArray[np.bool_] = self.wildcards[self.parse(questions)] == 0
+        primitive: NDArray[np.bool_] = self.wildcards[self.parse_questions(questions)] == 0
         return primitive
 
-    def well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
+    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
         tokens = questions[..., 1:] - self.bit_symbol
         in_pattern = np.all((tokens >= 0) & (tokens <= 2), axis=-1)
         formed: NDArray[np.bool_] = (questions[..., 0] == self.kind_symbol) & in_pattern
         return formed
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
-        return self.total(contexts, questions)
+        return self.sum_pattern(contexts, questions)
 
     def ask(
         self,
@@ -174,7 +176,7 @@ class Wildcard(Domain):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        asked: Symbols = self.rows.take(self.halves[self.parse(questions)], axis=0)
+        asked: Symbols = self.rows.take(self.halves[self.parse_questions(questions)], axis=0)
         asked *= (questions[..., 0] != 0)[..., None, None]
         return asked
 

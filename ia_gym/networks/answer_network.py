@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ia_gym.networks.blocks import Block, Memory
-from ia_gym.networks.relational_attention import Relation, RelationalBlock
+from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
 from ia_gym.validation import check_range
 
-MOST = 4096
+MAX_NETWORK_SIZE = 4096
 """Of any size of a network; more is a slip of the keyboard, or of whoever wrote a checkpoint."""
-MOST_LAYERS = 256
+MAX_LAYERS = 256
 """Blocks of a kind."""
-MOST_PARAMETERS = 10**8
+MAX_PARAMETERS = 10**8
 """Of a network that is trained, or that a file tells of: hundreds of times those of the suite."""
 
 
@@ -33,30 +33,34 @@ def check_parameters(make: Callable[[], nn.Module]) -> None:
         make: builds it; here on a device where numbers take no place.
 
     Raises:
-        ValueError: if it would have more than ``MOST_PARAMETERS``.
+        ValueError: if it would have more than ``MAX_PARAMETERS``.
     """
     with torch.device("meta"):
         n = sum(tensor.numel() for tensor in make().state_dict().values())
-    if n > MOST_PARAMETERS:
-        raise ValueError(f"the network must have at most {MOST_PARAMETERS} numbers, got {n}")
+    if n > MAX_PARAMETERS:
+        raise ValueError(f"the network must have at most {MAX_PARAMETERS} numbers, got {n}")
 
 
-class Encoded(NamedTuple):
+class EncodedFacts(NamedTuple):
     """Facts as questions find them.
 
     Attributes:
         facts: int64 ``(B, F, L)``, the tokens.
         memories: what each question block reads.
-        looks: where the pointers of each relational fact block look, ``(B, pointers, F, F)``.
+        pointer_attention: where the pointers of each relational fact block look, ``(B, pointers, F, F)``.
     """
 
     facts: Tensor
     memories: list[Memory]
-    looks: list[Tensor]
+    pointer_attention: list[Tensor]
 
-    def parts(self) -> list[Tensor]:
+    def tensors(self) -> list[Tensor]:
         """All tensors, each with a row a context."""
-        return [self.facts, *(part for memory in self.memories for part in memory), *self.looks]
+        return [
+            self.facts,
+            *(part for memory in self.memories for part in memory),
+            *self.pointer_attention,
+        ]
 
 
 class FactsNetwork(nn.Module):
@@ -100,11 +104,11 @@ class FactsNetwork(nn.Module):
         any_hop: bool = False,
     ) -> None:
         super().__init__()
-        check_range("width", width, 1, MOST)
-        check_range("heads", heads, 1, MOST)
-        check_range("fact_layers", fact_layers, 0, MOST_LAYERS)
-        check_range("question_layers", question_layers, 0, MOST_LAYERS)
-        check_range("fact_passes", fact_passes, 1, MOST)
+        check_range("width", width, 1, MAX_NETWORK_SIZE)
+        check_range("heads", heads, 1, MAX_NETWORK_SIZE)
+        check_range("fact_layers", fact_layers, 0, MAX_LAYERS)
+        check_range("question_layers", question_layers, 0, MAX_LAYERS)
+        check_range("fact_passes", fact_passes, 1, MAX_NETWORK_SIZE)
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         if relational and (fact_layers < 1 or heads < 2):
@@ -152,7 +156,7 @@ class FactsNetwork(nn.Module):
         """Where the parameters lie."""
         return self.embedding.weight.device
 
-    def encode(self, facts: Tensor, passes: int | None = None) -> Encoded:
+    def encode(self, facts: Tensor, passes: int | None = None) -> EncodedFacts:
         """Encode ``facts`` (int64 ``(B, F, L)``) once, for all questions about them.
 
         Args:
@@ -161,25 +165,27 @@ class FactsNetwork(nn.Module):
         """
         x = self.fact_in(self.embedding(facts).flatten(-2))
         looks: list[Tensor] = []
-        relation = Relation(facts, facts) if self.relational else None
-        mask = hide_padding(facts)
+        relation = SharedTokens(facts, facts) if self.relational else None
+        mask = make_padding_mask(facts)
         for block in list(self.fact_blocks) * (passes or self.fact_passes):
             if isinstance(block, RelationalBlock) and relation is not None:
                 before = looks[-1] if looks else None
-                x, look = block.look(x, None, relation, before, looks[-1:])
+                x, look = block.attend(x, None, relation, before, looks[-1:])
                 looks.append(look)
             else:
                 x = block(x, None, mask)
         x = self.fact_norm(x)
-        memories = [block.remember(x) for block in self.question_blocks if isinstance(block, Block)]
-        return Encoded(facts, memories, looks)
+        memories = [
+            block.project_memory(x) for block in self.question_blocks if isinstance(block, Block)
+        ]
+        return EncodedFacts(facts, memories, looks)
 
-    def read(self, encoded: Encoded, questions: Tensor) -> Tensor:
+    def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:
         """Features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``) about encoded facts."""
         x = self.question_in(self.embedding(questions).flatten(-2))
-        relation = Relation(questions, encoded.facts) if self.relational else None
-        mask = hide_padding(encoded.facts)
-        before, looks = None, encoded.looks
+        relation = SharedTokens(questions, encoded.facts) if self.relational else None
+        mask = make_padding_mask(encoded.facts)
+        before, looks = None, encoded.pointer_attention
         for i, (block, memory) in enumerate(
             zip(self.question_blocks, encoded.memories, strict=True)
         ):
@@ -188,7 +194,7 @@ class FactsNetwork(nn.Module):
                     hops = [looks[min(j, len(looks) - 1)] for j in range(block.n_hops)]
                 else:  # as far as the facts' pointers have come in as many blocks, or one step
                     hops = [looks[min(i, len(looks)) - 1], looks[0]]
-                x, before = block.look(x, memory, relation, before, hops)
+                x, before = block.attend(x, memory, relation, before, hops)
             else:
                 x = block(x, memory, mask)
         out: Tensor = self.norm_out(x)
@@ -196,16 +202,16 @@ class FactsNetwork(nn.Module):
 
     def forward(self, facts: Tensor, questions: Tensor, passes: int | None = None) -> Tensor:
         """Features ``(B, Q, d)`` of ``questions (B, Q, Lq)`` about ``facts (B, F, L)``."""
-        return self.read(self.encode(without_padding(facts), passes), questions)
+        return self.read(self.encode(trim_padding(facts), passes), questions)
 
 
-def hide_padding(facts: Tensor) -> Tensor:
+def make_padding_mask(facts: Tensor) -> Tensor:
     """``(B, 1, 1, F)`` to add to attention's scores: minus infinity for rows of padding."""
     mask = torch.zeros(facts.shape[:2], device=facts.device)
     return mask.masked_fill(facts[..., 0] == 0, -torch.inf)[:, None, None]
 
 
-def without_padding(facts: Tensor) -> Tensor:
+def trim_padding(facts: Tensor) -> Tensor:
     """``facts (B, F, L)`` with the rows of padding last, and no more of them than needed."""
     padding = facts[..., 0] == 0
     order = padding.to(torch.uint8).argsort(dim=1, stable=True)
@@ -237,7 +243,7 @@ class AnswerNetwork(FactsNetwork):
         self.head.weight.is_embedding = True  # type: ignore[attr-defined]  # of the answers
         nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
 
-    def read(self, encoded: Encoded, questions: Tensor) -> Tensor:
+    def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:
         """Logits ``(B, Q, n_answers)`` of the answers to ``questions (B, Q, Lq)``."""
         logits: Tensor = self.head(super().read(encoded, questions))
         return logits

@@ -8,7 +8,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ia_gym.validation import check_number
 
 
-def polyak_average(module: torch.nn.Module, polyak_tau: float) -> AveragedModel:
+def make_polyak_average(module: torch.nn.Module, polyak_tau: float) -> AveragedModel:
     """A slow copy of ``module``: its Polyak average.
 
     Call ``update_parameters(module)`` on it after each update; ``.module`` is the copy.

@@ -32,7 +32,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.down.weight)
 
-    def remember(self, facts: Tensor) -> Memory:
+    def project_memory(self, facts: Tensor) -> Memory:
         """Keys and values of ``facts (B, F, d)``."""
         key, value = self.key_value(facts).chunk(2, dim=-1)
         return self._split(key), self._split(value)
@@ -46,7 +46,7 @@ class Block(nn.Module):
         ``mask (B, 1, 1, F)`` is added to the attention's scores.
         """
         normed = self.norm_in(x)
-        key, value = self.remember(normed) if memory is None else memory
+        key, value = self.project_memory(normed) if memory is None else memory
         query = self._split(self.query(normed))
         read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         x = x + self.out(read.transpose(1, 2).flatten(-2))

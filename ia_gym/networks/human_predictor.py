@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ia_gym.domains.domain import Domain
-from ia_gym.networks.answer_network import MOST, MOST_LAYERS
+from ia_gym.networks.answer_network import MAX_LAYERS, MAX_NETWORK_SIZE
 from ia_gym.networks.blocks import Block, Memory
 from ia_gym.validation import check_range
 
@@ -39,9 +39,9 @@ class HumanPredictor(nn.Module):
 
     def __init__(self, domain: Domain, width: int = 64, heads: int = 4, layers: int = 2) -> None:
         super().__init__()
-        check_range("width", width, 1, MOST)
-        check_range("heads", heads, 1, MOST)
-        check_range("layers", layers, 0, MOST_LAYERS)
+        check_range("width", width, 1, MAX_NETWORK_SIZE)
+        check_range("heads", heads, 1, MAX_NETWORK_SIZE)
+        check_range("layers", layers, 0, MAX_LAYERS)
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         self.sizes = {"width": width, "heads": heads, "layers": layers}
@@ -98,7 +98,7 @@ class HumanPredictor(nn.Module):
         grown = []
         for i, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            keys, values = block.remember(block.norm_in(x))
+            keys, values = block.project_memory(block.norm_in(x))
             if memories:
                 keys = torch.cat([memories[i][0], keys], dim=2)
                 values = torch.cat([memories[i][1], values], dim=2)
@@ -174,7 +174,7 @@ class HumanPredictor(nn.Module):
         return -(of_questions.flatten(1).mean(dim=1) + of_answers[:, 0])
 
     @torch.no_grad()
-    def foretold(
+    def match_predictions(
         self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Which sub-questions ``(n, S)`` and final answers ``(n,)`` of H's are foretold exactly.

@@ -86,7 +86,7 @@ class LearnedOverseer:
         asked = []
         for _ in range(self.domain.subquestions_per_round[round]):
             rows = self._next(reading)
-            rows[~self.domain.well_formed(rows)] = 0
+            rows[~self.domain.is_well_formed(rows)] = 0
             reading.read_on(self.predictor, torch.as_tensor(rows)[:, None].to(reading.tokens))
             asked.append(rows)
         reading.rounds = round + 1
@@ -118,7 +118,7 @@ class LearnedOverseer:
             path: the file.
         """
         header = {
-            "made_for": made_for(self.domain),
+            "made_for": describe_domain(self.domain),
             "sizes": self.predictor.sizes,
             "human_interactions": self.human_interactions,
         }
@@ -143,8 +143,10 @@ class LearnedOverseer:
             found, sizes, asked = (header[k] for k in ("made_for", "sizes", "human_interactions"))
         except (ValueError, KeyError) as error:
             raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
-        if found != made_for(domain):
-            raise ValueError(f"overseer must be made for {made_for(domain)}; {path} is for {found}")
+        if found != describe_domain(domain):
+            raise ValueError(
+                f"overseer must be made for {describe_domain(domain)}; {path} is for {found}"
+            )
         try:
             check_parameters(lambda: HumanPredictor(domain, **sizes))
             predictor = HumanPredictor(domain, **sizes)
@@ -180,7 +182,7 @@ class LearnedOverseer:
             reading.read_on(self.predictor, tokens)
         n, events = len(reading.tokens), reading.tokens.shape[1]
         for round in range(rounds):
-            slots = self.domain.rounds[round]
+            slots = self.domain.round_slots[round]
             if events <= self.predictor.asked_at[slots.start]:
                 asked = transcript.questions[..., slots, :].reshape(n, -1, questions.shape[2])
                 reading.read_on(self.predictor, torch.as_tensor(asked).to(reading.tokens))
@@ -192,7 +194,7 @@ class LearnedOverseer:
         return reading
 
 
-def made_for(domain: Domain) -> dict[str, Any]:
+def describe_domain(domain: Domain) -> dict[str, Any]:
     """What two domains must have in common for the same H' to serve both."""
     return {
         "domain": domain.name,

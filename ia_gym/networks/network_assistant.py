@@ -6,7 +6,7 @@ import torch
 
 from ia_gym.domains import Contexts
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.networks.answer_network import AnswerNetwork, Encoded, without_padding
+from ia_gym.networks.answer_network import AnswerNetwork, EncodedFacts, trim_padding
 from ia_gym.validation import check_number
 
 
@@ -20,7 +20,7 @@ class NetworkAssistant:
         temperature: of the softmax that answers are sampled from. Below 1, what is likely is said
             more often than that; at 0 the likeliest alone.
         passes: times the facts go through their blocks; default the network's own number.
-        certainty: an answer that the network finds less likely than this, in [0, 1], is not given:
+        min_probability: an answer that the network finds less likely than this, in [0, 1], is not given:
             ``idk`` stands in its place. The likelihood is that of temperature 1.
     """
 
@@ -29,14 +29,14 @@ class NetworkAssistant:
         network: AnswerNetwork,
         temperature: float = 1.0,
         passes: int | None = None,
-        certainty: float = 0.0,
+        min_probability: float = 0.0,
     ) -> None:
         self.network = network
         self.temperature = check_number("temperature", temperature, "[0, inf)")
-        self.certainty = check_number("certainty", certainty, "[0, 1]")
+        self.min_probability = check_number("min_probability", min_probability, "[0, 1]")
         self.passes = passes
         self._contexts: Contexts | None = None
-        self._encoded: Encoded
+        self._encoded: EncodedFacts
         self._stamp: torch.Tensor
 
     @torch.no_grad()
@@ -46,18 +46,18 @@ class NetworkAssistant:
         stamp = self.network.fact_norm.weight
         if self._contexts is not contexts or not self._stamp.equal(stamp):
             facts = torch.as_tensor(contexts["facts"], device=self.network.device)
-            self._encoded = self.network.encode(without_padding(facts), self.passes)
+            self._encoded = self.network.encode(trim_padding(facts), self.passes)
             self._contexts, self._stamp = contexts, stamp.clone()
         asked = torch.as_tensor(questions, device=self.network.device)
         logits = self.network.read(self._encoded, asked)
-        answers = choose(logits, self.temperature)
-        if self.certainty:
+        answers = sample_categorical(logits, self.temperature)
+        if self.min_probability:
             likely = logits.softmax(dim=-1).gather(-1, answers[..., None])[..., 0]
-            answers[likely < self.certainty] = IDK
+            answers[likely < self.min_probability] = IDK
         return answers.cpu().numpy()
 
 
-def choose(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+def sample_categorical(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     """A symbol sampled by the softmax of ``logits / temperature (..., n)``: ``(...)``."""
     if temperature:  # adding Gumbel noise and taking the largest samples the softmax
         logits = logits - temperature * torch.empty_like(logits).exponential_().log()

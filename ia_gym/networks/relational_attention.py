@@ -44,7 +44,7 @@ MEET = 12.0
 """A fresh meeting head's score for the facts that all of a pointer's attention is on."""
 
 
-class Relation:
+class SharedTokens:
     """Which tokens the rows ``(B, T, L)`` share with the facts ``(B, F, M)``.
 
     Attributes:
@@ -69,7 +69,7 @@ class RelationalBlock(Block):
         width: the model's width d.
         heads: attention heads; divides ``width``. The first half of them are pointers.
         n_pairs: ``L·M``, pairs of places whose tokens may be equal.
-        n_hops: ways to hop that :meth:`look` is given.
+        n_hops: ways to hop that :meth:`attend` is given.
         links: pairs by which fresh pointers look, dealt out to them in turn.
         meeting: let the other heads see where the pointers look.
     """
@@ -109,11 +109,11 @@ class RelationalBlock(Block):
         self.out = nn.Linear(width + heads * n_pairs, width, bias=False)
         nn.init.zeros_(self.out.weight)
 
-    def look(
+    def attend(
         self,
         x: Tensor,
         memory: Memory | None,
-        relation: Relation,
+        relation: SharedTokens,
         before: Tensor | None,
         hops: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor]:
@@ -132,7 +132,7 @@ class RelationalBlock(Block):
         """
         batch, rows, _ = x.shape
         normed = self.norm_in(x)
-        key, value = self.remember(normed) if memory is None else memory
+        key, value = self.project_memory(normed) if memory is None else memory
         query = self._split(self.query(normed))
         weights = torch.cat(
             [SHARED * self.shared, self.shared.new_full((self.heads, 1), HIDDEN)], 1
@@ -154,16 +154,16 @@ class RelationalBlock(Block):
                 pointing = pointing + move * (before @ hop)
         others = scores[:, self.pointers :]
         if self.meets is not None:
-            met = SHARED * self.meets @ reached(pointing).flatten(2)
+            met = SHARED * self.meets @ rescale_log(pointing).flatten(2)
             others = others + met.view_as(others)
         looks = torch.cat([pointing, others.softmax(dim=-1)], dim=1)
         read = (looks @ value).transpose(1, 2).flatten(-2)
-        shared = reached(looks.transpose(1, 2) @ relation.read)
+        shared = rescale_log(looks.transpose(1, 2) @ relation.read)
         x = x + self.out(torch.cat([read, shared.flatten(-2)], dim=-1))
         x = x + self.down(F.gelu(self.up(self.norm_mlp(x))))
         return x, pointing
 
 
-def reached(shares: Tensor) -> Tensor:
+def rescale_log(shares: Tensor) -> Tensor:
     """Logarithms of shares of attention, about 0..1: 1/64 says nearly what 1 does, "reached"."""
     return 1 - torch.log(shares + SMALLEST) / math.log(SMALLEST)

@@ -75,9 +75,9 @@ def test_the_fixed_point_of_approval_is_the_optimal_action_value(information, lo
 def test_value_iteration_and_linear_equations_agree_with_linear_programming():
     transitions = lake().unwrapped.P
     table, best = TransitionTable(transitions), optimal_by_linear_programming(transitions)
-    np.testing.assert_allclose(table.optimal(DISCOUNT), best, atol=1e-7)
+    np.testing.assert_allclose(table.solve_optimal_values(DISCOUNT), best, atol=1e-7)
     policy = best.argmax(axis=1)
-    np.testing.assert_allclose(table.values_of(policy, DISCOUNT), best.max(axis=1), atol=1e-7)
+    np.testing.assert_allclose(table.evaluate_policy(policy, DISCOUNT), best.max(axis=1), atol=1e-7)
 
 
 def test_at_depth_0_nothing_is_ever_learned():
@@ -104,7 +104,7 @@ def test_without_an_assistant_h_sees_the_next_step_alone():
         for s, a in zip(states, actions)
     ]
     np.testing.assert_allclose(judged.approvals, expected)
-    np.testing.assert_allclose(judged.seen, expected)
+    np.testing.assert_allclose(judged.observed, expected)
 
 
 def test_a_sampled_look_is_right_on_average():
@@ -137,7 +137,7 @@ def test_what_h_looks_at_in_a_rollout_by_hand():
         simulator, states, actions, TabularAssistant(values), np.random.default_rng(0)
     )
     np.testing.assert_allclose(judged.approvals, [1 + 0.5 + 0.25 + 0.125 * 10, 1.0])
-    np.testing.assert_allclose(judged.seen, [1.75, 1.0])
+    np.testing.assert_allclose(judged.observed, [1.75, 1.0])
     # GoodAction twice and then once more for HowGood; nothing about the place that ends.
     assert overseer.assistant_answers == 4
     assert overseer.simulated_steps == 4
@@ -159,7 +159,9 @@ def test_h_calls_the_information_useful_that_tells_most():
     useful = []
     for place, name in enumerate(("ending", "outcome", "rollout")):
         assistant.shown = place
-        overseer = ActionOverseer(50, judged=1.0, information=("ending", "outcome", "rollout"))
+        overseer = ActionOverseer(
+            50, usefulness_rate=1.0, information=("ending", "outcome", "rollout")
+        )
         assert overseer.information[place] == name
         # Branches split three ways at each step: a table of certain moves keeps them few.
         certain = {s: {a: [(1.0, *each[-1][1:])] for a, each in row.items()}
@@ -174,7 +176,7 @@ def test_h_calls_the_information_useful_that_tells_most():
 
 def test_usefulness_is_asked_about_a_share_of_the_questions():
     simulator, states, actions, shape = every_pair(lake().unwrapped.P)
-    overseer = ActionOverseer(2, judged=0.25)
+    overseer = ActionOverseer(2, usefulness_rate=0.25)
     rng = np.random.default_rng(0)
     judged = overseer.judge(simulator, states, actions, TabularAssistant(np.ones(shape)), rng)
     asked = np.isfinite(judged.usefulness)
@@ -187,16 +189,16 @@ def test_usefulness_is_asked_about_a_share_of_the_questions():
     [
         ("look_ahead", -1),
         ("look_ahead", 2.5),
-        ("rounds", 0),
+        ("n_copies", 0),
         ("discount", 1.01),
         ("discount", float("nan")),
         ("information", ()),
         ("information", "outcome"),
         ("information", ("outcome", "tea leaves")),
         ("information", None),
-        ("fuller_rounds", 0),
-        ("judged", -0.1),
-        ("judged", "often"),
+        ("n_usefulness_copies", 0),
+        ("usefulness_rate", -0.1),
+        ("usefulness_rate", "often"),
         ("value", 3),
     ],
 )

@@ -52,7 +52,7 @@ def records(n, rng, **fields):
         "actions": actions,
         "approvals": np.zeros(n),
         "information": rng.integers(3, size=n),
-        "seen": np.zeros(n),
+        "observed": np.zeros(n),
         "usefulness": np.full(n, np.nan),
     }
     return base | {key: value(base) for key, value in fields.items()}

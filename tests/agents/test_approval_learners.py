@@ -29,15 +29,17 @@ def test_both_updates_come_to_the_answer_that_is_approved_of_most(cls, n_samples
     model.assistant = KnowNothing()  # approval is to be had where all sub-questions are looked up
     with monkeypatch.context() as patch:
         patch.setattr(DOMAINS["Permutation"], "truth", None)
-        patch.setattr(DOMAINS["Permutation"], "correct", None)
+        patch.setattr(DOMAINS["Permutation"], "is_correct", None)
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(200_000)
     batch = model.amplify(judging=True)
-    approvals = model.approvals(batch, model.all_answers(batch)).numpy()
+    approvals = model.approvals(batch, model.list_answers(batch)).numpy()
     to_be_had = approvals.max(axis=-1) > 0
     best = 1 + approvals.argmax(axis=-1)
     with torch.no_grad():
-        given = model.ask_network(batch.contexts["facts"], batch.questions).argmax(dim=-1).numpy()
+        given = (
+            model.compute_logits(batch.contexts["facts"], batch.questions).argmax(dim=-1).numpy()
+        )
     assert 0.3 < to_be_had.mean() < 0.7
     assert np.mean(given[to_be_had] == best[to_be_had]) > 0.95
 
@@ -70,12 +72,12 @@ def test_the_policy_gradient_is_that_of_expected_approval():
     model = learner(Reinforce, n_samples=None, ent_coef=0.0)
     batch = model.amplify(judging=True)
     logits = torch.randn(*batch.targets.shape, model.domain.n_answers, requires_grad=True)
-    model.policy_loss(batch, logits).backward()
+    model.compute_policy_loss(batch, logits).backward()
     exact, noisy = logits.grad.clone(), []
     model.n_samples = 8
     for _ in range(200):
         logits.grad = None
-        model.policy_loss(batch, logits).backward()
+        model.compute_policy_loss(batch, logits).backward()
         noisy.append(logits.grad.clone())
     mean = torch.stack(noisy).mean(dim=0)
     assert torch.nn.functional.cosine_similarity(mean.flatten(), exact.flatten(), dim=0) > 0.97
@@ -86,7 +88,7 @@ def test_the_policy_gradient_is_that_of_expected_approval():
 
 def test_a_mixed_learner_learns_from_both():
     model = learner(
-        ReinforceWithDemonstrations, n_samples=4, seed_steps=20, curriculum={"window": 200}
+        ReinforceWithDemonstrations, n_samples=4, pretraining_steps=20, curriculum={"window": 200}
     )
     model.learn(250_000)
     assert (
@@ -102,7 +104,7 @@ def test_drift_from_what_was_demonstrated_is_limited():
         model = learner(
             ReinforceWithDemonstrations,
             n_samples=None,
-            seed_steps=10,
+            pretraining_steps=10,
             max_drift=max_drift,
             **weights,
         )

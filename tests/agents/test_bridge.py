@@ -18,7 +18,7 @@ from ia_gym.agents import (
     QuestionEvaluator,
     make_sb3_vec_env,
 )
-from ia_gym.agents.policies.facts_extractor import distinct_rows, read_pairs
+from ia_gym.agents.policies.facts_extractor import find_distinct_rows, read_pairs
 from ia_gym.domains import Permutation
 from ia_gym.networks.answer_network import FactsNetwork
 from ia_gym.networks.optimizers import MuonAdamW
@@ -221,9 +221,9 @@ def test_encoding_each_context_once_changes_nothing(n_contexts, each, told):
     torch.testing.assert_close(read_pairs(network, facts, questions), expected)
 
 
-def test_distinct_rows():
+def test_distinct_rows_are_found():
     rows = torch.tensor([[1, 2], [2, 1], [1, 2], [0, 0], [2, 1]])
-    first, inverse = distinct_rows(rows)
+    first, inverse = find_distinct_rows(rows)
     assert len(first) == 3
     torch.testing.assert_close(rows[first][inverse], rows)
 

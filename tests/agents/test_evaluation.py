@@ -24,7 +24,7 @@ class Knows:
         image = np.zeros((len(observation["facts"]), domain.n_answers), np.int64)
         facts = observation["facts"].reshape(len(image), -1, 2)
         np.put_along_axis(image, facts[..., 0], facts[..., 1], axis=1)
-        truth, powers = domain.parse(observation["question"])
+        truth, powers = domain.parse_questions(observation["question"])
         for step in range(domain.max_power):
             onward = np.take_along_axis(image, truth[:, None], axis=1)[:, 0]
             truth = np.where(step < powers, onward, truth)
@@ -68,7 +68,7 @@ class Stays:
         self.domain, self.sure = domain, sure
 
     def predict(self, observation, *, deterministic):
-        names, _ = self.domain.parse(observation["question"])
+        names, _ = self.domain.parse_questions(observation["question"])
         if deterministic or self.sure:
             return names, None
         np.random.rand()  # noqa: NPY002  (as SB3's DQN does)

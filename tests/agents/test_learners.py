@@ -55,7 +55,7 @@ def test_imitation_learns_without_the_truth(name, size, timesteps, monkeypatch):
     model = ImitationIA(env=env, n_contexts=32, seed=0, policy_kwargs=policy_kwargs)
     with monkeypatch.context() as patch:
         patch.setattr(DOMAINS[name], "truth", None)
-        patch.setattr(DOMAINS[name], "correct", None)
+        patch.setattr(DOMAINS[name], "is_correct", None)
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(timesteps)
     result = held_out.evaluate(model)
@@ -70,13 +70,13 @@ def test_a_model_of_h_is_enough(monkeypatch):
     model = IteratedAmplification(env=tiny_env(), n_contexts=32, seed=0, **sizes)
     with monkeypatch.context() as patch:
         patch.setattr(DOMAINS["Permutation"], "truth", None)
-        patch.setattr(DOMAINS["Permutation"], "correct", None)
+        patch.setattr(DOMAINS["Permutation"], "is_correct", None)
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(250_000)
     assert QuestionEvaluator(BASE, 1024, **TINY).evaluate(model)["eval/accuracy"] >= 0.8
-    assert model.apprentice.error < 0.05
+    assert model.predictor_trainer.error < 0.05
     assert 100 < model.human_interactions < 1500
-    assert len(model.apprentice.records["targets"]) == model.human_interactions
+    assert len(model.predictor_trainer.records["targets"]) == model.human_interactions
     with pytest.raises(ValueError, match=r"interaction_rate must be a number in \(0, inf\), got 0"):
         IteratedAmplification(env=tiny_env(), interaction_rate=0)
 
@@ -85,15 +85,15 @@ def test_a_model_of_h_is_enough(monkeypatch):
 def test_more_levels_of_amplification_reach_deeper_questions_at_once(levels):
     """X, new, is sure of nothing; H answers what it can look up, or have looked up for it."""
     env = gym.make(BASE, size=4, max_power=16)
-    model = ImitationIA(env=env, n_contexts=32, seed=0, levels=levels, assistant_certainty=1)
+    model = ImitationIA(env=env, n_contexts=32, seed=0, levels=levels, assistant_min_probability=1)
     batch = model.amplify()
     truth = model.domain.truth(batch.contexts, batch.questions)
     assert set(batch.depths.ravel()) == {1, 2, 3}
     np.testing.assert_array_equal(batch.targets, np.where(batch.depths <= levels, truth, 0))
     with pytest.raises(ValueError, match=r"levels must be in 1\.\.10, got 0"):
         ImitationIA(env=tiny_env(), levels=0)
-    with pytest.raises(ValueError, match=r"assistant_certainty .* in \[0, 1\], got 2"):
-        ImitationIA(env=tiny_env(), assistant_certainty=2)
+    with pytest.raises(ValueError, match=r"assistant_min_probability .* in \[0, 1\], got 2"):
+        ImitationIA(env=tiny_env(), assistant_min_probability=2)
 
 
 def test_supervised_learns_with_a_curriculum():
@@ -113,13 +113,13 @@ def small(cls=ImitationIA, **kwargs):
 def drifting(**kwargs):
     """A ``ReinforceWithDemonstrations`` with all its parts in use after a few steps."""
     return ReinforceWithDemonstrations(
-        seed_steps=2, buffer_steps=3, max_drift=0.01, imitation_weight=(1, 0), **kwargs
+        pretraining_steps=2, buffer_steps=3, max_drift=0.01, imitation_weight=(1, 0), **kwargs
     )
 
 
 def helped(**kwargs):
     """An ``IteratedAmplification`` with two levels of amplification, and a bar of certainty."""
-    return IteratedAmplification(levels=2, assistant_certainty=0.2, **kwargs)
+    return IteratedAmplification(levels=2, assistant_min_probability=0.2, **kwargs)
 
 
 @pytest.mark.parametrize("cls", [ImitationIA, Supervised])
@@ -184,22 +184,22 @@ def test_answers_may_take_more_passes_than_training(tmp_path):
         env=tiny_env(), n_contexts=4, n_questions=8, seed=0,
         policy_kwargs={**sizes, "fact_passes": 2, "answer_passes": 4},
     )  # fmt: skip
-    model.learn(3200).save(tmp_path / "model", to_go_on=False)
+    model.learn(3200).save(tmp_path / "model", resumable=False)
     longer = AnswerPolicy(
         model.observation_space, model.action_space, lambda _: 1e-3, fact_passes=4, **sizes
     )
-    longer.network.load_state_dict(model.policy.slow_network.state_dict())
+    longer.network.load_state_dict(model.policy.average_network.state_dict())
     held_out = QuestionEvaluator(BASE, 64, **TINY)
     facts, questions = (
         torch.as_tensor(x) for x in (held_out.contexts["facts"], held_out.questions)
     )
     logits = longer.network(facts, questions)
-    best, differ = logits.argmax(dim=-1), model.policy.slow_network(facts, questions)
+    best, differ = logits.argmax(dim=-1), model.policy.average_network(facts, questions)
     assert not torch.allclose(logits, differ, rtol=0, atol=1e-6)
     for trained in (model, ImitationIA.load(tmp_path / "model")):
         answers, _ = trained.predict(held_out.observations, deterministic=True)
         np.testing.assert_array_equal(answers.reshape(best.shape), best)
-        assistant = NetworkAssistant(trained.policy.slow_network, 0, passes=4)
+        assistant = NetworkAssistant(trained.policy.average_network, 0, passes=4)
         answers = assistant.answer(held_out.contexts, held_out.questions)
         np.testing.assert_array_equal(answers, best)
     model.assistant.temperature = 0  # H's assistant thinks as long

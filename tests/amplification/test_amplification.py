@@ -8,7 +8,7 @@ import pytest
 from ia_gym.amplification.amplified_assistants import (
     AmplifiedAssistant,
     AuditedAssistant,
-    HelpedAssistant,
+    DecomposingFallbackAssistant,
 )
 from ia_gym.amplification.amplify import amplify, open_round
 from ia_gym.amplification.assistants import KnowNothing, Oracle
@@ -67,7 +67,7 @@ def test_rows_without_a_question_are_left_alone(overseer):
 def test_a_wrong_assistant_gives_a_consistent_wrong_target(overseer):
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)
-    question = domain.question(np.array([[5]]), np.array([[5]]))  # σ(σ²(σ²(5)))
+    question = domain.make_questions(np.array([[5]]), np.array([[5]]))  # σ(σ²(σ²(5)))
     transcript = amplify(overseer, Always(np.array([[7]])), rng, contexts, question)
     image = contexts["image"][0]
     assert overseer.answer(contexts, question, transcript) == image[7]
@@ -101,13 +101,13 @@ def test_a_round_leaves_pending_what_awaits_an_answer(overseer):
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)
     powers = np.array([[2, 5, 0]])
-    questions = domain.question(np.array([[3, 4, IDK]]), powers)
-    transcript = Transcript.empty((1, 3), domain.slots, domain.question_length)
+    questions = domain.make_questions(np.array([[3, 4, IDK]]), powers)
+    transcript = Transcript.empty((1, 3), domain.n_slots, domain.question_length)
     awaited = open_round(overseer, rng, 0, contexts, questions, transcript)
     assert awaited.tolist() == [[[False], [True], [False]]]  # σ is looked up, σ² is not
     assert transcript.answers[0, :, 0].tolist() == [contexts["image"][0, 3], PENDING, IDK]
     trusted = np.zeros(domain.n_classes, bool)
-    transcript = Transcript.empty((1, 3), domain.slots, domain.question_length)
+    transcript = Transcript.empty((1, 3), domain.n_slots, domain.question_length)
     assert not open_round(overseer, rng, 0, contexts, questions, transcript, trusted).any()
     assert transcript.answers[0, :, 0].tolist() == [contexts["image"][0, 3], IDK, IDK]
     assert not transcript.questions[0, 1].any()  # left aside: it is not asked at all
@@ -155,7 +155,7 @@ class Says(Permutation):
 def test_a_script_that_misbehaves_is_told(method, said, message):
     domain, rng = Says(8, max_power=4), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)
-    questions = domain.question(np.array([[1, 2]]), np.array([[2, 3]]))
+    questions = domain.make_questions(np.array([[1, 2]]), np.array([[2, 3]]))
     domain.said = {method: said}
     overseer = ScriptedOverseer(domain)
 
@@ -171,10 +171,10 @@ def test_a_script_that_misbehaves_is_told(method, said, message):
 def test_what_the_judge_alone_needs_is_asked_if_told_to():
     domain, rng = ShortestPath(6), np.random.default_rng(0)
     overseer, oracle = ScriptedOverseer(domain), Oracle(domain)
-    for judging, slots in ((False, sum(domain.subquestions_per_round)), (True, domain.slots)):
+    for judging, slots in ((False, sum(domain.subquestions_per_round)), (True, domain.n_slots)):
         batch = sample_batch(overseer, oracle, rng, 3, 4, judging=judging)
         assert batch.transcript.questions.shape == (3, 4, slots, 3)
-        assert domain.correct(batch.contexts, batch.questions, batch.targets).all()
+        assert domain.is_correct(batch.contexts, batch.questions, batch.targets).all()
     assert sample_batch(overseer, oracle, rng, 3, 4).transcript.answers.shape[2] == sum(
         domain.subquestions_per_round
     )
@@ -220,7 +220,7 @@ def test_with_hs_help_an_assistant_answers_one_level_deeper(overseer, knows):
     questions[:, 3] = 0  # no question
     depths, truth = domain.depth(contexts, questions), domain.truth(contexts, questions)
     for level in (1, 2):
-        assistant = HelpedAssistant(overseer, KnowsShallow(domain, knows), rng, level)
+        assistant = DecomposingFallbackAssistant(overseer, KnowsShallow(domain, knows), rng, level)
         answers = assistant.answer(contexts, questions)
         right = (depths <= knows + level) & (questions[..., 0] != 0)
         np.testing.assert_array_equal(answers, np.where(right, truth, IDK))
@@ -233,7 +233,9 @@ def test_h_looks_further_where_an_assistant_finds_no_way():
     questions = domain.sample_questions(rng, contexts, 50)
     depths, truth = domain.depth(contexts, questions), domain.truth(contexts, questions)
     for level in (1, 2, 3, 4):
-        assistant = HelpedAssistant(ScriptedOverseer(domain), FindsNothing(domain), rng, level)
+        assistant = DecomposingFallbackAssistant(
+            ScriptedOverseer(domain), FindsNothing(domain), rng, level
+        )
         answers = assistant.answer(contexts, questions)
         found = answers != domain.inf_symbol
         # H asks for the step, and then for the distance from there: two levels an edge.
@@ -257,11 +259,11 @@ def test_h_is_not_asked_for_help_with_what_the_assistant_knows_or_thinks_it_know
     contexts = domain.sample_contexts(rng, 20)
     questions = domain.sample_questions(rng, contexts, 30)
     for assistant in (Oracle(domain), Wrong(domain)):
-        answers = HelpedAssistant(overseer, assistant, rng).answer(contexts, questions)
+        answers = DecomposingFallbackAssistant(overseer, assistant, rng).answer(contexts, questions)
         np.testing.assert_array_equal(answers, assistant.answer(contexts, questions))
     assert overseer.human_interactions == 0
     unknown = np.count_nonzero(domain.depth(contexts, questions) > 1)
-    HelpedAssistant(overseer, KnowsShallow(domain, 1), rng).answer(contexts, questions)
+    DecomposingFallbackAssistant(overseer, KnowsShallow(domain, 1), rng).answer(contexts, questions)
     assert overseer.human_interactions == unknown
 
 

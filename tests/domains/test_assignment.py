@@ -50,7 +50,7 @@ def test_values_and_depths_are_the_interpreters(data, seed):
     contexts = domain.sample_contexts(np.random.default_rng(seed), 3)
     every = np.tile(np.arange(domain.kind_symbol), (3, 1))
     asked = np.ones(every.shape, bool)
-    questions = domain.question(VALUE, every, 0, asked)
+    questions = domain.make_questions(VALUE, every, 0, asked)
     truth, depth = domain.truth(contexts, questions), domain.depth(contexts, questions)
     for row, context in enumerate(contexts):
         expected = interpret(domain, context)
@@ -76,7 +76,7 @@ def test_lookups_are_the_facts():
         every = [(kind, x, 0) for kind in (FIRST, SECOND) for x in range(domain.kind_symbol)]
         every += [(APPLY, a, b) for a in range(domain.kind_symbol) for b in range(4)]
         kind, a, b = np.array(every).T[:, None]
-        questions = domain.question(kind, a, b, np.ones(kind.shape, bool))
+        questions = domain.make_questions(kind, a, b, np.ones(kind.shape, bool))
         found = domain.look_up(rng, context[None], questions)
         assert found[0].tolist() == [known.get(case, IDK) for case in every]
 
@@ -114,7 +114,7 @@ def test_texts():
     text = domain.context_text(context[0])
     assert text.count(":=") == 4
     assert ":= f(x" in text
-    rows = domain.question(np.array([VALUE, FIRST]), np.array([3, 4]), 0, np.ones(2, bool))
+    rows = domain.make_questions(np.array([VALUE, FIRST]), np.array([3, 4]), 0, np.ones(2, bool))
     assert [domain.question_text(row) for row in rows] == ["value(x1)", "first(x2)"]
     assert [domain.answer_text(answer) for answer in range(3)] == ["idk", "a", "b"]
 
@@ -123,8 +123,8 @@ def test_what_h_asks():
     """Both arguments; the values of variables among them; f of two values."""
     domain, rng = Assignment(9), np.random.default_rng(0)
     v = domain.n_values
-    question = domain.question(VALUE, np.array([[v + 2]]), 0, np.ones((1, 1), bool))
-    transcript = Transcript.empty((1, 1), domain.slots, 3)
+    question = domain.make_questions(VALUE, np.array([[v + 2]]), 0, np.ones((1, 1), bool))
+    transcript = Transcript.empty((1, 1), domain.n_slots, 3)
     contexts = domain.sample_contexts(rng, 1)
 
     def ask(round, *answers):

@@ -6,12 +6,12 @@ import pytest
 from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
 from ia_gym.domains.graph_steps import (
     FAR,
-    difference,
-    excess,
-    nearest,
-    others,
-    random_neighbour,
-    triples,
+    draw_neighbour,
+    find_nearest,
+    list_other_neighbours,
+    make_rows,
+    measure_detour,
+    measure_difference,
 )
 from ia_gym.domains.transcript import IDK
 
@@ -65,7 +65,7 @@ def test_every_subset_of_the_pool_is_equally_likely():
 
 def test_rows_are_zero_where_nothing_is_asked():
     asked = np.array([[True, False]])
-    assert triples(7, np.array([[1, 2]]), 3, asked).tolist() == [[[7, 1, 3], [0, 0, 0]]]
+    assert make_rows(7, np.array([[1, 2]]), 3, asked).tolist() == [[[7, 1, 3], [0, 0, 0]]]
 
 
 # ------------------------------------------------------------------- candidates
@@ -74,7 +74,7 @@ def test_rows_are_zero_where_nothing_is_asked():
 def test_the_first_of_the_nearest_is_taken():
     named = np.array([[[4, 5, 6], [4, 5, 6], [4, 5, 6], [0, 0, 0]]])
     far = np.array([[[3, 1, 1], [FAR, FAR, 2], [FAR, FAR, FAR], [FAR, FAR, FAR]]])
-    found, least = nearest(named, far)
+    found, least = find_nearest(named, far)
     assert found.tolist() == [[5, 6, IDK, IDK]]
     assert least.tolist() == [[1, 2, FAR, FAR]]
 
@@ -82,7 +82,7 @@ def test_the_first_of_the_nearest_is_taken():
 def test_how_much_farther_an_answer_is():
     named = np.array([[[4, 5, 0]]])
     far = np.array([[[3, 1, FAR]]])
-    farther = [excess(named, far, np.array([[a]]))[0, 0] for a in (4, 5, 6, IDK)]
+    farther = [measure_detour(named, far, np.array([[a]]))[0, 0] for a in (4, 5, 6, IDK)]
     assert farther == [2, 0, np.inf, np.inf]
 
 
@@ -91,12 +91,12 @@ def test_differences_between_answers():
     own, given = np.array([8, 8, 3, 3, IDK, 8]), np.array([10, 3, 8, 3, IDK, 8])
     steps = {8: 1, 10: 3}
     distances = [np.array([steps.get(int(s), FAR) for s in some]) for some in (own, given)]
-    found = difference(own, given, *distances)
+    found = measure_difference(own, given, *distances)
     assert found.tolist() == [2, np.inf, np.inf, 0, np.inf, 0]
 
 
 def test_those_asked_about_already_are_left_out():
-    left = others(np.array([[[3, 4, 5, 0]]]), np.array([[[5, 0, 3]]]))
+    left = list_other_neighbours(np.array([[[3, 4, 5, 0]]]), np.array([[[5, 0, 3]]]))
     assert left.tolist() == [[[0, 4, 0, 0]]]
 
 
@@ -106,7 +106,7 @@ def test_random_neighbours():
     contexts["neighbours"][0, 1, :2], contexts["neighbours"][0, 3] = [2, 3], [1, 2, 3]
     contexts["neighbours"][0, 2] = 9  # not a neighbour: its degree is 0
     names = np.repeat([[1, 2, 3]], 9000, axis=0).T.reshape(1, -1)
-    drawn = random_neighbour(np.random.default_rng(0), contexts, names).reshape(3, -1)
+    drawn = draw_neighbour(np.random.default_rng(0), contexts, names).reshape(3, -1)
     np.testing.assert_allclose(np.bincount(drawn[0])[2:] / 9000, 1 / 2, atol=0.02)
     assert not drawn[1].any()
     np.testing.assert_allclose(np.bincount(drawn[2])[1:] / 9000, 1 / 3, atol=0.02)

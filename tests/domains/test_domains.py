@@ -50,7 +50,7 @@ def test_tokens_are_in_the_vocabulary_and_facts_of_the_size_asked_for(domain, se
     assert truth.min() > IDK
     assert truth.max() < domain.n_answers
     assert np.take_along_axis(domain.answer_mask(questions), truth[..., None], axis=-1).all()
-    assert domain.correct(contexts, questions, truth).all()
+    assert domain.is_correct(contexts, questions, truth).all()
     depth = domain.depth(contexts, questions)
     assert depth.min() >= 1
     assert depth.max() <= domain.max_depth
@@ -65,11 +65,11 @@ def test_with_the_oracle_h_is_right_and_approves_of_what_is_right(domain, seed):
     overseer = ScriptedOverseer(domain)
     transcript = amplify(overseer, Oracle(domain), rng, contexts, questions)
     answers = overseer.answer(contexts, questions, transcript)
-    assert domain.correct(contexts, questions, answers).all()
+    assert domain.is_correct(contexts, questions, answers).all()
     for answer in range(domain.n_answers):
         given_ = np.full(answers.shape, answer)
         approval = overseer.judge(contexts, questions, transcript, given_)
-        np.testing.assert_array_equal(approval, domain.correct(contexts, questions, given_))
+        np.testing.assert_array_equal(approval, domain.is_correct(contexts, questions, given_))
 
 
 @settings(max_examples=60, deadline=None)
@@ -99,7 +99,7 @@ def test_strict_approval_with_the_oracle_is_correctness_on_a_million_triples(cls
         guesses = rng.integers(0, domain.n_answers, truth.shape)
         answers = np.choose(rng.integers(3, size=truth.shape), [truth, near, guesses])
         approval = overseer.judge(contexts, questions, transcript, answers)
-        np.testing.assert_array_equal(approval, domain.correct(contexts, questions, answers))
+        np.testing.assert_array_equal(approval, domain.is_correct(contexts, questions, answers))
         assert not approval[answers == IDK].any()
         assert 0.3 < approval.mean() < 0.9
         triples += answers.size
@@ -117,7 +117,9 @@ def test_graded_approval_is_one_for_the_right_answer_and_falls_with_the_error(cl
     for answer in range(domain.n_answers):
         answers = np.full(questions.shape[:2], answer)
         approval = overseer.judge(contexts, questions, transcript, answers)
-        np.testing.assert_array_equal(approval == 1, domain.correct(contexts, questions, answers))
+        np.testing.assert_array_equal(
+            approval == 1, domain.is_correct(contexts, questions, answers)
+        )
         grades |= set(np.unique(approval))
     if cls.name in ("Permutation", "Assignment"):
         assert grades == {0, 1}
@@ -195,7 +197,7 @@ def test_a_context_size_out_of_range_is_refused(cls):
 def test_large_sizes_run(cls, size):
     domain, rng = cls(size), np.random.default_rng(0)
     batch = sample_batch(ScriptedOverseer(domain), Oracle(domain), rng, 2, 8)
-    assert domain.correct(batch.contexts, batch.questions, batch.targets).all()
+    assert domain.is_correct(batch.contexts, batch.questions, batch.targets).all()
 
 
 # ------------------------------------------------------------- asking and classes
@@ -237,8 +239,8 @@ def test_no_question_is_no_question_all_the_way(cls):
     domain, rng = cls(8), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)
     questions = np.zeros((1, 3, domain.question_length), np.int64)
-    transcript = Transcript.empty((1, 3), domain.slots, domain.question_length)
-    for round in range(len(domain.rounds)):
+    transcript = Transcript.empty((1, 3), domain.n_slots, domain.question_length)
+    for round in range(len(domain.round_slots)):
         assert not domain.ask(rng, round, contexts, questions, transcript).any()
 
 
@@ -246,7 +248,7 @@ def test_no_question_is_no_question_all_the_way(cls):
 def test_an_assistant_that_knows_nothing_leaves_what_h_can_look_up(cls):
     domain, rng = cls(8), np.random.default_rng(0)
     batch = sample_batch(ScriptedOverseer(domain), KnowNothing(), rng, 50, 20)
-    correct = domain.correct(batch.contexts, batch.questions, batch.targets)
+    correct = domain.is_correct(batch.contexts, batch.questions, batch.targets)
     assert correct[batch.depths == 1].all()
     if cls.name in RECURSIVE:
         assert not correct[batch.depths > 1].any()
@@ -345,7 +347,7 @@ def test_rows_of_tokens_that_are_questions_are_told_from_others(cls):
     transcript = amplify(ScriptedOverseer(domain), Oracle(domain), rng, contexts, questions)
     asked = np.concatenate([questions[..., None, :], transcript.questions], axis=2)
     asked = np.unique(asked.reshape(-1, domain.question_length), axis=0)
-    formed = domain.well_formed(asked)
+    formed = domain.is_well_formed(asked)
     np.testing.assert_array_equal(formed, asked[:, 0] != 0)
     rows = [asked]
     for place in range(domain.question_length):
@@ -354,9 +356,9 @@ def test_rows_of_tokens_that_are_questions_are_told_from_others(cls):
         rows.append(others)
     rows = np.concatenate(rows)
     expected = [is_question(domain, row) for row in rows]
-    np.testing.assert_array_equal(domain.well_formed(rows), expected)
+    np.testing.assert_array_equal(domain.is_well_formed(rows), expected)
     assert 0.1 < np.mean(expected) < 0.9
-    assert domain.well_formed(rows[None, :, None])[0, :, 0].tolist() == expected
+    assert domain.is_well_formed(rows[None, :, None])[0, :, 0].tolist() == expected
 
 
 @ALL

@@ -53,7 +53,7 @@ def test_truth_is_brute_force(domain, seed):
     rng = np.random.default_rng(seed)
     contexts = domain.sample_contexts(rng, 3)
     names = rng.integers(1, domain.max_size + 1, (3, 8))  # also names not in the context
-    questions = domain.question(names, rng.integers(0, domain.max_power, (3, 8)))
+    questions = domain.make_questions(names, rng.integers(0, domain.max_power, (3, 8)))
     expected = [[brute_force(domain, c, q) for q in row] for c, row in zip(contexts, questions)]
     np.testing.assert_array_equal(domain.truth(contexts, questions), expected)
 
@@ -61,8 +61,8 @@ def test_truth_is_brute_force(domain, seed):
 def test_idk_on_the_way_makes_h_say_idk_and_ask_no_more():
     domain = Permutation(8)
     contexts = domain.sample_contexts(np.random.default_rng(0), 1)
-    question = domain.question(np.array([[3]]), np.array([[7]]))
-    transcript = Transcript.empty((1, 1), domain.slots, domain.question_length)
+    question = domain.make_questions(np.array([[3]]), np.array([[7]]))
+    transcript = Transcript.empty((1, 1), domain.n_slots, domain.question_length)
     rng = np.random.default_rng(0)
     assert not domain.ask(rng, 1, contexts, question, transcript).any()
     assert not domain.ask(rng, 2, contexts, question, transcript).any()
@@ -75,7 +75,7 @@ def test_leading_bits_are_uniform_and_the_rest_random():
     rng = np.random.default_rng(1)
     contexts = domain.sample_contexts(rng, 500)
     questions = domain.sample_questions(rng, contexts, 200)
-    names, powers = domain.parse(questions)
+    names, powers = domain.parse_questions(questions)
     counts = np.bincount(powers.ravel(), minlength=16) / powers.size
     assert counts[:2].sum() == 0
     expected = np.repeat([1 / 3 / 2, 1 / 3 / 4, 1 / 3 / 8], [2, 4, 8])
@@ -87,7 +87,7 @@ def test_leading_bits_are_uniform_and_the_rest_random():
 def test_depth_is_the_position_of_the_leading_bit(max_power):
     domain = Permutation(4, max_power=max_power)
     powers = np.arange(max_power)[None]
-    questions = domain.question(np.ones_like(powers), powers)
+    questions = domain.make_questions(np.ones_like(powers), powers)
     depths = domain.depth(domain.sample_contexts(np.random.default_rng(0), 1), questions)
     assert depths[0].tolist() == [max(int(k).bit_length() - 1, 0) for k in range(max_power)]
     assert depths.max() == domain.max_depth
@@ -119,5 +119,5 @@ def test_texts():
     assert domain.context_text(context) == "σ = (1 2) (3) (4)"
     assert domain.fact_text(context["facts"][0]) == "σ(1) = 2"
     assert domain.fact_text(np.zeros(2, np.int64)) == ""
-    assert domain.question_text(domain.question(np.array(3), np.array(2))) == "σ^2(3)"
+    assert domain.question_text(domain.make_questions(np.array(3), np.array(2))) == "σ^2(3)"
     assert [domain.answer_text(0), domain.answer_text(4)] == ["idk", "4"]

@@ -13,7 +13,7 @@ from ia_gym.amplification.assistants import Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import ShortestPath
 from ia_gym.domains import shortest_path as shortest_path_module
-from ia_gym.domains.graph_steps import candidates
+from ia_gym.domains.graph_steps import list_candidates
 from ia_gym.domains.shortest_path import EDGE, NEIGHBOUR, D, S
 from ia_gym.domains.transcript import IDK, Transcript
 
@@ -35,7 +35,7 @@ def ask_all(domain, contexts, kind):
     names = np.arange(1, domain.max_size + 1)
     x, y = (part.reshape(1, -1) for part in np.meshgrid(names, names, indexing="ij"))
     x, y = np.broadcast_arrays(x, y, np.empty((len(contexts), 1)))[:2]
-    return domain.question(kind, x, y, np.ones(x.shape, bool))
+    return domain.make_questions(kind, x, y, np.ones(x.shape, bool))
 
 
 @settings(max_examples=40, deadline=None)
@@ -49,7 +49,10 @@ def test_distances_steps_and_edges_are_those_of_networkx(data, seed):
     edges = domain.look_up(np.random.default_rng(0), contexts, questions[EDGE])
     every = np.arange(domain.n_answers)[:, None, None]
     right = np.array(
-        [domain.correct(contexts, questions[S], np.broadcast_to(a, truth[S].shape)) for a in every]
+        [
+            domain.is_correct(contexts, questions[S], np.broadcast_to(a, truth[S].shape))
+            for a in every
+        ]
     )
     for row, context in enumerate(contexts):
         graph, walk = walks(context)
@@ -79,14 +82,18 @@ def test_the_cap_is_where_inf_begins():
     context = domain.sample_contexts(np.random.default_rng(0), 1)
     chain = np.arange(31)
     context["digits"][:, 1:] = np.stack(
-        list(domain._digits(chain, chain + 1, 0 * chain, np.eye(32)[:31].sum(axis=0).astype(int)))
+        list(
+            domain._encode_distances(
+                chain, chain + 1, 0 * chain, np.eye(32)[:31].sum(axis=0).astype(int)
+            )
+        )
     ).T
     context["degree"][:, 1:] = np.arange(32) < 31
     context["neighbours"] = 0
     context["neighbours"][:, 1:32, 0] = np.arange(2, 33)
     y = np.array([[domain.cap + 1, domain.cap + 2, domain.cap + 3]])
     x, asked = np.ones_like(y), np.ones(y.shape, bool)
-    far, step = domain.question(D, x, y, asked), domain.question(S, x, y, asked)
+    far, step = domain.make_questions(D, x, y, asked), domain.make_questions(S, x, y, asked)
     inf = domain.inf_symbol
     assert domain.truth(context, far).tolist() == [[inf - 1, inf, inf]]
     assert domain.truth(context, step).tolist() == [[2, 2, inf]]
@@ -96,7 +103,7 @@ def test_the_cap_is_where_inf_begins():
         overseer, rng = ScriptedOverseer(domain), np.random.default_rng(0)
         transcript = amplify(overseer, Oracle(domain), rng, context, questions)
         answers = overseer.answer(context, questions, transcript)
-        assert domain.correct(context, questions, answers).all()
+        assert domain.is_correct(context, questions, answers).all()
 
 
 def test_depths_and_kinds_are_distributed_as_the_definition_implies():
@@ -130,7 +137,9 @@ def test_random_neighbours_are_drawn_evenly():
     graph, _ = walks(contexts[0])
     x = max(graph, key=graph.out_degree)
     shape = (1, 20_000)
-    rows = domain.question(NEIGHBOUR, np.full(shape, x), np.zeros(shape, int), np.ones(shape, bool))
+    rows = domain.make_questions(
+        NEIGHBOUR, np.full(shape, x), np.zeros(shape, int), np.ones(shape, bool)
+    )
     drawn = domain.look_up(rng, contexts, rows)
     shares = np.bincount(drawn[0], minlength=9) / drawn.size
     assert set(np.flatnonzero(shares)) == set(graph.successors(x))
@@ -140,7 +149,7 @@ def test_random_neighbours_are_drawn_evenly():
 def test_candidates_keep_their_places_and_are_named_once():
     cases = np.array([[[1, 2, 3], [4, 4, 4], [5, 6, 5], [6, 6, 7], [8, 9, 0]]])
     are_edges = np.where(cases[..., :2] == 5, IDK, 1)
-    named = candidates(cases[..., :2], are_edges, cases[..., 2])
+    named = list_candidates(cases[..., :2], are_edges, cases[..., 2])
     assert named[0].tolist() == [[3, 1, 2], [4, 0, 0], [5, 0, 6], [7, 6, 0], [0, 8, 9]]
 
 
@@ -157,12 +166,14 @@ def small(kind, x, y, edges):
         context["facts"][0, i] = start, end
     rows = np.array(edges) - 1
     place = np.array([[e for e in edges if e[0] == s].index((s, t)) for s, t in edges])
-    digits = domain._digits(rows[:, 0], rows[:, 1], place, context["degree"][0, 1:].astype(int))
+    digits = domain._encode_distances(
+        rows[:, 0], rows[:, 1], place, context["degree"][0, 1:].astype(int)
+    )
     context["digits"][0, 1:] = np.stack(list(digits)).T
     return (
         domain,
         context,
-        domain.question(kind, np.array([[x]]), np.array([[y]]), True | np.ones((1, 1), bool)),
+        domain.make_questions(kind, np.array([[x]]), np.array([[y]]), True | np.ones((1, 1), bool)),
     )
 
 
@@ -175,7 +186,7 @@ def test_h_drops_candidates_without_an_edge_or_a_finite_distance():
         """Suggests a vertex that no edge leads to; D is inf from 2, one step from 3."""
 
         def answer(self, contexts, questions):
-            kind, x, _ = domain.parse(questions)
+            kind, x, _ = domain.parse_questions(questions)
             distance = np.where(x == 3, far + 1, domain.inf_symbol)
             return np.where(kind == S, 4, distance) * (questions[..., 0] != 0)
 
@@ -200,7 +211,7 @@ def test_h_drops_candidates_without_an_edge_or_a_finite_distance():
 def test_h_adds_one_or_does_not_know(said, expected):
     domain, context, question = small(D, 1, 4, [(1, 2), (2, 3), (3, 4)])
     texts = [domain.answer_text(answer) for answer in range(domain.n_answers)]
-    transcript = Transcript.empty((1, 1), domain.slots, domain.question_length)
+    transcript = Transcript.empty((1, 1), domain.n_slots, domain.question_length)
     transcript.answers[..., 1] = 2
     transcript.answers[..., 6] = texts.index(said)
     assert domain.answer(context, question, transcript) == texts.index(expected)
@@ -227,7 +238,7 @@ def test_texts():
     assert domain.fact_text(context["facts"][0, 0]) == "1 → 2"
     assert domain.question_text(question[0, 0]) == "S(1, 4)"
     assert domain.depth_text(domain.max_depth) == "inf"
-    kinds = domain.question(
+    kinds = domain.make_questions(
         np.array([D, EDGE, NEIGHBOUR]), np.array([1, 2, 3]), 4, np.ones(3, bool)
     )
     texts = [domain.question_text(row) for row in kinds]
@@ -239,13 +250,13 @@ def test_what_h_asks():
     rows = {}
     for kind in (D, S):
         domain, context, question = small(kind, 1, 4, [(1, 2), (1, 3), (3, 4)])
-        transcript = Transcript.empty((1, 1), domain.slots, 3)
+        transcript = Transcript.empty((1, 1), domain.n_slots, 3)
         transcript.answers[..., 1:4] = 2, 3, 3  # X suggests 2 and 3, the neighbour drawn is 3
         transcript.answers[..., 4:6] = domain.max_size + 1  # edges lead there
         rng = np.random.default_rng(0)
-        for round in range(len(domain.rounds)):
+        for round in range(len(domain.round_slots)):
             asked = domain.ask(rng, round, context, question, transcript)[0, 0]
-            transcript.questions[0, 0, domain.rounds[round]] = asked
+            transcript.questions[0, 0, domain.round_slots[round]] = asked
             rows[kind, round] = [domain.question_text(row) for row in asked if row[0]]
     assert rows[D, 0] == rows[S, 0] == ["edge(1, 4)"]
     assert rows[D, 1] == ["S(1, 4)"]
@@ -267,7 +278,9 @@ def test_answers_of_the_kind_that_is_asked_for():
         NEIGHBOUR: {"idk", "1", "2", "3"},
     }
     for kind, words in expected.items():
-        mask = domain.answer_mask(domain.question(kind, np.array([1]), np.array([2]), ones))[0]
+        mask = domain.answer_mask(domain.make_questions(kind, np.array([1]), np.array([2]), ones))[
+            0
+        ]
         assert {texts[answer] for answer in np.flatnonzero(mask)} == words
 
 

@@ -24,7 +24,7 @@ def forest(domain, context):
 
 
 def ask(domain, kind, x, y=0):
-    return domain.question(kind, x, y, np.ones(np.shape(x), bool))
+    return domain.make_questions(kind, x, y, np.ones(np.shape(x), bool))
 
 
 @settings(max_examples=60, deadline=None)
@@ -180,7 +180,7 @@ def test_what_h_asks():
     rows = {}
     for kind in (V, P, D):
         question = ask(domain, kind, np.array([[deepest]]))
-        transcript = Transcript.empty((1, 1), domain.slots, 3)
+        transcript = Transcript.empty((1, 1), domain.n_slots, 3)
         transcript.answers[..., 1:4] = 2, 3, 3
         transcript.answers[..., 4:6] = domain.zero_symbol + 1  # as if edges led there
         for round in range(4):
@@ -204,7 +204,7 @@ def test_a_labelled_vertex_needs_no_more_asking():
     label = int(contexts["label"][0, x])
     for kind, wanted in ((V, label), (P, x), (D, domain.zero_symbol)):
         question = ask(domain, kind, np.array([[x]]))
-        transcript = Transcript.empty((1, 1), domain.slots, 3)
+        transcript = Transcript.empty((1, 1), domain.n_slots, 3)
         transcript.answers[..., 0] = label
         for round in range(1, 5):
             assert not domain.ask(rng, round, contexts, question, transcript).any()

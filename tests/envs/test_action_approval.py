@@ -15,7 +15,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 import ia_gym  # noqa: F401
 from ia_gym.envs import ActionApproval, check_vector_env
 from ia_gym.envs.actions.env_copies import AtariCopier, DeepCopier
-from ia_gym.envs.actions.games import frozen_lake_success, make_action_vec
+from ia_gym.envs.actions.games import compute_frozen_lake_success, make_action_vec
 
 IDS = ["IA-FrozenLake-v0", "IA-CartPole-v0", "IA-Freeway-v0"]
 
@@ -48,7 +48,7 @@ def test_both_checkers_pass(env_id):
 
 
 @pytest.mark.parametrize("env_id", IDS[:2])
-@pytest.mark.parametrize("kwargs", [{}, {"reward": "truth"}, {"rounds": 2, "look_ahead": 2}],
+@pytest.mark.parametrize("kwargs", [{}, {"reward": "truth"}, {"n_copies": 2, "look_ahead": 2}],
                          ids=str)  # fmt: skip
 def test_the_vector_keeps_the_rules(env_id, kwargs):
     def make(n, mode):
@@ -61,7 +61,7 @@ def test_the_vector_keeps_the_rules(env_id, kwargs):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_vector_of_one_and_an_environment_are_the_same(env_id):
-    kwargs = {"look_ahead": 2, "judged": 0.0 if "Freeway" in env_id else 0.5}
+    kwargs = {"look_ahead": 2, "usefulness_rate": 0.0 if "Freeway" in env_id else 0.5}
     env, vec = gym.make(env_id, **kwargs), gym.make_vec(env_id, num_envs=1, **kwargs)
     wrapper_of(env).set_assistant(Fixed())
     vec.call("set_assistant", Fixed())
@@ -76,7 +76,7 @@ def test_a_vector_of_one_and_an_environment_are_the_same(env_id):
         assert reward == rewards[0] == info["approval"]
         if terminated or truncated:
             break
-        assert info["seen"] == infos["seen"][0]
+        assert info["observed"] == infos["observed"][0]
 
 
 @pytest.mark.parametrize("env_id", IDS[:2])
@@ -107,7 +107,7 @@ class Counting(Fixed):
 
 def test_x_is_asked_once_a_round_for_all_environments():
     for n in (1, 5):
-        vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), rounds=2)
+        vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), n_copies=2)
         x = Counting()
         vec.call("set_assistant", x)
         vec.reset(seed=0)
@@ -246,7 +246,7 @@ def test_atari_games_are_copied_by_the_emulator():
 def test_progress_on_the_road_counts_as_a_potential():
     """Around a loop, discounted, it adds up to nothing but the score (Ng et al. 1999)."""
     from ia_gym.actions.overseer import Outcomes
-    from ia_gym.envs.actions.games import HEIGHT, road_gained
+    from ia_gym.envs.actions.games import HEIGHT, value_road_progress
 
     heights = np.array([6, 40, 90, 60, 6])
     memory = np.zeros((5, 128))
@@ -257,7 +257,7 @@ def test_progress_on_the_road_counts_as_a_potential():
     outcomes = Outcomes(
         memory[:-1], ways[0], rewards, memory[1:], np.zeros(n, bool), ways[1], ways[2]
     )
-    total = (0.99 ** np.arange(n) * road_gained(outcomes)).sum()
+    total = (0.99 ** np.arange(n) * value_road_progress(outcomes)).sum()
     assert total == pytest.approx(0.99**2)  # the score alone: it began and ended at the kerb
 
 
@@ -274,9 +274,11 @@ def test_what_h_values_can_be_said():
 def test_the_best_success_on_the_lake_is_what_playing_comes_to():
     from ia_gym.actions.transition_table import TabularAssistant, TransitionTable
     from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
-    from ia_gym.envs.actions.games import frozen_lake
+    from ia_gym.envs.actions.games import make_frozen_lake
 
-    best = TabularAssistant(TransitionTable(frozen_lake().unwrapped.P).optimal(0.99))
+    best = TabularAssistant(
+        TransitionTable(make_frozen_lake().unwrapped.P).solve_optimal_values(0.99)
+    )
 
     class Best:
         def predict(self, observations, deterministic):
@@ -284,7 +286,7 @@ def test_the_best_success_on_the_lake_is_what_playing_comes_to():
 
     n = 150
     played = EpisodeEvaluator("IA-FrozenLake-v0", n).evaluate(Best(), best)
-    share = frozen_lake_success()
+    share = compute_frozen_lake_success()
     assert abs(played["eval/return"] - share) < 4 * np.sqrt(share * (1 - share) / n)
     assert played["eval/accuracy"] == pytest.approx(played["eval/return"] / share)
     assert abs(played["overseer/overapproval"]) < 0.1  # H and what came of it agree

@@ -64,7 +64,7 @@ def test_the_agent_is_asked_what_h_wants_to_know():
     subs = []
     for _ in range(300):
         question = env.engine.questions[0].copy()
-        _, power = domain.parse(question)
+        _, power = domain.parse_questions(question)
         role = info["is_root"]
         _, reward, terminated, truncated, info = env.step(info["truth"])
         assert terminated
@@ -228,7 +228,7 @@ def test_rewards_do_not_depend_on_the_truth(name, monkeypatch):
     expected = [rewards(None), rewards(Ones())]
     assert all(sum(earned) > 30 for earned in expected)
     monkeypatch.setattr(DOMAINS[name], "truth", lambda *args: np.zeros(args[2].shape[:2], np.int64))
-    monkeypatch.setattr(DOMAINS[name], "correct", None)
+    monkeypatch.setattr(DOMAINS[name], "is_correct", None)
     assert [rewards(None), rewards(Ones())] == expected
 
 
@@ -244,7 +244,7 @@ def test_played_with_the_truth_every_root_question_is_approved_of(env_id, assist
         assert reward == after["approval"] == (info["is_root"])
         if info["is_root"]:
             case = env.engine.contexts, env.engine.questions[:, None], np.array([[after["target"]]])
-            assert env.domain.correct(*case).all()
+            assert env.domain.is_correct(*case).all()
         _, info = env.reset()
     assert 50 < roles.count(True) < (400 if assistant == "inline" else 401)
 

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from ia_gym.amplification.trace import Node
+from ia_gym.amplification.trace import TraceNode
 from ia_gym.experiments.inspection.trace_page import page
 from ia_gym.experiments.reports.report import report
 from ia_gym.experiments.train import train_agent
@@ -66,7 +66,7 @@ def test_tensorboard_shows_every_run(plugin, tensorboard, browser):
 
 def deep(depth):
     """A tree of 3^depth leaves; one answer in it is wrong."""
-    node = Node(f"q{depth}", "1", "1", right=True, looked_up=depth == 0)
+    node = TraceNode(f"q{depth}", "1", "1", right=True, looked_up=depth == 0)
     node.children = [deep(depth - 1) for _ in range(3)] if depth else []
     return node
 

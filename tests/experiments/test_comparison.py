@@ -53,7 +53,7 @@ def test_settings_say_what_differs():
 def test_imitation_and_its_supervised_twin_have_all_else_in_common(name):
     """Network, batches, curriculum and steps at the paper's size; only imitation asks H."""
     twins = [load_settings(agent, f"IA-{name}-N64-v0") for agent in ("imitation", "supervised")]
-    assistant = ["interaction_rate", "assistant_temperature", "assistant_certainty", "levels"]
+    assistant = ["interaction_rate", "assistant_temperature", "assistant_min_probability", "levels"]
     models = [{**twin.model, **dict.fromkeys(assistant)} for twin in twins]
     assert models[0] == models[1]
     assert twins[0].n_timesteps == twins[1].n_timesteps

@@ -37,7 +37,7 @@ def test_each_level_of_amplification_adds_a_depth(domain):
     assistant = KnowNothing()
     for level in range(1, domain.max_depth + 1):
         assistant = AmplifiedAssistant(ScriptedOverseer(domain), assistant, rng)
-        right = domain.correct(contexts, questions, assistant.answer(contexts, questions))
+        right = domain.is_correct(contexts, questions, assistant.answer(contexts, questions))
         np.testing.assert_array_equal(right, depths <= level)
 
 

@@ -19,7 +19,7 @@ from ia_gym.experiments.checkpoints import CHECKPOINT
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.inspection.example_callback import ShowingCallback
 from ia_gym.experiments.train import train_agent
-from ia_gym.files import write_text, write_whole
+from ia_gym.files import write_atomically, write_text
 
 BASE = "IA-Permutation-v0"
 
@@ -269,7 +269,7 @@ def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Supervised, "save", only_to_go_on(Supervised.save, crash))
+        patch.setattr(Supervised, "save", only_resumable(Supervised.save, crash))
         with pytest.raises(OSError, match="No space left"):
             train_agent("supervised", BASE, model=frozen, **arguments)
     evaluations = len(pd.read_csv(tmp_path / "curve.csv"))
@@ -279,11 +279,11 @@ def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch)
     assert result["final"]["timesteps"] == 1024
 
 
-def only_to_go_on(save, crash):
+def only_resumable(save, crash):
     """Saves checkpoints, and no models."""
 
-    def save_some(self, path, *rest, to_go_on=True, **kwargs):
-        (save if to_go_on else crash)(self, path, *rest, **kwargs)
+    def save_some(self, path, *rest, resumable=True, **kwargs):
+        (save if resumable else crash)(self, path, *rest, **kwargs)
 
     return save_some
 
@@ -297,6 +297,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        write_whole(path, fill)
+        write_atomically(path, fill)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from stable_baselines3.common.logger import configure
 
-from ia_gym.agents.learners.human_predictor_trainer import record
+from ia_gym.agents.learners.human_predictor_trainer import make_records
 from ia_gym.agents.learners.imitation import IteratedAmplification
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import KnowNothing, Oracle
@@ -25,7 +25,7 @@ SMALL = {"width": 32, "heads": 2}
 def interactions(domain, count, seed=0, assistant=None):
     overseer, rng = ScriptedOverseer(domain), np.random.default_rng(seed)
     batch = sample_batch(overseer, assistant or Oracle(domain), rng, count, 1)
-    rows = record(batch.questions, batch.transcript, batch.targets)
+    rows = make_records(batch.questions, batch.transcript, batch.targets)
     return {name: torch.as_tensor(row) for name, row in rows.items()}
 
 
@@ -69,14 +69,14 @@ def test_what_h_asks_is_well_formed_and_what_is_well_formed_can_be_asked(cls):
     domain, rng = cls(9, 12), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 40)
     questions = domain.sample_questions(rng, contexts, 20)
-    assert domain.well_formed(questions).all()
+    assert domain.is_well_formed(questions).all()
     transcript = amplify(ScriptedOverseer(domain), Oracle(domain), rng, contexts, questions)
     asked = transcript.questions[transcript.questions[..., 0] != 0]
-    assert domain.well_formed(asked).all()
-    assert not domain.well_formed(np.zeros(domain.question_length, np.int64))
+    assert domain.is_well_formed(asked).all()
+    assert not domain.is_well_formed(np.zeros(domain.question_length, np.int64))
     junk = rng.integers(domain.n_symbols, size=(40, 5000, domain.question_length))
     junk[:, :2500, 0] = rng.integers(domain.kind_symbol, domain.n_symbols, (40, 2500))
-    junk[~domain.well_formed(junk)] = 0
+    junk[~domain.is_well_formed(junk)] = 0
     for found in (domain.truth(contexts, junk), domain.look_up(rng, contexts, junk)):
         assert found.min() >= 0
         assert found.max() < domain.n_symbols
@@ -91,7 +91,7 @@ def test_a_model_that_knows_nothing_of_h_does_no_harm(cls):
     overseer = LearnedOverseer(domain, perturbed(domain))
     batch = sample_batch(overseer, Oracle(domain), rng, 20, 10)
     asked = batch.transcript.questions
-    assert (domain.well_formed(asked) | (asked[..., 0] == 0)).all()
+    assert (domain.is_well_formed(asked) | (asked[..., 0] == 0)).all()
     assert batch.targets.max() < domain.n_answers
     assert overseer.human_interactions == 0
     case = batch.contexts, batch.questions, batch.transcript
@@ -126,7 +126,7 @@ def test_h_is_learned_from_a_thousand_interactions(name, size, steps):
     rng = np.random.default_rng(2)
     overseer = LearnedOverseer(domain, predictor)
     batch = sample_batch(overseer, Oracle(domain), rng, 50, 10)
-    assert domain.correct(batch.contexts, batch.questions, batch.targets).mean() > 0.98
+    assert domain.is_correct(batch.contexts, batch.questions, batch.targets).mean() > 0.98
     ignorant = sample_batch(overseer, KnowNothing(), rng, 50, 10)
     by_h = sample_batch(ScriptedOverseer(domain), KnowNothing(), np.random.default_rng(3), 50, 10)
     idk = [np.mean(one.targets == IDK) for one in (ignorant, by_h)]
@@ -139,12 +139,12 @@ def test_half_of_what_h_is_asked_is_where_its_model_is_least_sure(monkeypatch):
     )
     model.set_logger(configure(None, []))
     asked = []
-    apprentice = model.apprentice
-    monkeypatch.setattr(apprentice, "ask_human", lambda *case, **_: asked.append(case[-1]))
+    predictor_trainer = model.predictor_trainer
+    monkeypatch.setattr(predictor_trainer, "ask_human", lambda *case, **_: asked.append(case[-1]))
     model.train_step()
     at_random, doubtful = asked
     assert len(at_random) == len(doubtful) == 6
-    confidence = apprentice.overseer.confidence.ravel()
+    confidence = predictor_trainer.overseer.confidence.ravel()
     rest = np.delete(confidence, doubtful)
     assert confidence[doubtful].max() <= rest.min()
     assert np.all((confidence > 0) & (confidence <= 1))
@@ -157,19 +157,19 @@ def test_h_is_learned_from_what_surprises_most(monkeypatch):
     model.set_logger(configure(None, []))
     for _ in range(5):
         model.train_step()
-    apprentice = model.apprentice
-    assert len(apprentice.records["targets"]) == model.human_interactions == 50
-    apprentice.records["surprise"][:] = 0.001
-    apprentice.records["surprise"][7] = 1.0
+    predictor_trainer = model.predictor_trainer
+    assert len(predictor_trainer.records["targets"]) == model.human_interactions == 50
+    predictor_trainer.records["priority"][:] = 0.001
+    predictor_trainer.records["priority"][7] = 1.0
     seen = []
-    loss = apprentice.predictor.loss
+    loss = predictor_trainer.predictor.loss
 
     def see(**parts):
         seen.append(parts["questions"].numpy())
         return loss(**parts)
 
-    monkeypatch.setattr(apprentice.predictor, "loss", see)
-    apprentice.fit()
-    same = (seen[0] == apprentice.records["questions"][7]).all(axis=1)
+    monkeypatch.setattr(predictor_trainer.predictor, "loss", see)
+    predictor_trainer.train_on_records()
+    same = (seen[0] == predictor_trainer.records["questions"][7]).all(axis=1)
     assert same.mean() > 0.7
-    assert apprentice.records["surprise"][7] != 1.0  # it has been seen again
+    assert predictor_trainer.records["priority"][7] != 1.0  # it has been seen again

@@ -14,7 +14,7 @@ from ia_gym.agents import (
     make_sb3_vec_env,
 )
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
-from ia_gym.amplification.amplified_assistants import HelpedAssistant
+from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.assistants import KnowNothing, Oracle
 from ia_gym.amplification.batches import sample_batch
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -34,13 +34,13 @@ def learned(tmp_path_factory):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     human, oracle = ScriptedOverseer(domain), Oracle(domain)
-    apprentice = HumanPredictorTrainer(human, rng, torch.device("cpu"), **SIZES)
-    while apprentice.error > 0:
-        apprentice.learn(sample_batch(apprentice.overseer, oracle, rng, 8, 8), oracle)
+    predictor_trainer = HumanPredictorTrainer(human, rng, torch.device("cpu"), **SIZES)
+    while predictor_trainer.error > 0:
+        predictor_trainer.learn(sample_batch(predictor_trainer.overseer, oracle, rng, 8, 8), oracle)
         assert human.human_interactions < 2000
     path = tmp_path_factory.mktemp("h") / "human.safetensors"
-    apprentice.overseer.save(path)
-    return apprentice.overseer, path
+    predictor_trainer.overseer.save(path)
+    return predictor_trainer.overseer, path
 
 
 def test_h_prime_may_help_while_it_is_being_helped(learned):
@@ -50,7 +50,7 @@ def test_h_prime_may_help_while_it_is_being_helped(learned):
     for alone in (True, False):
         first = LearnedOverseer(domain, predictor)
         second = first if alone else LearnedOverseer(domain, predictor)
-        helped = HelpedAssistant(second, KnowNothing(), np.random.default_rng(0))
+        helped = DecomposingFallbackAssistant(second, KnowNothing(), np.random.default_rng(0))
         batch = sample_batch(first, helped, np.random.default_rng(1), 20, 20)
         results.append((batch.targets, first.confidence))
     np.testing.assert_array_equal(results[0][0], results[1][0])
@@ -98,7 +98,7 @@ def test_a_learned_overseer_has_nothing_to_ask_for_the_judge():
     for _ in range(40):
         env.step(np.int64(1))
         env.reset()
-    judging = slice(domain.rounds[len(domain.subquestions_per_round)].start, None)
+    judging = slice(domain.round_slots[len(domain.subquestions_per_round)].start, None)
     assert not env.engine.transcripts.questions[..., judging, :].any()
 
 
@@ -111,10 +111,10 @@ def test_h_is_modelled_alongside_an_agent(learned):
     model = PPO("MultiInputPolicy", vec, n_steps=8, batch_size=64, policy_kwargs=policy, seed=0)
     human = HumanPredictorCallback(seed=0, **SIZES)
     model.learn(16 * 8 * 40, callback=[AmplificationCallback(), human])
-    asked = human.apprentice.human.human_interactions
+    asked = human.predictor_trainer.human.human_interactions
     assert vec.get_attr("human_interactions")[0] == asked
     assert 100 < asked <= 400
-    assert human.apprentice.error < 0.3
+    assert human.predictor_trainer.error < 0.3
 
 
 def test_what_is_no_overseer_is_refused(learned, tmp_path):

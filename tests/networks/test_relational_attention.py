@@ -8,16 +8,16 @@ from scipy.special import softmax
 
 from ia_gym.domains import Assignment, Permutation, ShortestPath
 from ia_gym.domains.transcript import IDK
-from ia_gym.networks.answer_network import AnswerNetwork, FactsNetwork, without_padding
-from ia_gym.networks.network_assistant import NetworkAssistant, choose
-from ia_gym.networks.relational_attention import Relation, RelationalBlock
+from ia_gym.networks.answer_network import AnswerNetwork, FactsNetwork, trim_padding
+from ia_gym.networks.network_assistant import NetworkAssistant, sample_categorical
+from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
 
 
 def test_a_relation_says_which_tokens_are_shared():
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(0, 4, (2, 3, 2), generator=generator)
     facts = torch.randint(0, 4, (2, 5, 3), generator=generator)
-    relation = Relation(rows, facts)
+    relation = SharedTokens(rows, facts)
     for b, t, f in np.ndindex(2, 3, 5):
         expected = [float(rows[b, t, i] == facts[b, f, j]) for i in range(2) for j in range(3)]
         assert relation.read[b, t, f].tolist() == expected
@@ -34,8 +34,8 @@ def test_pointers_double_their_reach():
     x = torch.zeros(*facts.shape[:2], 8)
     # A fresh block does so: it links by "my second token is its first", and leans to hopping.
     block = RelationalBlock(8, 2, n_pairs=4, n_hops=1, links=[2])
-    relation = Relation(facts, facts)
-    _, look = block.look(x, None, relation, None, [])
+    relation = SharedTokens(facts, facts)
+    _, look = block.attend(x, None, relation, None, [])
     steps = 1
     for _ in range(3):
         places = look[:, 0].argmax(dim=-1)
@@ -46,7 +46,7 @@ def test_pointers_double_their_reach():
             rows = [[d[n] for n in e.tolist()] for d, e in zip(after, expected)]
             expected = torch.tensor(rows)
         assert torch.equal(names, expected)
-        _, look = block.look(x, None, relation, look, [look])
+        _, look = block.attend(x, None, relation, look, [look])
         steps *= 2
 
 
@@ -64,8 +64,8 @@ def test_a_question_may_hop_in_any_block_as_far_as_the_facts_come_in_any_pass(ho
     with torch.no_grad():
         second.moves.bias[2 + hop] = 30.0
     looked = []
-    look = second.look
-    second.look = lambda *rest: looked.append(look(*rest)) or looked[-1]
+    look = second.attend
+    second.attend = lambda *rest: looked.append(look(*rest)) or looked[-1]
     rows = torch.as_tensor(contexts["facts"])
     network(rows, torch.as_tensor(questions))
     names = rows[..., 0].gather(1, looked[0][1][:, 0].argmax(dim=-1)).numpy()
@@ -90,17 +90,17 @@ def test_a_meeting_head_finds_the_first_step_of_a_shortest_path():
     # The block that facts hop by, then one for questions whose features are where its heads look.
     row = torch.zeros(1, n_facts, 8)
     fact_block = RelationalBlock(8, heads, n_pairs=4, n_hops=1, links=[2, 1])
-    _, hop = fact_block.look(row, None, Relation(facts, facts), None, [])
+    _, hop = fact_block.attend(row, None, SharedTokens(facts, facts), None, [])
     width = heads * n_facts
     block = RelationalBlock(width, heads, n_pairs=6, n_hops=2, links=[2, 5], meeting=True)
     with torch.no_grad():
         block.out.weight[:, :width] = torch.eye(width)
     memory = torch.zeros(1, heads, n_facts, n_facts), torch.eye(n_facts).expand(1, heads, -1, -1)
-    relation, before = Relation(questions, facts), None
+    relation, before = SharedTokens(questions, facts), None
     asked = 0
     for steps in 1, 2:
         nothing = torch.zeros(1, questions.shape[1], width)
-        x, before = block.look(nothing, memory, relation, before, [hop, hop])
+        x, before = block.attend(nothing, memory, relation, before, [hop, hop])
         looks = x.detach().view(questions.shape[1], heads, n_facts)
         for (_, start, end), look in zip(questions[0].tolist(), looks, strict=True):
             if nx.has_path(graph, start, end):
@@ -114,7 +114,7 @@ def test_a_meeting_head_finds_the_first_step_of_a_shortest_path():
 
 def test_padding_is_cut_wherever_it_stands():
     facts = torch.tensor([[[1, 2], [0, 0], [3, 4], [0, 0]], [[0, 0], [0, 0], [5, 6], [0, 0]]])
-    assert without_padding(facts).tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]]]
+    assert trim_padding(facts).tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]]]
 
 
 def test_passes_share_their_weights():
@@ -125,14 +125,16 @@ def test_passes_share_their_weights():
     for parameter in three.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     facts = torch.randint(1, 9, (2, 4, 2))
-    assert len(three.encode(facts).looks) == 3 * len(one.encode(facts).looks)
+    assert len(three.encode(facts).pointer_attention) == 3 * len(
+        one.encode(facts).pointer_attention
+    )
 
 
 @pytest.mark.parametrize("temperature", [1, 0.5, 0])
 def test_answers_are_sampled_at_a_temperature(temperature):
     torch.manual_seed(0)
     logits = torch.tensor([0.0, 1.0, 0.5, -1.0])
-    drawn = choose(logits.expand(100_000, -1), temperature)
+    drawn = sample_categorical(logits.expand(100_000, -1), temperature)
     shares = torch.bincount(drawn, minlength=4).numpy() / 100_000
     expected = softmax(logits.numpy() / temperature) if temperature else [0, 1, 0, 0]
     np.testing.assert_allclose(shares, expected, atol=0.01)
@@ -157,12 +159,12 @@ def test_an_unlikely_answer_is_not_given():
     logits = network(torch.as_tensor(contexts["facts"]), torch.as_tensor(questions))
     likely = softmax(logits.detach().numpy(), axis=-1)
     middle = float(np.median(likely.max(axis=-1)))
-    answers = NetworkAssistant(network, 0, certainty=middle).answer(contexts, questions)
+    answers = NetworkAssistant(network, 0, min_probability=middle).answer(contexts, questions)
     expected = np.where(likely.max(axis=-1) < middle, IDK, likely.argmax(axis=-1))
     np.testing.assert_array_equal(answers, expected)
     assert 0.5 <= np.mean(answers == IDK) < 0.8  # X says some by itself
-    with pytest.raises(ValueError, match=r"certainty must be a number in \[0, 1\], got 2"):
-        NetworkAssistant(network, certainty=2)
+    with pytest.raises(ValueError, match=r"min_probability must be a number in \[0, 1\], got 2"):
+        NetworkAssistant(network, min_probability=2)
 
 
 def test_an_assistant_encodes_contexts_once_until_its_network_moves():

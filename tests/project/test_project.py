@@ -144,10 +144,10 @@ def test_the_example_of_a_domain_is_one():
     for assistant in (Oracle(domain), ItselfAsAssistant(overseer, rng)):
         transcript = amplify(overseer, assistant, rng, contexts, questions)
         answers = overseer.answer(contexts, questions, transcript)
-        assert domain.correct(contexts, questions, answers).all()
+        assert domain.is_correct(contexts, questions, answers).all()
     guesses = rng.integers(domain.n_answers, size=answers.shape)
     approval = overseer.judge(contexts, questions, transcript, guesses)
-    np.testing.assert_array_equal(approval, domain.correct(contexts, questions, guesses))
+    np.testing.assert_array_equal(approval, domain.is_correct(contexts, questions, guesses))
     for env_id in ("IA-Expression-v0", "IA-Expression-N32-v0"):
         check_env(gym.make(env_id, render_mode="rgb_array").unwrapped)
     vec = gym.make_vec("IA-Expression-v0", num_envs=4, trust=None)
