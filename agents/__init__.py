@@ -3,6 +3,8 @@
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
+from ia_gym.agents.evaluation.evaluator import Evaluator
+from ia_gym.agents.evaluation.make_evaluator import make_evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_search import AnswerSearch
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
@@ -22,6 +24,7 @@ __all__ = [
     "CurriculumCallback",
     "EpisodeEvaluator",
     "EvaluationCallback",
+    "Evaluator",
     "FactsExtractor",
     "GymnasiumVecEnv",
     "HumanPredictorCallback",
@@ -33,5 +36,6 @@ __all__ = [
     "Reinforce",
     "ReinforceWithDemonstrations",
     "Supervised",
+    "make_evaluator",
     "make_sb3_vec_env",
 ]

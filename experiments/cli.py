@@ -39,7 +39,8 @@ NAMES = "\n\n".join(
 
 EnvId = Annotated[str, typer.Option("--env", metavar="ID", help="Environment id.")]
 EvalQuestions = Annotated[
-    int, typer.Option("--eval-questions", help="Held-out questions of the evaluation.")
+    int | None,
+    typer.Option("--eval-questions", help="Held-out questions to ask.  [default: 4096]"),
 ]
 Model = Annotated[
     str, typer.Argument(help="Folder of a run, or a model file in one.", show_default=False)
@@ -66,9 +67,7 @@ def train(
     log_dir: Annotated[
         str | None, typer.Option(help="Folder of the run.  [default: runs/ID/AGENT_seedSEED]")
     ] = None,
-    eval_questions: Annotated[
-        int | None, typer.Option(help="Held-out questions of the evaluation.  [default: 4096]")
-    ] = None,
+    eval_questions: EvalQuestions = None,
     timesteps: Annotated[
         int | None, typer.Option(help="Questions to train on.  [default: as tuned]")
     ] = None,
@@ -140,7 +139,7 @@ def compare(
     ] = "ppo,imitation,supervised",
     seeds: Annotated[int, typer.Option(help="Runs of each agent, with seeds 0, 1, ...")] = 1,
     log_dir: Annotated[str, typer.Option(help="Folder for all results.")] = "runs/compare",
-    eval_questions: EvalQuestions = 4096,
+    eval_questions: EvalQuestions = None,
     jobs: Annotated[
         int | None, typer.Option(help="Runs at a time.  [default: one for each core]")
     ] = None,
@@ -185,7 +184,7 @@ def envs() -> None:
 def evaluate(
     model: Model,
     env: EnvId,
-    eval_questions: EvalQuestions = 4096,
+    eval_questions: EvalQuestions = None,
     seed: Annotated[int, typer.Option(help="Another seed, other questions.")] = 0,
 ) -> None:
     r"""Evaluate a trained agent: its accuracy, and how far the overseer approves of its answers.
@@ -204,12 +203,14 @@ def evaluate(
 def trace(
     model: Model,
     env: EnvId,
-    question: Annotated[
-        int | None, typer.Option(help="Held-out question.  [default: the first wrong one]")
+    number: Annotated[
+        int | None,
+        typer.Option(help="Held-out question or episode.  [default: the first wrong one, or 0]"),
     ] = None,
     levels: Annotated[
-        int, typer.Option(help="How often to decompose the question.", min=0, max=30)
-    ] = 4,
+        int | None,
+        typer.Option(help="Levels of sub-questions to show.  [default: 4]", min=0, max=30),
+    ] = None,
     unfold: Annotated[
         bool, typer.Option("--unfold", help="Show the parts without an error too.")
     ] = False,
@@ -226,7 +227,7 @@ def trace(
     from ia_gym.experiments.inspection.commands import print_trace
 
     check_output_file("html", html)
-    print_trace(model, env, question, levels, unfold, html)
+    print_trace(model, env, number, levels, unfold, html)
 
 
 @app.command()
@@ -241,7 +242,9 @@ def amplify(
         typer.Option(help="Names in a context, with commas between.  [default: all names]"),
     ] = None,
     levels: Annotated[int, typer.Option(help="How often to amplify the agent.", min=0, max=5)] = 3,
-    eval_questions: EvalQuestions = 2048,
+    eval_questions: Annotated[
+        int, typer.Option("--eval-questions", help="Held-out questions of each size.")
+    ] = 2048,
     passes: Annotated[
         int | None,
         typer.Option(help="Passes through the blocks for facts.  [default: as in training]"),

@@ -24,7 +24,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ia_gym.agents.evaluation.episode_evaluator import evaluation_for
+from ia_gym.agents.evaluation.evaluator import Evaluator
+from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.experiments import provenance
 from ia_gym.experiments.inputs import check_distinct, check_env_id
 from ia_gym.experiments.reports.comparison_tables import print_agents, print_table, summary_table
@@ -45,7 +46,7 @@ from ia_gym.experiments.run_folder import (
 )
 from ia_gym.experiments.settings import load_settings
 from ia_gym.experiments.signals import Interrupted
-from ia_gym.experiments.train import N_EVAL_QUESTIONS, describe_restart
+from ia_gym.experiments.train import describe_restart
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
 
@@ -55,7 +56,7 @@ def compare(
     agents: Sequence[str] = ("ppo", "imitation", "supervised"),
     seeds: int = 1,
     log_dir: str | os.PathLike[str] = "runs",
-    n_eval_questions: int = N_EVAL_QUESTIONS,
+    n_eval_questions: int | None = None,
     jobs: int | None = None,
     n_timesteps: int | None = None,
     resume: bool = False,
@@ -71,7 +72,8 @@ def compare(
         seeds: runs of each agent, with seeds 0, 1, ...
         log_dir: a folder for all results. Runs of this comparison's agents and seeds that lie there
             are replaced; other runs there are left alone, and do not count.
-        n_eval_questions: held-out questions of the evaluation.
+        n_eval_questions: held-out questions of the evaluation; default 4096. Of no use where
+            episodes are played.
         jobs: runs at a time, one core each; default one a core.
         n_timesteps: questions to train on, instead of each agent's own number.
         resume: keep the finished runs in ``log_dir``, and continue the others from their last
@@ -89,13 +91,14 @@ def compare(
     env_id = check_env_id(env_id)
     check_distinct("agents", agents)
     check_range("seeds", seeds, 1, 1000)
-    check_range("n_eval_questions", n_eval_questions, 1, 10**6)
+    if n_eval_questions is not None:
+        check_range("n_eval_questions", n_eval_questions, 1, 10**6)
     jobs = check_range("jobs", os.cpu_count() or 1 if jobs is None else jobs, 1, 1000)
     settings = {agent: load_settings(agent, env_id) for agent in agents}
     if n_timesteps is not None:
         settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
     folder = prepare_folder(log_dir)
-    held_out = evaluation_for(env_id, n_eval_questions)
+    evaluator = make_evaluator(env_id, n_eval_questions)
     runs = [
         Run(env_id, agent, seed, settings[agent], n_eval_questions, folder / f"{agent}_seed{seed}")
         for seed in range(seeds)
@@ -106,7 +109,7 @@ def compare(
         prepare_runs(runs, resume, console)
         started = time.monotonic()
         interrupted = run_all([run for run in runs if not is_finished(run)], jobs)
-        table = write_results(runs, held_out, started, console)
+        table = write_results(runs, evaluator, started, console)
     if interrupted:
         raise KeyboardInterrupt
     return table
@@ -161,13 +164,13 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
 
 
 def write_results(
-    runs: Sequence[Run], held_out: Any, started: float, console: Console
+    runs: Sequence[Run], evaluator: Evaluator, started: float, console: Console
 ) -> pd.DataFrame:
     """Write and print what the finished ones among ``runs`` came to, and name the others.
 
     Args:
         runs: the runs of this comparison.
-        held_out: their evaluation.
+        evaluator: of their environment.
         started: when it began, by ``time.monotonic``.
         console: where to print.
 
@@ -181,10 +184,10 @@ def write_results(
         if is_finished(run)
     }
     results = [each.result for each in finished.values()]
-    lines = held_out.reference_lines()
+    references = evaluator.references()
     order = sorted(finished.values(), key=lambda each: (each.agent, each.result["seed"]))
     summaries = [summary(group) for group in by_agent(order)]
-    table = summary_table(results, lines)
+    table = summary_table(results, references)
     table.to_csv(folder / "table.csv", index=False)
     write_json(
         folder / "comparison.json",
@@ -196,16 +199,16 @@ def write_results(
             "unfinished": [run.name for run in runs if run.name not in finished],
             "results": results,
             "agents": summaries,
-            "reference_lines": lines,
+            "references": references,
         },
     )
-    print_table(table, env_id, held_out.n_questions, console)
+    print_table(table, env_id, evaluator.n_problems, console)
     if len(results) > len(summaries):
         print_agents(summaries, console)
     notes = []
     if results:
         curves = {name: each.curve for name, each in finished.items()}
-        plot_curves(curves, lines, env_id, folder / "curves.png")
+        plot_curves(curves, references, env_id, folder / "curves.png")
         notes.append(f"curves: {folder / 'curves.png'}")
     for run in runs:
         if (run.folder / ERROR).exists():
@@ -224,10 +227,11 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
     messages = context.Queue()
     waiting = list(runs)
     working: dict[str, Any] = {}
+    labels = {run.name: evaluator_class(run.env_id).labels for run in runs}
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
-        TextColumn("{task.percentage:>3.0f}%  accuracy {task.fields[accuracy]}"),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[score]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -235,7 +239,7 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
         with progress:
             bars = {
                 run.name: progress.add_task(
-                    run.name, start=False, total=run.settings.n_timesteps, accuracy="  -  "
+                    run.name, start=False, total=run.settings.n_timesteps, score="-"
                 )
                 for run in runs
             }
@@ -252,7 +256,7 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
                     progress.update(
                         bars[name],
                         completed=row["timesteps"],
-                        accuracy=f"{row['eval/accuracy']:6.1%}",
+                        score=f"{labels[name].score_label} {row[labels[name].score]:.1%}",
                     )
                 except queue.Empty:
                     pass

@@ -17,30 +17,22 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents.assistants.action_assistant import ASSISTANT
-from ia_gym.agents.evaluation.episode_evaluator import (
-    EpisodeEvaluator,
-    evaluation_for,
-)
-from ia_gym.agents.evaluation.question_evaluator import (
-    QuestionEvaluator,
-    accuracy_tag,
-    class_names,
-)
+from ia_gym.agents.evaluation.evaluator import Evaluator
+from ia_gym.agents.evaluation.make_evaluator import make_evaluator
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.bridge import make_sb3_vec_env
 from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
-from ia_gym.domains import Domain
 from ia_gym.experiments import provenance
 from ia_gym.experiments.checkpoints import load_checkpoint, remove_checkpoints, save_checkpoint
-from ia_gym.experiments.inspection.example_callback import EpisodeShowingCallback, ShowingCallback
+from ia_gym.experiments.inspection.example_callback import ExampleCallback
 from ia_gym.experiments.run_folder import CURVE, HUMAN, RESULT, RUN, read_curve
 from ia_gym.experiments.settings import Settings
 from ia_gym.experiments.settings.classes import CLASSES, resolve
 from ia_gym.experiments.signals import Interrupted, StopOnSignal
-from ia_gym.files import write_json, write_text, write_atomically
+from ia_gym.files import write_atomically, write_json, write_text
 
 EVALUATIONS = 40
 """Evaluations in a run, evenly spaced."""
@@ -57,7 +49,8 @@ class Run:
         agent: one of :func:`~ia_gym.experiments.settings.list_agents`.
         seed: of the agent and its environment.
         settings: how it is trained.
-        n_eval_questions: held-out questions that it is evaluated on.
+        n_eval_questions: held-out questions that it is evaluated on; None for the evaluator's
+            default, and where episodes are played.
         folder: where all its files go.
     """
 
@@ -65,7 +58,7 @@ class Run:
     agent: str
     seed: int
     settings: Settings
-    n_eval_questions: int
+    n_eval_questions: int | None
     folder: Path
 
     @property
@@ -114,10 +107,10 @@ def run_training(
     with stop.listen(stop_on):
         env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
         model, history = load_or_make_model(run, env)
-        held_out = evaluation_for(run.env_id, run.n_eval_questions, **settings.env_kwargs)
+        evaluator = make_evaluator(run.env_id, run.n_eval_questions, **settings.env_kwargs)
         # Before the logger's own file: what was logged after the checkpoint will be logged again,
         # and all of it without one.
-        write_layout(run.folder, held_out, model.num_timesteps + 1 if history else 0)
+        write_layout(run.folder, evaluator, model.num_timesteps + 1 if history else 0)
         model.set_logger(configure(str(run.folder), ["tensorboard"]))
 
         def save_progress(row: dict[str, float]) -> None:
@@ -128,7 +121,7 @@ def run_training(
                 on_evaluation(row)
 
         evaluation = EvaluationCallback(
-            held_out,
+            evaluator,
             settings.n_timesteps // EVALUATIONS,
             on_evaluation=save_progress,
             history=history,
@@ -139,7 +132,7 @@ def run_training(
             try:
                 model.learn(
                     settings.n_timesteps - model.num_timesteps,
-                    callback=[*make_callbacks(run, held_out, evaluation), stop],
+                    callback=[*make_callbacks(run, evaluator, evaluation), stop],
                     reset_num_timesteps=not history,
                 )
             except Interrupted:
@@ -155,7 +148,7 @@ def run_training(
             "command": provenance.describe_command(),
             "commit": provenance.describe_commit(),
             "settings": asdict(settings),
-            "n_eval_questions": held_out.n_questions,
+            "n_eval_questions": evaluator.n_problems,
             "stopped_by": evaluation.stopped_by or "budget",
             "final": evaluation.history[-1],
             "versions": provenance.list_versions(),
@@ -180,7 +173,7 @@ def load_or_make_model(run: Run, env: VecEnv) -> tuple[Any, list[dict[str, float
 
 
 def make_callbacks(
-    run: Run, held_out: QuestionEvaluator | EpisodeEvaluator, evaluation: EvaluationCallback
+    run: Run, evaluator: Evaluator, evaluation: EvaluationCallback
 ) -> list[BaseCallback]:
     """The callbacks of a training, in the order in which they are called."""
     settings = run.settings
@@ -192,11 +185,8 @@ def make_callbacks(
         path.unlink(missing_ok=True)  # agents with a callback start over
         callbacks.append(AmplificationCallback(path=path, **settings.amplification))
     listed = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(settings)}
-    showing_as = (
-        EpisodeShowingCallback if isinstance(held_out, EpisodeEvaluator) else ShowingCallback
-    )
-    showing = showing_as(held_out, listed, -(-settings.n_timesteps // EXAMPLES))
-    return [*callbacks, evaluation, showing]
+    examples = ExampleCallback(evaluator, listed, -(-settings.n_timesteps // EXAMPLES))
+    return [*callbacks, evaluation, examples]
 
 
 def save_model(model: BaseAlgorithm, folder: Path) -> None:
@@ -209,50 +199,10 @@ def save_model(model: BaseAlgorithm, folder: Path) -> None:
         write_atomically(folder / "model.zip", model.save)
 
 
-def write_layout(
-    folder: Path, held_out: QuestionEvaluator | EpisodeEvaluator, purge_step: int | None = None
-) -> None:
-    """Lay TensorBoard's custom-scalars page out: each chart holds the same curve of all runs.
+def write_layout(folder: Path, evaluator: Evaluator, purge_step: int | None = None) -> None:
+    """Write the layout of TensorBoard's custom-scalars page.
 
-    TensorBoard forgets what an earlier file tells of ``purge_step`` and after.
+    TensorBoard forgets what an earlier file says of ``purge_step`` and after.
     """
     with SummaryWriter(str(folder), purge_step=purge_step) as writer:
-        writer.add_custom_scalars(
-            EPISODE_LAYOUT
-            if isinstance(held_out, EpisodeEvaluator)
-            else question_layout(held_out.domain)
-        )
-
-
-EPISODE_LAYOUT = {
-    "Truth": {
-        "share of the best return": ["Multiline", ["eval/accuracy$"]],
-        "return": ["Multiline", ["eval/return$"]],
-    },
-    "Overseer": {
-        "approval": ["Multiline", ["overseer/approval$"]],
-        "approval less discounted return": ["Multiline", ["overseer/overapproval$"]],
-        "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
-    },
-    "Assistant": {
-        "loss of HowGood": ["Multiline", ["assistant/loss$"]],
-        "what H is shown": ["Multiline", ["assistant/shown_.*"]],
-    },
-}
-
-
-def question_layout(domain: Domain) -> dict[str, Any]:
-    """The page's charts where questions are asked."""
-    parts = [*(domain.kinds if len(domain.kinds) > 1 else ()), *class_names(domain).values()]
-    return {
-        "Truth": {
-            "accuracy": ["Multiline", ["eval/accuracy$"]],
-            **{part: ["Multiline", [f"eval/{accuracy_tag(part)}$"]] for part in parts},
-        },
-        "Overseer": {
-            "approval": ["Multiline", ["overseer/approval$"]],
-            "approval less accuracy": ["Multiline", ["overseer/overapproval$"]],
-            "how often the target is true": ["Multiline", ["overseer/target_accuracy$"]],
-            "questions put to H": ["Multiline", ["overseer/human_interactions$"]],
-        },
-    }
+        writer.add_custom_scalars(evaluator.layout)

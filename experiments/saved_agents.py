@@ -8,21 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-from safetensors import SafetensorError
-from safetensors.torch import load_model
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from ia_gym.agents.assistants.action_assistant import (
-    ASSISTANT,
-    LearnedActionAssistant,
-)
-from ia_gym.agents.evaluation.episode_evaluator import game_of
+from ia_gym.agents.assistants.action_assistant import ASSISTANT
+from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.policies.facts_extractor import read_spaces
-from ia_gym.envs.actions.games import make_action_env
 from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
 from ia_gym.experiments.settings.classes import CLASSES
-from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.tensor_files import read_tensors
 
 RUN_FILES = ("result.json", "run.json")
@@ -97,34 +90,24 @@ def settings_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def load_assistant(
-    path: str | os.PathLike[str], model: BaseAlgorithm
-) -> LearnedActionAssistant | None:
-    """X, as a training on the approval of actions has left it beside its model.
+    path: str | os.PathLike[str], model: BaseAlgorithm, evaluator: Evaluator
+) -> Any | None:
+    """The assistant that an agent was trained with, to evaluate it with.
 
     Args:
         path: the run's folder, or the model in it.
         model: the agent that was trained, see :func:`load_agent`.
+        evaluator: of the environment it was trained on.
 
     Returns:
-        X; None if the run has left none.
+        None if the run has left none, or where the agent answers for itself.
 
     Raises:
-        ValueError: if the file is not of such an agent's X.
+        ValueError: if the file does not fit the agent.
     """
-    file, settings = folder_of(path) / ASSISTANT, settings_of(path)
-    if not file.exists() or settings is None:
-        return None
-    env: Any = make_action_env(game_of(settings["env_id"]), **settings["env_kwargs"])
-    answering = (settings["amplification"] or {}).get("answering") or {}
-    policy = make_polyak_average(model.policy, 1)
-    shown = env.overseer.information
-    env.close()
-    assistant = LearnedActionAssistant(policy.module, shown, **answering)  # type: ignore[arg-type]
-    try:
-        load_model(assistant.kept_with(policy), file)
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"model must lie beside the X it was trained with: {error}") from error
-    return assistant
+    amplification = (settings_of(path) or {}).get("amplification") or {}
+    file = folder_of(path) / ASSISTANT
+    return evaluator.load_assistant(file, model, amplification.get("answering"))
 
 
 def check_fit(model: BaseAlgorithm, env_id: str) -> None:

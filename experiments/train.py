@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 from collections.abc import Mapping
@@ -15,10 +14,11 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ia_gym.agents.evaluation.evaluator import short_count
+from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.experiments.checkpoints import can_resume
 from ia_gym.experiments.inputs import check_device, check_env_id
-from ia_gym.experiments.reports.comparison_tables import short
 from ia_gym.experiments.run import Run, run_training
 from ia_gym.experiments.run_folder import (
     RESULT,
@@ -34,9 +34,6 @@ from ia_gym.experiments.settings import Settings, load_settings
 from ia_gym.experiments.settings.classes import CLASSES
 from ia_gym.experiments.signals import Interrupted
 from ia_gym.validation import check_range
-
-N_EVAL_QUESTIONS = 4096
-"""Held-out questions that a run is evaluated on, unless it says otherwise."""
 
 
 def train_agent(
@@ -65,6 +62,7 @@ def train_agent(
         log_dir: the run's folder; default ``runs/<env_id>/<agent>_seed<seed>``. The files of an
             earlier run there are replaced.
         n_eval_questions: held-out questions of the evaluation; default the earlier run's, or 4096.
+            Of no use where episodes are played.
         resume: continue the run in the folder from its checkpoint, instead of replacing it. Only
             ``target_accuracy`` and ``patience`` may differ from the settings it began with.
         threads: CPU threads that torch may use.
@@ -96,8 +94,9 @@ def train_agent(
     env_id = check_env_id(env_id or earlier.get("env_id", "IA-Permutation-v0"))
     seed = check_range("seed", earlier.get("seed", 0) if seed is None else seed, 0, 2**32 - 1)
     if n_eval_questions is None:
-        n_eval_questions = earlier.get("n_eval_questions", N_EVAL_QUESTIONS)
-    check_range("n_eval_questions", n_eval_questions, 1, 10**6)
+        n_eval_questions = earlier.get("n_eval_questions")
+    if n_eval_questions is not None:
+        check_range("n_eval_questions", n_eval_questions, 1, 10**6)
     torch.set_num_threads(check_range("threads", threads, 1, 1024))
     settings = Settings(**earlier["settings"]) if earlier else load_settings(agent, env_id)
     changes: dict[str, Any] = {
@@ -116,6 +115,7 @@ def train_agent(
         settings = limit_depth(settings, agent, env_id, max_depth)
     if size is not None:
         settings = limit_size(settings, env_id, size)
+    make_evaluator(env_id, n_eval_questions, **settings.env_kwargs)  # or say what is wrong, now
     folder = prepare_folder(log_dir or Path("runs") / env_id / f"{agent}_seed{seed}")
     run = Run(env_id, agent, seed, settings, n_eval_questions, folder)
     with lock_folder(folder):
@@ -162,20 +162,20 @@ def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
         clear_folder(run.folder)
     progress = Progress(
         BarColumn(bar_width=20),
-        TextColumn("{task.percentage:>3.0f}%  {task.fields[rate]} questions/s"),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[rate]} {task.fields[unit]}/s"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
     )
-    total = run.settings.n_timesteps
-    bar = progress.add_task(run.agent, total=total, rate="-")
+    total, evaluator = run.settings.n_timesteps, evaluator_class(run.env_id)
+    bar = progress.add_task(run.agent, total=total, rate="-", unit=evaluator.labels.trained_on)
 
     def show(row: dict[str, float]) -> None:
         minutes = row["time/minutes"]
         rate = row["timesteps"] / max(60 * minutes, 1e-9)
-        progress.update(bar, completed=row["timesteps"], rate=short(rate))
-        line = f"{minutes:6.1f} min  {row['timesteps'] / total:4.0%}  {describe_evaluation(row)}"
+        progress.update(bar, completed=row["timesteps"], rate=short_count(rate))
+        line = f"{minutes:6.1f} min  {row['timesteps'] / total:4.0%}  {evaluator.headline(row)}"
         progress.console.print(line, highlight=False, markup=False)
 
     try:
@@ -193,30 +193,13 @@ def describe_restart(run: Run) -> str:
     return f"{run.agent} writes no checkpoints: --resume starts over"
 
 
-def describe_evaluation(row: Mapping[str, float]) -> str:
-    """An evaluation in one line."""
-    queries = f"queries to the overseer {short(row['overseer/human_interactions'])}"
-    if "eval/return" in row:
-        approval = row.get("overseer/approval", math.nan)
-        return f"return {row['eval/return']:7.2f}  approval {approval:7.2f}  {queries}"
-    return (
-        f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}  "
-        + queries
-        + ("  COLLAPSED: approved of, and wrong" if row["overseer/collapsed"] else "")
-    )
-
-
 def describe_result(result: Mapping[str, Any]) -> str:
     """The result of a run in a sentence."""
-    final, count = result["final"], result["n_eval_questions"]
-    evaluated_on = (
-        f"of the best return in {count} held-out episodes"
-        if "eval/return" in final
-        else f"of {count} held-out questions"
-    )
+    final, labels = result["final"], evaluator_class(result["env_id"]).labels
     return (
-        f"{result['agent']} on {result['env_id']}: {final['eval/accuracy']:.1%} {evaluated_on} "
-        f"after training on {final['timesteps']:.0f}, with "
+        f"{result['agent']} on {result['env_id']}: {labels.score_label} "
+        f"{final[labels.score]:.1%} on {result['n_eval_questions']} held-out {labels.unit}, "
+        f"after training on {final['timesteps']:.0f} {labels.trained_on} with "
         f"{final['overseer/human_interactions']:.0f} queries to the overseer; "
         f"stopped by {result['stopped_by']}"
     )

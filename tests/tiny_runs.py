@@ -16,6 +16,7 @@ TINY_PPO = {
         "features_extractor_kwargs": TINY_NETWORK,
     },
 }
+TINY_IMITATION = {**TINY_LEARNER, "predictor_kwargs": {"width": 16, "heads": 2, "layers": 1}}
 STEPS = 1280
 """An evaluation after every training step of a tiny learner."""
 
@@ -23,7 +24,7 @@ STEPS = 1280
 def load_tiny_settings(agent, env_id=BASE, n_timesteps=STEPS):
     """The agent's tuned settings, with a tiny model and budget."""
     settings = load_settings(agent, env_id)
-    model = TINY_PPO if agent.startswith("ppo") else TINY_LEARNER
+    model = {"ppo": TINY_PPO, "imitation": TINY_IMITATION}.get(agent, TINY_LEARNER)
     return replace(settings, model=model, n_timesteps=n_timesteps)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import Symbols
-
-if TYPE_CHECKING:
-    from ia_gym.agents.evaluation.evaluator import Predictor
 
 
 class PolicyAssistant:
@@ -25,7 +23,7 @@ class PolicyAssistant:
     """
 
     def __init__(
-        self, policy: Predictor, deterministic: bool = False, domain: Domain | None = None
+        self, policy: PolicyPredictor, deterministic: bool = False, domain: Domain | None = None
     ) -> None:
         self.policy = policy
         self.deterministic = deterministic

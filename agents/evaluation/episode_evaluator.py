@@ -1,62 +1,122 @@
-"""One evaluation for every agent whose actions are approved of: returns, approval, and the gap."""
+"""Evaluation of agents whose actions are approved of: returns, approval, and the gap."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_model
+from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.actions.overseer import ActionAssistant
+from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
-    Predictor,
-    undisturbed,
+    Column,
+    Evaluator,
+    Example,
+    Labels,
+    preserve_random_state,
+    short_count,
 )
-from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.envs.actions.games import GAMES, make_action_env, make_action_vec
+from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.validation import check_range
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 JUDGED = 1 / 32
-"""Share of the steps at which H judges all actions, to be compared with what they came to."""
-FORGOTTEN = 0.05
-"""A return that was cut short counts if what is missing weighs less than this."""
+"""Share of the steps at which the overseer judges all actions, to compare with their returns."""
+NEGLIGIBLE = 0.05
+"""A return that was cut short counts if the discounted weight of the rest is below this."""
 
 
-class EpisodeEvaluator:
+class EpisodeEvaluator(Evaluator):
     """Whole episodes of a registered environment's own game, always from the same seeds.
 
-    What stands in the place of accuracy is the return as a share of the best there is
-    (``Game.best_return``), so that agents on all environments are told of alike.
+    The score is the mean return as a share of the best there is (``Game.best_return``). Where the
+    game is a known transition table (FrozenLake), return and length are exact expectations of the
+    agent's best actions, without sampling; only the overseer's judgements are sampled.
 
     Args:
         env_id: "IA-<game>-v0" with a game of :data:`~ia_gym.envs.actions.games.GAMES`.
         n_episodes: episodes to play; default the game's own number.
         seed: another seed, other episodes; whatever it is, no training seed gives them.
         **env_kwargs: the environment's arguments.
+
+    Raises:
+        ValueError: for an argument out of range, or an id without a game.
     """
+
+    labels = Labels(
+        title="approval of actions",
+        unit="episodes",
+        trained_on="steps",
+        score="eval/share_of_best_return",
+        score_label="share of the best return",
+        approval_is_share=False,
+        overapproval=Column("overseer/overapproval", "approval less discounted return", "number"),
+        has_depths=False,
+        columns=(
+            Column("eval/return", "return", "number"),
+            Column("overseer/approval", "approval", "number"),
+            Column("eval/discounted_return", "discounted return", "number"),
+        ),
+        references=("random",),
+    )
+    counters: ClassVar[tuple[str, ...]] = (
+        "human_interactions",
+        "assistant_answers",
+        "simulated_steps",
+    )
 
     def __init__(
         self, env_id: str, n_episodes: int | None = None, seed: int = 0, **env_kwargs: Any
     ) -> None:
         self.env_id = env_id
         self.game = game_of(env_id)
-        known = GAMES[self.game]
-        chosen = known.episodes if n_episodes is None else n_episodes
+        if not self.game:
+            raise ValueError(f"env_id must be IA-<game>-v0, game one of {[*GAMES]}, got {env_id!r}")
+        self.known = GAMES[self.game]
+        chosen = self.known.episodes if n_episodes is None else n_episodes
         self.n_episodes = check_range("n_episodes", chosen, 1, 10**5)
         self.seed = seed
         self.kwargs = {**env_kwargs, "reward": "truth"}
-        self.best_return = known.best_return()
+        self.best_return = self.known.best_return()
         single = make_action_env(self.game, reward="truth")
         self.n_actions = int(single.action_space.n)  # type: ignore[attr-defined]
         single.close()
 
     @property
-    def n_questions(self) -> int:
-        """EpisodeEvaluator played."""
+    def n_problems(self) -> int:
+        """Held-out episodes."""
         return self.n_episodes
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
+        return {
+            "Truth": {
+                "share of the best return": ["Multiline", ["eval/share_of_best_return$"]],
+                "return": ["Multiline", ["eval/return$"]],
+            },
+            "Overseer": {
+                "approval": ["Multiline", ["overseer/approval$"]],
+                "approval less discounted return": ["Multiline", ["overseer/overapproval$"]],
+                "queries to the overseer": ["Multiline", ["overseer/human_interactions$"]],
+            },
+            "Assistant": {
+                "loss of HowGood": ["Multiline", ["assistant/loss$"]],
+                "information shown to the overseer": ["Multiline", ["assistant/shown_.*"]],
+            },
+        }
 
     @cached_property
     def venv(self) -> Any:
@@ -64,34 +124,152 @@ class EpisodeEvaluator:
         return make_action_vec(self.n_episodes, self.game, **self.kwargs)
 
     def evaluate(
-        self, model: Predictor, assistant: ActionAssistant | None = None
+        self, model: PolicyPredictor, assistant: ActionAssistant | None = None
     ) -> dict[str, float]:
-        """Let ``model`` play, by its best actions; H judges some of them with ``assistant``.
+        """Let ``model`` play its best actions; the overseer judges some with ``assistant``.
+
+        Args:
+            model: the agent.
+            assistant: answers the overseer's questions; default the one attached to the model's
+                environments. Without one nothing is judged.
 
         Returns:
             By TensorBoard tag: ``eval/return`` (the mean of the environment's own returns),
-            ``eval/accuracy`` (its share of the best), ``eval/length`` (mean steps) and, with an
-            assistant, ``overseer/approval`` of a sample of the actions, ``eval/discounted_return``
-            (what these came to) and their difference, ``overseer/overapproval``.
+            ``eval/share_of_best_return``, ``eval/length`` (mean steps) and, with an assistant,
+            ``overseer/approval`` of a sample of the actions, ``eval/discounted_return`` from these
+            actions on, and their difference, ``overseer/overapproval``.
         """
 
         def act(observations: NDArray[Any]) -> NDArray[np.int64]:
             return model.predict(observations, deterministic=True)[0]
 
-        with undisturbed():
-            return self._play(act, assistant)
+        if assistant is None:
+            assistant = attached_assistant(model)
+        with preserve_random_state():
+            measured = self._play(act, assistant)
+            if self.known.tabular is not None:
+                episodes = self.known.tabular()
+                policy = act(np.arange(len(episodes.start)))
+                exact = episodes.table.expect_episode(policy, episodes.start, episodes.n_steps)
+                measured |= self._score(*exact)
+        return measured
 
-    def reference_lines(self) -> dict[str, dict[str, float]]:
-        """``random`` play, and the ``best`` there is, each with its ``accuracy``."""
+    def _score(self, mean_return: float, mean_length: float) -> dict[str, float]:
+        return {
+            "eval/return": mean_return,
+            self.labels.score: mean_return / self.best_return,
+            "eval/length": mean_length,
+        }
+
+    def references(self) -> dict[str, dict[str, float]]:
+        """``random`` play, and the ``best`` there is, each with its ``share_of_best_return``."""
         rng = np.random.default_rng(self.seed)
 
         def act(observations: NDArray[Any]) -> NDArray[np.int64]:
             return rng.integers(self.n_actions, size=len(observations))
 
         return {
-            "random": {"accuracy": self._play(act, None)["eval/accuracy"]},
-            "best": {"accuracy": 1.0},
+            "random": {self.labels.score_name: self._play(act, None)[self.labels.score]},
+            "best": {self.labels.score_name: 1.0},
         }
+
+    @classmethod
+    def headline(cls, row: Mapping[str, float]) -> str:
+        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
+        approval = row.get("overseer/approval", np.nan)
+        queries = short_count(row["overseer/human_interactions"])
+        return (
+            f"return {row['eval/return']:7.2f}  approval {approval:7.2f}"
+            f"  queries to the overseer {queries}"
+        )
+
+    def showing(
+        self,
+        model: PolicyPredictor,
+        assistant: ActionAssistant | None = None,
+        number: int | None = None,
+        levels: int | None = None,
+        unfold: bool = False,
+    ) -> Example:
+        """The first steps of an episode, each with the overseer's judgement.
+
+        Args:
+            model: the agent.
+            assistant: as for :meth:`evaluate`; without one the overseer judges alone.
+            number: of the episode, from 0; default 0.
+            levels: None; there are no sub-questions to show.
+            unfold: False, likewise.
+
+        Raises:
+            ValueError: for a number out of range, or ``levels`` or ``unfold``.
+        """
+        from ia_gym.agents.evaluation.episode_trace import trace_episode
+
+        for name, given in (("levels", levels), ("unfold", unfold or None)):
+            if given is not None:
+                raise ValueError(
+                    f"{name} is for environments that ask questions, got {given} for {self.env_id}"
+                )
+        number = check_range("number", 0 if number is None else number, 0, 2**32 - 1)
+        if assistant is None:
+            assistant = attached_assistant(model)
+        return Example(
+            title=f"{self.env_id}, held-out episode {number}",
+            context="",
+            body=trace_episode(self.game, model, assistant, seed=number, **self.kwargs),
+        )
+
+    def load_assistant(
+        self, path: Path, model: Any, answering: Mapping[str, Any] | None
+    ) -> LearnedActionAssistant | None:
+        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
+        if not path.exists():
+            return None
+        policy = make_polyak_average(model.policy, 1)
+        information = self.venv.shared_overseer.overseer.information
+        assistant = LearnedActionAssistant(policy.module, information, **(answering or {}))  # type: ignore[arg-type]
+        try:
+            load_model(assistant.kept_with(policy), path)
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(
+                f"model must lie beside the assistant it was trained with: {path}: {error}"
+            ) from error
+        return assistant
+
+    @classmethod
+    def describe(cls, env_id: str) -> dict[str, str]:
+        """Observations, actions and the best return."""
+        game = GAMES[game_of(env_id)]
+        try:
+            env = game.make()
+        except ImportError as error:  # of an emulator
+            return {"observation": str(error)}
+        shown: Any = env.observation_space
+        actions: Any = env.action_space
+        env.close()
+        return {
+            "observation": (
+                f"1 of {shown.n}" if isinstance(shown, Discrete) else f"{shown.shape[0]} numbers"
+            ),
+            "actions": str(actions.n),
+            "best return": f"{game.best_return():.2f}",
+        }
+
+    @classmethod
+    def overseer_kwargs(cls, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """All of them: they say how the overseer looks at actions."""
+        return dict(env_kwargs)
+
+    @classmethod
+    def read_curve(cls, env_id: str, curve: pd.DataFrame) -> pd.DataFrame:
+        """The curve with the share of the best return as it is computed today.
+
+        Older curves name it ``eval/accuracy``.
+        """
+        share = curve["eval/return"] / GAMES[game_of(env_id)].best_return()
+        return curve.drop(columns="eval/accuracy", errors="ignore").assign(
+            **{cls.labels.score: share}
+        )
 
     def _play(
         self, act: Callable[[NDArray[Any]], NDArray[np.int64]], assistant: ActionAssistant | None
@@ -121,12 +299,7 @@ class EpisodeEvaluator:
             playing &= ~(terminated | truncated)
         discount = venv.shared_overseer.overseer.discount
         whole = np.array(rewards)
-        mean_return = float(whole.sum(axis=0).mean())
-        measured = {
-            "eval/return": mean_return,
-            "eval/accuracy": mean_return / self.best_return,
-            "eval/length": float(lengths.mean()),
-        }
+        measured = self._score(float(whole.sum(axis=0).mean()), float(lengths.mean()))
         to_go = np.zeros_like(whole)
         after = np.zeros(n)
         for t in range(len(whole) - 1, -1, -1):
@@ -135,34 +308,28 @@ class EpisodeEvaluator:
             (approval, to_go[t, i])
             for t, envs_judged, approvals in judged
             for i, approval in zip(envs_judged, approvals, strict=True)
-            if terminated_at_end[i] or discount ** (lengths[i] - t) < FORGOTTEN
+            if terminated_at_end[i] or discount ** (lengths[i] - t) < NEGLIGIBLE
         ]
         if pairs:
-            approved, came_to = np.array(pairs).mean(axis=0)
+            approved, earned = np.array(pairs).mean(axis=0)
             measured |= {
                 "overseer/approval": float(approved),
-                "eval/discounted_return": float(came_to),
-                "overseer/overapproval": float(approved - came_to),
+                "eval/discounted_return": float(earned),
+                "overseer/overapproval": float(approved - earned),
             }
         return measured
 
 
 def game_of(env_id: str) -> str:
     """The game in an id such as "IA-CartPole-v0"; "" if it has none."""
-    name = env_id.removeprefix("IA-").rsplit("-v", 1)[0]
+    name = str(env_id).removeprefix("ia_gym:").removeprefix("IA-").rsplit("-v", 1)[0]
     return name if name in GAMES else ""
 
 
-def evaluation_for(
-    env_id: str, n_questions: int, **env_kwargs: Any
-) -> QuestionEvaluator | EpisodeEvaluator:
-    """What agents on ``env_id`` are evaluated on: held-out questions, or whole episodes.
-
-    Args:
-        env_id: a registered environment of the suite.
-        n_questions: held-out questions; of no effect where actions are approved of.
-        **env_kwargs: the environment's arguments.
-    """
-    if game_of(env_id):
-        return EpisodeEvaluator(env_id, **env_kwargs)
-    return QuestionEvaluator(env_id, n_questions, **env_kwargs)
+def attached_assistant(model: Any) -> ActionAssistant | None:
+    """The assistant attached to the environments of an SB3 model, if there is one."""
+    env = model.get_env() if hasattr(model, "get_env") else None
+    if env is None or not env.has_attr("assistant"):
+        return None
+    assistant: ActionAssistant | None = env.get_attr("assistant")[0]
+    return assistant

@@ -1,4 +1,4 @@
-"""An episode step by step, with what H said of each action and what that rested on."""
+"""The trace of an episode as a table: its steps, and the overseer's judgement of each action."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.actions.overseer import ActionAssistant
-from ia_gym.agents.evaluation.evaluator import (
-    EVALUATION_STREAM,
-    Predictor,
-    undisturbed,
-)
+from ia_gym.agents.evaluation.evaluator import EVALUATION_STREAM, preserve_random_state
 from ia_gym.envs.actions.games import make_action_env
 
 LONGEST = 6
@@ -22,7 +19,7 @@ LONGEST = 6
 
 def trace_episode(
     game: str,
-    model: Predictor,
+    model: PolicyPredictor,
     assistant: ActionAssistant | None,
     n_steps: int = 12,
     seed: int = 0,
@@ -32,15 +29,16 @@ def trace_episode(
 
     Args:
         game: a name in :data:`~ia_gym.envs.actions.games.GAMES`.
-        model: plays.
-        assistant: answers H's questions; None for H alone.
-        n_steps: steps to tell of.
+        model: the agent that plays.
+        assistant: answers the overseer's questions; None for the overseer alone.
+        n_steps: steps to show.
         seed: which episode.
         **env_kwargs: the environment's arguments.
 
     Returns:
-        One row a step: H's approval of the action, the part of it that H saw and the part that is
-        X's word, what H was shown, and the environment's own reward.
+        A table of ``rich`` with one row a step: the overseer's approval of the action, the part of
+        it that the overseer saw itself and the part that the assistant estimated, what the overseer
+        was shown, and the environment's own reward.
     """
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in (
@@ -49,7 +47,7 @@ def trace_episode(
         "A",
         "HowGood(S, A)",
         "observed",
-        "X's word",
+        "assistant",
         "shown",
         "own reward",
     ):
@@ -57,7 +55,7 @@ def trace_episode(
     env = make_action_env(game, **{**env_kwargs, "reward": "approval"})
     env.set_assistant(assistant)
     stream = np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM,))
-    with undisturbed():
+    with preserve_random_state():
         observation, _ = env.reset(seed=int(np.random.default_rng(stream).integers(2**31)))
         for step in range(n_steps):
             action = model.predict(np.asarray(observation)[None], deterministic=True)[0][0]

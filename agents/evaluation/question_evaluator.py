@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
+from stable_baselines3.common.type_aliases import PolicyPredictor
 
 import ia_gym  # noqa: F401  (registers the ids)
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
-    Predictor,
-    undisturbed,
+    Column,
+    Evaluator,
+    Example,
+    Labels,
+    preserve_random_state,
+    short_count,
 )
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.amplification.trace import trace
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
+from ia_gym.envs.questions.rendering import Scene, draw_scene
 from ia_gym.validation import check_range
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUESTIONS_PER_CONTEXT = 16
 
@@ -38,7 +51,7 @@ def accuracy_tag(part: str) -> str:
     return f"accuracy_{part.replace(' ', '_')}"
 
 
-class QuestionEvaluator:
+class QuestionEvaluator(Evaluator):
     """Fresh contexts and questions of an environment's own distribution, always the same.
 
     Args:
@@ -47,7 +60,27 @@ class QuestionEvaluator:
         seed: another seed, other questions; whatever it is, they come from a random stream that no
             training seed gives.
         **env_kwargs: the environment's arguments.
+
+    Raises:
+        ValueError: for an argument out of range, or an environment that asks no questions.
     """
+
+    labels = Labels(
+        title="questions",
+        unit="questions",
+        trained_on="questions",
+        score="eval/accuracy",
+        score_label="accuracy",
+        approval_is_share=True,
+        overapproval=Column("overseer/overapproval", "approval less accuracy, %", "percent"),
+        has_depths=True,
+        columns=(
+            Column("overseer/approval", "approval, %", "percent"),
+            Column("overseer/target_accuracy", "target accuracy, %", "percent"),
+        ),
+        references=("know-nothing", "majority"),
+    )
+    counters: ClassVar[tuple[str, ...]] = ("human_interactions", "assistant_answers")
 
     def __init__(
         self, env_id: str, n_questions: int = 4096, seed: int = 0, **env_kwargs: Any
@@ -56,6 +89,7 @@ class QuestionEvaluator:
         check_range("seed", seed, 0, 2**32 - 1)
         if not isinstance(env_id, str):
             raise ValueError(f"env_id must be the id of an environment, got {env_id!r}")
+        self.env_id = env_id
         env = gym.make(env_id, **{**env_kwargs, "reward": "truth"})
         if not hasattr(env.unwrapped, "domain"):
             raise ValueError(
@@ -82,9 +116,27 @@ class QuestionEvaluator:
         }
 
     @property
-    def n_questions(self) -> int:
-        """Questions asked."""
+    def n_problems(self) -> int:
+        """Held-out questions."""
         return int(self.truths.size)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
+        domain = self.domain
+        parts = [*(domain.kinds if len(domain.kinds) > 1 else ()), *class_names(domain).values()]
+        return {
+            "Truth": {
+                "accuracy": ["Multiline", ["eval/accuracy$"]],
+                **{part: ["Multiline", [f"eval/{accuracy_tag(part)}$"]] for part in parts},
+            },
+            "Overseer": {
+                "approval": ["Multiline", ["overseer/approval$"]],
+                "approval less accuracy": ["Multiline", ["overseer/overapproval$"]],
+                "accuracy of the target": ["Multiline", ["overseer/target_accuracy$"]],
+                "queries to the overseer": ["Multiline", ["overseer/human_interactions$"]],
+            },
+        }
 
     def score(self, answers: Symbols) -> dict[str, float]:
         """How many of ``answers (B, 16)`` are true.
@@ -106,12 +158,19 @@ class QuestionEvaluator:
             parts[accuracy_tag(name)] = self.classes == cls
         return {tag: float(values[part].mean()) for tag, part in parts.items() if part.any()}
 
-    def evaluate(self, model: Predictor) -> dict[str, float]:
-        """Ask ``model`` everything, and let H judge it with the model itself as assistant.
+    def evaluate(
+        self, model: PolicyPredictor, assistant: Assistant | None = None
+    ) -> dict[str, float]:
+        """Ask ``model`` everything, and let the overseer judge its answers.
+
+        Args:
+            model: the agent.
+            assistant: answers the overseer's sub-questions; default the model itself.
 
         Returns:
             By TensorBoard tag: ``eval/accuracy`` and the others of :meth:`score`,
-            ``overseer/approval``, ``overseer/target_accuracy`` (how often H's own answer is true),
+            ``overseer/approval``, ``overseer/target_accuracy`` (how often the overseer's own answer
+            is true),
             ``overseer/overapproval`` (approval less accuracy; also by kind and class),
             ``eval/certainty`` (how often a sampled answer is the model's best one) and
             ``overseer/collapsed``: 1 if the model has settled on answers that it approves of as
@@ -119,13 +178,13 @@ class QuestionEvaluator:
         """
         best = PolicyAssistant(model, deterministic=True, domain=self.domain)
         answers = best.answer(self.contexts, self.questions)
-        with undisturbed():
+        with preserve_random_state():
             # The policy alone: SB3's DQN explores by one random answer to the whole batch.
             policy = getattr(model, "policy", model)
             sampling = PolicyAssistant(policy, domain=self.domain)
             certainty = float(np.mean(sampling.answer(self.contexts, self.questions) == answers))
         overseer = ScriptedOverseer(self.domain)
-        transcript = self._amplify(overseer, best)
+        transcript = self._amplify(overseer, assistant or best)
         approvals = overseer.judge(self.contexts, self.questions, transcript, answers)
         targets = overseer.answer(self.contexts, self.questions, transcript)
         scores, approved = self.score(answers), self._by_part(approvals)
@@ -147,12 +206,12 @@ class QuestionEvaluator:
         rng = np.random.default_rng(self.seed)
         return amplify(overseer, assistant, rng, self.contexts, self.questions)
 
-    def reference_lines(self) -> dict[str, dict[str, float]]:
-        """Floor and ceiling, as :meth:`score` gives them.
+    def references(self) -> dict[str, dict[str, float]]:
+        """Floors and ceilings, as :meth:`score` gives them.
 
-        ``random`` answers with a symbol of the right kind; ``majority`` with the answer most often
-        true to questions of the kind; ``know-nothing`` is H with an assistant that knows nothing,
-        ``oracle`` H with one that knows all.
+        ``random`` answers with a symbol of the right kind; ``majority`` with the most frequent
+        true answer to questions of the kind; ``know-nothing`` is the overseer with an assistant
+        that knows nothing, ``oracle`` the overseer with one that knows everything.
         """
         domain = self.domain
         rng = np.random.default_rng(self.seed)
@@ -171,3 +230,113 @@ class QuestionEvaluator:
             transcript = self._amplify(overseer, assistant)
             lines[name] = overseer.answer(self.contexts, self.questions, transcript)
         return {name: self.score(answers) for name, answers in lines.items()}
+
+    @classmethod
+    def headline(cls, row: Mapping[str, float]) -> str:
+        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
+        queries = short_count(row["overseer/human_interactions"])
+        warning = "  COLLAPSED: approved of, but wrong" if row["overseer/collapsed"] else ""
+        return (
+            f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}"
+            f"  queries to the overseer {queries}{warning}"
+        )
+
+    def showing(
+        self,
+        model: PolicyPredictor,
+        assistant: Assistant | None = None,
+        number: int | None = None,
+        levels: int | None = None,
+        unfold: bool = False,
+    ) -> Example:
+        """A question, the agent's answer, and the sub-questions behind it as a tree.
+
+        Args:
+            model: the agent.
+            assistant: answers the sub-questions; default the model itself.
+            number: of the question, 0 to ``n_problems - 1``; default the first that is answered
+                wrongly, or 0.
+            levels: how many levels of sub-questions to show; default 4.
+            unfold: show sub-questions without an error too.
+
+        Raises:
+            ValueError: for a number out of range.
+        """
+        from ia_gym.agents.evaluation.question_trace import to_tree
+
+        domain = self.domain
+        best = PolicyAssistant(model, deterministic=True, domain=domain)
+        answers = best.answer(self.contexts, self.questions)
+        if number is None:
+            number = int((~domain.is_correct(self.contexts, self.questions, answers)).argmax())
+        check_range("number", number, 0, self.n_problems - 1)
+        row, column = divmod(number, QUESTIONS_PER_CONTEXT)
+        context, question = self.contexts[row : row + 1], self.questions[row, column]
+        levels = check_range("levels", 4 if levels is None else levels, 0, 1000)
+        root = trace(domain, assistant or best, context, question, levels)
+        nodes = list(root.walk())
+        wrong = sum(not node.right for node in nodes)
+        return Example(
+            title=f"{self.env_id}, held-out question {number}",
+            context=domain.context_text(context[0]),
+            body=to_tree(root, unfold),
+            summary=f"{len(nodes)} questions, {wrong} answered wrongly",
+            draw=partial(
+                self._picture, assistant or best, context, question, int(answers[row, column])
+            ),
+            trace=root,
+        )
+
+    def _picture(
+        self, assistant: Assistant, context: Any, question: Symbols, answer: int
+    ) -> NDArray[np.uint8]:
+        """The question as the environments draw it, with the overseer's view of the answer."""
+        domain = self.domain
+        overseer, rng = ScriptedOverseer(domain), np.random.default_rng(self.seed)
+        batch = context, question[None, None]
+        transcript = amplify(overseer, assistant, rng, *batch)
+        approval = overseer.judge(*batch, transcript, np.full((1, 1), answer))
+        scene = Scene(
+            domain=domain,
+            context=context[0],
+            root=question,
+            question=question,
+            is_root=True,
+            transcript=transcript[0, 0],
+            can_earn=True,
+            answer=answer,
+            approval=float(approval[0, 0]),
+            truth=int(domain.truth(*batch)[0, 0]),
+        )
+        return draw_scene(scene)
+
+    def load_assistant(
+        self, path: Path, model: Any, answering: Mapping[str, Any] | None
+    ) -> Assistant | None:
+        """None: the model answers for itself."""
+        return None
+
+    @classmethod
+    def describe(cls, env_id: str) -> dict[str, str]:
+        """Names in a context, kinds, depths and sizes of the spaces."""
+        env = gym.make(env_id, reward="truth")
+        domain: Domain = env.unwrapped.domain  # type: ignore[attr-defined]
+        env.close()
+        return {
+            "names": str(domain.size),
+            "kinds": ", ".join(domain.kinds),
+            "depths": str(domain.max_depth),
+            "facts": " x ".join(map(str, domain.fact_shape)),
+            "question": str(domain.question_length),
+            "answers": str(domain.n_answers),
+        }
+
+    @classmethod
+    def overseer_kwargs(cls, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing: the id alone says which questions are asked."""
+        return {}
+
+    @classmethod
+    def read_curve(cls, env_id: str, curve: pd.DataFrame) -> pd.DataFrame:
+        """The curve as it is."""
+        return curve

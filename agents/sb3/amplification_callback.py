@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
-from ia_gym.agents.evaluation.evaluator import Predictor
 from ia_gym.files import write_atomically
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.validation import check_number, check_range
@@ -92,7 +92,7 @@ class AmplificationCallback(BaseCallback):
             if self.answering is not None:
                 raise ValueError("answering must be None where questions are asked, not actions")
             domain = self.training_env.get_attr("domain")[0]
-            return PolicyAssistant(cast("Predictor", copy), self.deterministic, domain)
+            return PolicyAssistant(cast("PolicyPredictor", copy), self.deterministic, domain)
         shown = self.training_env.get_attr("overseer")[0].information
         return LearnedActionAssistant(
             cast("BasePolicy", copy), shown, self.deterministic, **(self.answering or {})

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
-from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
-from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
+from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.sb3.bridge import GymnasiumVecEnv
 from ia_gym.validation import check_number, check_range
 
@@ -20,13 +19,13 @@ CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
 class EvaluationCallback(BaseCallback):
     """Evaluates the agent on held-out questions as training goes on, and logs the result.
 
-    Every agent gets the same tags: those of :meth:`QuestionEvaluator.evaluate`, the counters
-    ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
-    ``time/cpu_minutes`` (those that a core was at work). What a
-    learner measures besides (its method ``measure(held_out)``) stands beside them.
+    Every agent gets the same tags: those of the evaluator's ``evaluate``, the overseer's counters
+    such as ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
+    ``time/cpu_minutes`` (processor time of this process). What a learner measures besides (its
+    method ``measure(evaluator)``) stands beside them.
 
     Args:
-        held_out: the questions, or the episodes where actions are approved of.
+        evaluator: see :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator`.
         eval_freq: timesteps from one evaluation to the next.
         on_evaluation: called with each evaluation's row.
         history: the evaluations of a training that is resumed; its clock goes on too.
@@ -44,7 +43,7 @@ class EvaluationCallback(BaseCallback):
 
     def __init__(
         self,
-        held_out: QuestionEvaluator | EpisodeEvaluator,
+        evaluator: Evaluator,
         eval_freq: int,
         on_evaluation: Callable[[dict[str, float]], None] | None = None,
         history: Sequence[dict[str, float]] = (),
@@ -60,7 +59,7 @@ class EvaluationCallback(BaseCallback):
         self.target_accuracy = target_accuracy
         self.patience = patience
         self.stopped_by: str | None = None
-        self.held_out = held_out
+        self.evaluator = evaluator
         self.eval_freq = eval_freq
         self.on_evaluation = on_evaluation
         self.history = list(history)
@@ -84,18 +83,11 @@ class EvaluationCallback(BaseCallback):
             self._evaluate()
 
     def _evaluate(self) -> None:
-        if isinstance(self.held_out, EpisodeEvaluator):
-            assistant = self.training_env.get_attr("assistant")[0]
-            row = self.held_out.evaluate(self.model, assistant)
-        else:
-            row = self.held_out.evaluate(self.model)
-        counted = ["human_interactions", "assistant_answers"]
-        if isinstance(self.held_out, EpisodeEvaluator):
-            counted.append("simulated_steps")
-        for name in counted:
+        row = self.evaluator.evaluate(self.model)
+        for name in self.evaluator.counters:
             row[f"overseer/{name}"] = float(self._count(name))
         if hasattr(self.model, "measure"):
-            row |= self.model.measure(self.held_out)
+            row |= self.model.measure(self.evaluator)
         for tag, clock in CLOCKS.items():
             row[tag] = (clock() - self.started[tag]) / 60
         for tag, value in row.items():
@@ -110,11 +102,11 @@ class EvaluationCallback(BaseCallback):
         """Whether what has been measured so far ends the training."""
         if not self.history:
             return
-        accuracies = [row["eval/accuracy"] for row in self.history]
-        best = int(np.argmax(accuracies))
-        if self.target_accuracy is not None and accuracies[-1] >= self.target_accuracy:
+        scores = [row[self.evaluator.labels.score] for row in self.history]
+        best = int(np.argmax(scores))
+        if self.target_accuracy is not None and scores[-1] >= self.target_accuracy:
             self.stopped_by = "target_accuracy"
-        elif self.patience is not None and len(accuracies) - 1 - best >= self.patience:
+        elif self.patience is not None and len(scores) - 1 - best >= self.patience:
             self.stopped_by = "patience"
 
     def _count(self, name: str) -> int:

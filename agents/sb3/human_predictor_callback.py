@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
-from ia_gym.agents.evaluation.evaluator import Predictor
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
 from ia_gym.amplification.batches import sample_batch
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -53,7 +53,7 @@ class HumanPredictorCallback(BaseCallback):
         self.predictor_trainer = HumanPredictorTrainer(
             human, self.rng, self.model.device, **self.kwargs
         )
-        self.assistant = PolicyAssistant(cast("Predictor", self.model.policy), domain=domain)
+        self.assistant = PolicyAssistant(cast("PolicyPredictor", self.model.policy), domain=domain)
         self.training_env.env_method("set_overseer", self.predictor_trainer.overseer)
 
     def _on_rollout_start(self) -> None:

@@ -23,30 +23,40 @@ HEIGHT = 14
 """The place of its height in the console's memory."""
 
 
+@dataclass(frozen=True)
+class TabularEpisodes:
+    """Episodes of a Markov decision process that is known exactly.
+
+    Attributes:
+        table: what each action can lead to.
+        start: distribution of the first state, ``(states,)``.
+        n_steps: after which an episode is cut short.
+    """
+
+    table: TransitionTable
+    start: Floats
+    n_steps: int
+
+
 def make_frozen_lake() -> Env:
     """FrozenLake 8x8, slippery."""
     return gym.make("FrozenLake8x8-v1", disable_env_checker=True)
 
 
 @cache
-def compute_frozen_lake_success() -> float:
-    """How often the best policy (by value iteration, for a discount of 0.99) finds the goal.
-
-    Within the 200 steps of an episode; from the environment's transition table, not by playing.
-    """
+def make_frozen_lake_episodes() -> TabularEpisodes:
+    """FrozenLake's transition table, first state and length of an episode."""
     env = make_frozen_lake()
     base: Any = env.unwrapped
-    table = TransitionTable(base.P)
-    best = table.solve_optimal_values(0.99).argmax(axis=1)
-    at = np.arange(len(best)), best
-    there = np.array(base.initial_state_distrib, float)
-    found = 0.0
-    for _ in range(env.spec.max_episode_steps):  # type: ignore[union-attr, arg-type]
-        moved = there[:, None] * table.weights[at]
-        found += float((moved * table.rewards[at]).sum())
-        there = np.zeros_like(there)
-        np.add.at(there, table.next_states[at], np.where(table.ended[at], 0, moved))
-    return found
+    start = np.asarray(base.initial_state_distrib, np.float64)
+    return TabularEpisodes(TransitionTable(base.P), start, env.spec.max_episode_steps)  # type: ignore[union-attr, arg-type]
+
+
+@cache
+def compute_frozen_lake_best_return() -> float:
+    """How often the best policy reaches the goal in an episode, exactly."""
+    episodes = make_frozen_lake_episodes()
+    return episodes.table.compute_best_return(episodes.start, episodes.n_steps)
 
 
 def make_cart_pole() -> Env:
@@ -108,17 +118,24 @@ class Game:
         best_return: the mean return of the best play there is.
         episodes: those of an evaluation.
         options: arguments of ``ActionApproval`` that differ from its defaults.
+        tabular: for a game whose observations are the states of a transition table: what returns
+            can be computed from exactly.
     """
 
     make: Callable[[], Env]
     best_return: Callable[[], float]
     episodes: int
     options: dict[str, Any] = field(default_factory=dict)
+    tabular: Callable[[], TabularEpisodes] | None = None
 
 
 GAMES = {
     "FrozenLake": Game(
-        make_frozen_lake, compute_frozen_lake_success, 256, {"simulator": DeepCopier(shared=("P",))}
+        make_frozen_lake,
+        compute_frozen_lake_best_return,
+        256,
+        {"simulator": DeepCopier(shared=("P",))},
+        make_frozen_lake_episodes,
     ),
     "CartPole": Game(make_cart_pole, lambda: 500.0, 16),
     # Mnih et al. (2015) report 29.6 for people; 34 is what the best agents come to.

@@ -11,24 +11,25 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = {
-    "overseer/approval": "approval",
-    "overseer/target_accuracy": "target true",
-    "overseer/human_interactions": "asked of H",
-    "overseer/assistant_answers": "answered by X",
+from ia_gym.agents.evaluation.evaluator import Column, Labels, short_count
+from ia_gym.agents.evaluation.make_evaluator import evaluator_class
+
+COSTS = {
+    "overseer/human_interactions": "overseer queries",
+    "overseer/assistant_answers": "assistant answers",
     "time/cpu_minutes": "minutes",
 }
 """Tags of an evaluation, and what the table calls them; minutes are those of a core at work."""
 
 
 def summary_table(
-    results: Sequence[Mapping[str, Any]], reference_lines: Mapping[str, Mapping[str, float]]
+    results: Sequence[Mapping[str, Any]], references: Mapping[str, Mapping[str, float]]
 ) -> pd.DataFrame:
-    """One row a run, then one a reference line.
+    """One row a run, then one a reference.
 
     Args:
         results: what the runs left in ``result.json``.
-        reference_lines: by name, scores as :meth:`QuestionEvaluator.score` gives them.
+        references: by name, scores as ``Evaluator.references`` gives them.
     """
     rows = []
     for result in results:
@@ -36,18 +37,15 @@ def summary_table(
         scores = {
             tag.removeprefix("eval/"): value for tag, value in final.items() if "eval/" in tag
         }
-        rest = {name: final.get(tag, np.nan) for tag, name in COLUMNS.items()}
-        rows.append({"agent": result["agent"], "seed": result["seed"], **scores, **rest})
-    rows += [{"agent": name, **scores} for name, scores in reference_lines.items()]
+        judged = {
+            column.tag.removeprefix("overseer/"): final.get(column.tag, np.nan)
+            for column in evaluator_class(result["env_id"]).labels.columns
+            if column.tag.startswith("overseer/")
+        }
+        costs = {name: final.get(tag, np.nan) for tag, name in COSTS.items()}
+        rows.append({"agent": result["agent"], "seed": result["seed"], **scores, **judged, **costs})
+    rows += [{"agent": name, **scores} for name, scores in references.items()]
     return pd.DataFrame(rows)
-
-
-def short(number: float) -> str:
-    """A count in at most five characters: 940, 12.3k, 2.0M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.1f}{unit}"
-    return f"{number:.0f}"
 
 
 def run_name(row: Mapping[Any, Any]) -> str:
@@ -74,71 +72,51 @@ def print_scores(
     console.print(printed)
 
 
-def print_table(table: pd.DataFrame, env_id: str, n_questions: int, console: Console) -> None:
-    """Print truth, then what the overseer made of it; all fits a terminal 80 columns wide."""
-    if "return" in table:
-        print_returns(table, env_id, n_questions, console)
-        return
-    scores = {name: split_tag(name) for name in table.columns if name.startswith("accuracy")}
-    kinds = dict.fromkeys(kind for kind, _ in scores.values() if kind)
-    console.print(f"{env_id}: % of {n_questions} held-out questions answered truly")
-    if kinds:
-        whole = [name for name, (_, depth) in scores.items() if not depth]
-        print_scores(
-            table, "all kinds", whole, [scores[name][0] or "all" for name in whole], console
-        )
-    for kind in kinds or [""]:
-        of_kind = [name for name in scores if scores[name][0] == kind]
-        headings = [scores[name][1] or "all" for name in of_kind]
-        print_scores(table, f"{kind} by depth".strip(), of_kind, headings, console)
+def print_table(table: pd.DataFrame, env_id: str, n_problems: int, console: Console) -> None:
+    """Print the scores, then what the overseer made of them; all fits a terminal of 80 columns."""
+    labels = evaluator_class(env_id).labels
+    scores = {name: split_tag(name) for name in table.columns if name.startswith(labels.score_name)}
+    console.print(f"{env_id}: {labels.score_label}, % of {n_problems} held-out {labels.unit}")
+    if labels.has_depths:
+        kinds = dict.fromkeys(kind for kind, _ in scores.values() if kind)
+        if kinds:
+            whole = [name for name, (_, depth) in scores.items() if not depth]
+            headings = [scores[name][0] or "all" for name in whole]
+            print_scores(table, "all kinds", whole, headings, console)
+        for kind in kinds or [""]:
+            of_kind = [name for name in scores if scores[name][0] == kind]
+            headings = [scores[name][1] or "all" for name in of_kind]
+            print_scores(table, f"{kind} by depth".strip(), of_kind, headings, console)
+    else:
+        print_scores(table, "", [labels.score_name], [labels.score_label], console)
     runs = table.dropna(subset="seed") if "seed" in table else table[:0]
-    if not len(runs):
-        return
-    overseer = Table(
-        title="the overseer, with the agent as its assistant, and the cost",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    overseer.add_column("agent, seed", no_wrap=True)
-    for heading in COLUMNS.values():
-        overseer.add_column(heading, justify="right")
-    for row in runs.to_dict("records"):
-        overseer.add_row(
-            run_name(row),
-            f"{100 * row['approval']:.1f}",
-            f"{100 * row['target true']:.1f}",
-            short(row["asked of H"]),
-            short(row["answered by X"]),
-            f"{row['minutes']:.1f}",
-        )
-    console.print(overseer)
+    if len(runs):
+        print_overseer(runs, labels, console)
 
 
-def print_returns(table: pd.DataFrame, env_id: str, n_episodes: int, console: Console) -> None:
-    """Print the returns of agents whose actions are approved of, and what H made of them."""
+def print_overseer(runs: pd.DataFrame, labels: Labels, console: Console) -> None:
+    """Print what the evaluation measured beside the score, and what the runs cost."""
     printed = Table(
-        title=f"{env_id}: means of {n_episodes} held-out episodes",
+        title="the overseer, with the agent's assistant, and the cost",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     printed.add_column("agent, seed", no_wrap=True)
-    headings = ("return", "of the best, %", "approval", "came to", "of H", "of X", "minutes")
-    for heading in headings:
+    for heading in (*(column.heading for column in labels.columns), *COSTS.values()):
         printed.add_column(heading, justify="right")
-    columns = ("return", "accuracy", "approval", "discounted_return")
-    for row in table.to_dict("records"):
-        numbers = [row.get(name, np.nan) for name in columns]
-        numbers[1] *= 100
-        counts = [row.get(name, np.nan) for name in ("asked of H", "answered by X")]
-        printed.add_row(
-            run_name(row),
-            *("–" if pd.isna(number) else f"{number:.2f}" for number in numbers),
-            *("–" if pd.isna(count) else short(count) for count in counts),
-            "–" if pd.isna(row.get("minutes")) else f"{row['minutes']:.1f}",
-        )
+    for row in runs.to_dict("records"):
+        values = (cell(row.get(column.tag.split("/")[1]), column) for column in labels.columns)
+        counts = (short_count(row[name]) for name in (*COSTS.values(),)[:2])
+        printed.add_row(run_name(row), *values, *counts, f"{row['minutes']:.1f}")
     console.print(printed)
+
+
+def cell(value: float | None, column: Column) -> str:
+    """A measurement as a table shows it; a dash where there is none."""
+    if value is None or np.isnan(value):
+        return "–"
+    return f"{100 * value:.1f}" if column.form == "percent" else f"{value:.2f}"
 
 
 def print_agents(summaries: Sequence[Mapping[str, Any]], console: Console) -> None:
@@ -159,7 +137,7 @@ def print_agents(summaries: Sequence[Mapping[str, Any]], console: Console) -> No
             f"{one['agent']} {one['seeds']}",
             f"{100 * one['median']:.1f}",
             f"{mean} [{low}, {high}]",
-            *("–" if np.isnan(cost) else short(cost) for cost in costs[:2]),
+            *("–" if np.isnan(cost) else short_count(cost) for cost in costs[:2]),
             "–" if np.isnan(costs[2]) else f"{costs[2]:.1f}",
         )
     console.print(table)

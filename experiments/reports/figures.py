@@ -31,7 +31,7 @@ FIGURES = {
     ),
 }
 """Figures, each with its x-axis (column, name, unit) and its y-axis (column, name)."""
-RETURN = ("eval/accuracy", "return (% of the best there is)")
+RETURN = ("eval/share_of_best_return", "return (% of the best there is)")
 EPISODE_FIGURES = {
     "accuracy_by_step": (("timesteps", "steps trained on (millions)", 1e6), RETURN),
     "accuracy_by_minute": (("time", "minutes of one core", 1.0), RETURN),

@@ -14,6 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import bootstrap, trim_mean
 
+from ia_gym.agents.evaluation.evaluator import Labels
+from ia_gym.agents.evaluation.make_evaluator import evaluator_class
+
 
 @dataclass(frozen=True)
 class FinishedRun:
@@ -37,9 +40,14 @@ class FinishedRun:
         """The agent."""
         return str(self.result["agent"])
 
+    @property
+    def labels(self) -> Labels:
+        """What its evaluations measure."""
+        return evaluator_class(self.env_id).labels
+
     def first(self, level: float, column: str) -> float:
-        """``column`` at the first evaluation of at least this accuracy; else infinity."""
-        passed = self.curve[self.curve["eval/accuracy"] >= level]
+        """``column`` at the first evaluation of at least this score; else infinity."""
+        passed = self.curve[self.curve[self.labels.score] >= level]
         return float(passed[column].iloc[0]) if len(passed) else np.inf
 
 
@@ -49,13 +57,12 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     Raises:
         ValueError: if there are none.
     """
-    runs = [
-        FinishedRun(
-            json.loads(path.read_text("utf-8")),
-            pd.read_csv(path.with_name("curve.csv")),
-        )
-        for path in Path(folder).rglob("result.json")
-    ]
+    runs = []
+    for path in Path(folder).rglob("result.json"):
+        result = json.loads(path.read_text("utf-8"))
+        curve = pd.read_csv(path.with_name("curve.csv"))
+        env_id = result["env_id"]
+        runs.append(FinishedRun(result, evaluator_class(env_id).read_curve(env_id, curve)))
     if not runs:
         raise ValueError(f"folder must hold finished runs (result.json, curve.csv), got {folder}")
     return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))
@@ -80,6 +87,11 @@ class AgentRuns:
     def agent(self) -> str:
         """The agent."""
         return self.runs[0].agent
+
+    @property
+    def labels(self) -> Labels:
+        """What their evaluations measure."""
+        return self.runs[0].labels
 
     @property
     def clock(self) -> str:
@@ -136,11 +148,11 @@ def interquartile_mean(values: NDArray[np.float64]) -> tuple[float, float, float
 
 def summary(group: AgentRuns) -> dict[str, Any]:
     """What the seeds of an agent come to: accuracies as shares, costs as medians."""
-    mean, low, high = interquartile_mean(group.last("eval/accuracy"))
+    mean, low, high = interquartile_mean(group.last(group.labels.score))
     return {
         "agent": group.agent,
         "seeds": len(group.runs),
-        "median": group.median("eval/accuracy"),
+        "median": group.median(group.labels.score),
         "interquartile_mean": mean,
         "low": low,
         "high": high,

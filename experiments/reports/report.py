@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ia_gym.agents.evaluation.episode_evaluator import game_of
 from ia_gym.experiments.reports.figures import EPISODE_FIGURES, FIGURES, plot, plot_depths
 from ia_gym.experiments.reports.finished_runs import by_agent, read_runs
 from ia_gym.experiments.reports.tables import (
@@ -51,13 +50,13 @@ def report(
     """
     folder = Path(folder)
     groups = by_agent(read_runs(folder))
-    of_actions = all(game_of(group.env_id) for group in groups)
-    drawn = EPISODE_FIGURES if of_actions else FIGURES
+    with_depths = any(group.labels.has_depths for group in groups)
+    drawn = FIGURES if with_depths else EPISODE_FIGURES
     figures = [folder / f"{name}.png" for name in drawn]
     for path, (x, y) in zip(figures, drawn.values(), strict=True):
         plot(groups, x, y, path)
     tables = {"Overview": overview(groups), "Agents": main_table(groups)}
-    if not of_actions:
+    if with_depths:
         figures.append(folder / "accuracy_by_depth.png")
         plot_depths(groups, figures[-1])
         tables["By depth"] = depth_table(groups)

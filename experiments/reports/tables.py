@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from ia_gym.agents.evaluation.episode_evaluator import evaluation_for, game_of
-from ia_gym.experiments.reports.comparison_tables import short, split_tag
+from ia_gym.agents.evaluation.evaluator import short_count
+from ia_gym.agents.evaluation.make_evaluator import reference_scores
+from ia_gym.experiments.reports.comparison_tables import cell, split_tag
 from ia_gym.experiments.reports.finished_runs import AgentRuns, interquartile_mean
 
 LEVELS = (0.90, 0.95, 0.99)
@@ -25,7 +26,7 @@ def main_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     rows = []
     for group in groups:
         several = len(group.runs) > 1
-        mean, low, high = interquartile_mean(group.last("eval/accuracy"))
+        mean, low, high = interquartile_mean(group.last(group.labels.score))
         kinds = {
             split_tag(tag)[0]: group.median(f"eval/{tag}")
             for tag in group.accuracies()
@@ -40,34 +41,32 @@ def main_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
                 "domain": domain_name(group.env_id),
                 "agent": group.agent,
                 "seeds": str(len(group.runs)) if several else "",
-                "X, %": percent(group.median("eval/accuracy")),
+                "X, %": percent(group.median(group.labels.score)),
                 "IQM [95 % interval]": (
                     f"{percent(mean)} [{percent(low)}, {percent(high)}]" if several else ""
                 ),
                 "by kind": ", ".join(f"{kind} {percent(value)}" for kind, value in kinds.items()),
                 "return": plain(group.median("eval/return"), 2),
-                **approved_of(group),
+                **overapproval(group),
                 "put to H": f"{group.median('overseer/human_interactions'):,.0f}",
                 "minutes": plain(group.median(group.clock), 1),
                 **{
                     f"min to {percent(level, 0)} %": plain(group.first(level, group.clock), 1)
                     for level in LEVELS
                 },
-                "questions to 95 %": known(group.first(0.95, "timesteps"), short),
+                "questions to 95 %": known(group.first(0.95, "timesteps"), short_count),
                 "steps to 90 %, against supervised": plain(ratio, 2),
                 "teraflop": known(group.median("work/teraflop"), lambda work: f"{work:.0f}"),
-                "asked of X": short(group.median("overseer/assistant_answers")),
+                "asked of X": short_count(group.median("overseer/assistant_answers")),
             }
         )
     return filled(pd.DataFrame(rows))
 
 
-def approved_of(group: AgentRuns) -> dict[str, str]:
-    """How far approval stood above what was so, in the end."""
-    gap = group.median("overseer/overapproval")
-    if game_of(group.env_id):
-        return {"approval less discounted return": plain(gap, 2)}
-    return {"approval less truth, %": plain(100 * gap, 1)}
+def overapproval(group: AgentRuns) -> dict[str, str]:
+    """How far approval stood above what it should equal, in the end."""
+    column = group.labels.overapproval
+    return {column.heading: cell(group.median(column.tag), column)}
 
 
 def overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
@@ -77,20 +76,20 @@ def overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     minutes of a core.
     """
     env_ids = {group.env_id for group in groups}
-    if len(env_ids) == 1 and not game_of(groups[0].env_id):
+    if len(env_ids) == 1 and groups[0].labels.approval_is_share:
         return one_environment(groups)
     cells: dict[str, dict[str, str]] = {}
     for group in groups:
-        cell = percent(group.median("eval/accuracy"))
+        text = percent(group.median(group.labels.score))
         questions = group.first(0.95, "timesteps")
         if np.isfinite(questions):
-            cell += f" ({short(questions)}, {group.first(0.95, group.clock):.1f} min)"
+            text += f" ({short_count(questions)}, {group.first(0.95, group.clock):.1f} min)"
         row = cells.setdefault(group.agent, {"X, % (to 95 %)": group.agent})
-        row[domain_name(group.env_id)] = cell
+        row[domain_name(group.env_id)] = text
     for env_id in dict.fromkeys(group.env_id for group in groups):
-        for name, scores in evaluation_for(env_id, 2048).reference_lines().items():
+        for name, score in reference_scores(env_id).items():
             row = cells.setdefault(name, {"X, % (to 95 %)": f"reference: {name}"})
-            row[domain_name(env_id)] = percent(scores["accuracy"])
+            row[domain_name(env_id)] = percent(score)
     return filled(pd.DataFrame(list(cells.values())))
 
 
@@ -99,18 +98,18 @@ def one_environment(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     rows = [
         {
             "agent": group.agent,
-            "X, %": percent(group.median("eval/accuracy")),
-            "by seed": " ".join(percent(value) for value in group.last("eval/accuracy")),
+            "X, %": percent(group.median(group.labels.score)),
+            "by seed": " ".join(percent(value) for value in group.last(group.labels.score)),
             "approved of, %": percent(group.median("overseer/approval")),
             "certainty, %": percent(group.median("eval/certainty")),
             "collapsed": f"{int(group.last('overseer/collapsed').sum())} of {len(group.runs)}",
-            "questions to 95 %": known(group.first(0.95, "timesteps"), short),
+            "questions to 95 %": known(group.first(0.95, "timesteps"), short_count),
             "min to 95 %": plain(group.first(0.95, group.clock), 1),
         }
         for group in groups
     ]
-    for name, scores in evaluation_for(groups[0].env_id, 2048).reference_lines().items():
-        rows.append({"agent": f"reference: {name}", "X, %": percent(scores["accuracy"])})
+    for name, score in reference_scores(groups[0].env_id).items():
+        rows.append({"agent": f"reference: {name}", "X, %": percent(score)})
     return filled(pd.DataFrame(rows))
 
 

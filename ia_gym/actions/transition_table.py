@@ -76,6 +76,39 @@ class TransitionTable:
                 return better
             values = better
 
+    def compute_best_return(self, start: Floats, n_steps: int) -> float:
+        """The largest expected sum of rewards in ``n_steps``, by backward induction.
+
+        Args:
+            start: distribution of the first state, ``(states,)``.
+            n_steps: after which the episode is cut short. The best policy may depend on how many
+                are left, so that no policy of the state alone can do better.
+        """
+        values = np.zeros(len(self.weights))
+        for _ in range(n_steps):
+            later = np.where(self.ended, 0, values[self.next_states])
+            values = (self.weights * (self.rewards + later)).sum(axis=2).max(axis=1)
+        return float(start @ values)
+
+    def expect_episode(self, policy: Ints, start: Floats, n_steps: int) -> tuple[float, float]:
+        """Expected sum of rewards and expected length of an episode, by forward induction.
+
+        Args:
+            policy: the action in each state, ``(states,)``.
+            start: distribution of the first state, ``(states,)``.
+            n_steps: after which the episode is cut short.
+        """
+        at = np.arange(len(policy)), policy
+        there = np.array(start, np.float64)
+        earned, length = 0.0, 0.0
+        for _ in range(n_steps):
+            length += float(there.sum())
+            moved = there[:, None] * self.weights[at]
+            earned += float((moved * self.rewards[at]).sum())
+            there = np.zeros_like(there)
+            np.add.at(there, self.next_states[at], np.where(self.ended[at], 0, moved))
+        return earned, length
+
     def evaluate_policy(self, policy: Ints, discount: float) -> Floats:
         """The value ``(states,)`` of doing ``policy (states,)``, by linear equations."""
         n = len(policy)

@@ -204,7 +204,7 @@ def test_the_commands_take_actions_too(tmp_path):
 def test_comparisons_take_actions_too(tmp_path, capsys):
     table = compare("IA-CartPole-v0", ["plain"], log_dir=tmp_path, n_timesteps=512)
     assert {"random", "best"} <= set(table["agent"])
-    assert 0 < table.set_index("agent").loc["plain", "accuracy"] <= 1
+    assert 0 < table.set_index("agent").loc["plain", "share_of_best_return"] <= 1
     assert (tmp_path / "curves.png").exists()
     assert "held-out episodes" in capsys.readouterr().out
 

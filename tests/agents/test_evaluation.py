@@ -38,8 +38,8 @@ def test_the_evaluation_is_always_the_same_and_never_the_training_stream():
     for seed in range(20):  # what training with this seed would draw
         drawn = first.domain.sample_contexts(np.random.default_rng(seed), 16)
         assert not np.array_equal(drawn["facts"], first.contexts["facts"])
-    assert first.n_questions == 256
-    assert QuestionEvaluator(BASE, 250).n_questions == 256
+    assert first.n_problems == 256
+    assert QuestionEvaluator(BASE, 250).n_problems == 256
 
 
 def test_one_who_knows_and_one_who_is_consistently_wrong():
@@ -91,7 +91,7 @@ def test_a_collapse_is_told_from_doubt_and_from_truth():
 
 def test_reference_lines():
     held_out = QuestionEvaluator(BASE, 4096)
-    lines = held_out.reference_lines()
+    lines = held_out.references()
     assert lines["oracle"]["accuracy"] == 1
     assert lines["know-nothing"]["accuracy_depth_1"] == 1
     assert lines["know-nothing"]["accuracy_depth_2"] == 0
@@ -103,7 +103,7 @@ def test_reference_lines():
 
 def test_scores_are_told_by_kind_and_depth():
     held_out = QuestionEvaluator("IA-ShortestPath-v0", 4096)
-    domain, lines = held_out.domain, held_out.reference_lines()
+    domain, lines = held_out.domain, held_out.references()
     assert set(lines["oracle"].values()) == {1.0}
     kinds, depths = held_out.kinds, domain.depth(held_out.contexts, held_out.questions)
     majority = lines["majority"]
@@ -122,9 +122,9 @@ def test_scores_are_told_by_kind_and_depth():
 
 def test_the_table_fits_eighty_columns():
     held_out = QuestionEvaluator("IA-UnionFind-N64-v0", 512)
-    table = summary_table([], held_out.reference_lines())
+    table = summary_table([], held_out.references())
     console = Console(width=80, record=True, file=io.StringIO())
-    print_table(table, "IA-UnionFind-N64-v0", held_out.n_questions, console)
+    print_table(table, "IA-UnionFind-N64-v0", held_out.n_problems, console)
     text = console.export_text()
     assert "…" not in text
     for word in ("V by depth", "P by depth", "D by depth", "majority", "100.0"):

@@ -1,6 +1,7 @@
 """The wrapper and its vector: rules of gymnasium and SB3, copies, foresight, bad input."""
 
 import copy
+import itertools
 import pickle
 import random
 
@@ -13,9 +14,14 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import ia_gym  # noqa: F401
+from ia_gym.actions.transition_table import TransitionTable
 from ia_gym.envs import ActionApproval, check_vector_env
 from ia_gym.envs.actions.env_copies import AtariCopier, DeepCopier
-from ia_gym.envs.actions.games import compute_frozen_lake_success, make_action_vec
+from ia_gym.envs.actions.games import (
+    compute_frozen_lake_best_return,
+    make_frozen_lake_episodes,
+    make_action_vec,
+)
 
 IDS = ["IA-FrozenLake-v0", "IA-CartPole-v0", "IA-Freeway-v0"]
 
@@ -271,25 +277,71 @@ def test_what_h_values_can_be_said():
     assert info["own_reward"] == 1.0
 
 
-def test_the_best_success_on_the_lake_is_what_playing_comes_to():
-    from ia_gym.actions.transition_table import TabularAssistant, TransitionTable
+class PlaysTable:
+    """Predicts the best action of a table of values."""
+
+    def __init__(self, values):
+        self.policy = values.argmax(axis=1)
+
+    def predict(self, observations, deterministic):
+        return self.policy[observations], None
+
+
+def test_returns_on_the_lake_are_exact_expectations():
+    """For a policy they are what playing gives, and no policy gives more than the best."""
+    from ia_gym.actions.transition_table import TabularAssistant
     from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator
-    from ia_gym.envs.actions.games import make_frozen_lake
 
-    best = TabularAssistant(
-        TransitionTable(make_frozen_lake().unwrapped.P).solve_optimal_values(0.99)
-    )
+    episodes = make_frozen_lake_episodes()
+    values, n = episodes.table.solve_optimal_values(0.99), 150
+    evaluator = EpisodeEvaluator("IA-FrozenLake-v0", n)
+    exact = evaluator.evaluate(PlaysTable(values), TabularAssistant(values))
+    sampled = evaluator._play(lambda observations: values.argmax(axis=1)[observations], None)
+    share, length = exact["eval/return"], exact["eval/length"]
+    assert abs(sampled["eval/return"] - share) < 4 * np.sqrt(share * (1 - share) / n)
+    assert sampled["eval/length"] == pytest.approx(length, rel=0.2)
+    assert abs(exact["overseer/overapproval"]) < 0.1  # the overseer and the return agree
+    best = compute_frozen_lake_best_return()
+    for discount in (0.9, 0.99, 0.999, 1 - 1e-6):
+        found = evaluator.evaluate(PlaysTable(episodes.table.solve_optimal_values(discount, 1e-9)))
+        assert found["eval/share_of_best_return"] == found["eval/return"] / best <= 1
 
-    class Best:
-        def predict(self, observations, deterministic):
-            return best.good_action(observations), None
 
-    n = 150
-    played = EpisodeEvaluator("IA-FrozenLake-v0", n).evaluate(Best(), best)
-    share = compute_frozen_lake_success()
-    assert abs(played["eval/return"] - share) < 4 * np.sqrt(share * (1 - share) / n)
-    assert played["eval/accuracy"] == pytest.approx(played["eval/return"] / share)
-    assert abs(played["overseer/overapproval"]) < 0.1  # H and what came of it agree
+def test_the_best_return_in_few_steps_is_the_best_of_all_plans():
+    """Three states in a row, two actions that slip one time in four, four steps: all 2^12 plans."""
+    moves = {
+        state: {
+            action: [
+                (0.75, state + 1 - 2 * action, float(state + action == 2), state == 2),
+                (0.25, state, 0.1 * state, False),
+            ]
+            for action in (0, 1)
+        }
+        for state in range(1, 3)
+    }
+    moves[0] = {0: [(1.0, 1, 0.0, False)], 1: [(1.0, 2, -0.05, False)]}
+    for row in moves.values():  # beyond the last state there is the last
+        for each in row.values():
+            each[:] = [(p, min(reached, 2), reward, ended) for p, reached, reward, ended in each]
+    table = TransitionTable(moves)
+    start, n_steps = np.array([0.5, 0.25, 0.25]), 4
+
+    def value(plan):
+        there, earned = start, 0.0
+        for step in range(n_steps):
+            after = np.zeros(3)
+            for state, share in enumerate(there):
+                for p, reached, reward, ended in moves[state][plan[3 * step + state]]:
+                    earned += share * p * reward
+                    after[reached] += 0 if ended else share * p
+            there = after
+        return earned
+
+    plans = list(itertools.product((0, 1), repeat=3 * n_steps))
+    assert table.compute_best_return(start, n_steps) == pytest.approx(max(map(value, plans)))
+    always = np.array([0, 1, 0])
+    earned, _ = table.expect_episode(always, start, n_steps)
+    assert earned == pytest.approx(value(always.tolist() * n_steps))
 
 
 def test_trajectories_repeat_with_their_seed_in_any_autoreset():

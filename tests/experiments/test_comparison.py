@@ -13,11 +13,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
+from ia_gym.agents.evaluation.evaluator import short_count
 from ia_gym.agents.sb3.evaluation_callback import CLOCKS
 from ia_gym.domains import DOMAINS
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.compare import compare
-from ia_gym.experiments.reports.comparison_tables import short
 from ia_gym.experiments.run import run_training
 from ia_gym.experiments.run_folder import prepare_folder
 from ia_gym.experiments.settings import list_agents, list_tuned_envs, load_settings, merge
@@ -273,4 +273,4 @@ def test_bench_prints_the_table():
     ("number", "text"), [(0, "0"), (940, "940"), (12_345, "12.3k"), (2e6, "2.0M"), (3e9, "3.0G")]
 )
 def test_short_counts(number, text):
-    assert short(number) == text
+    assert short_count(number) == text

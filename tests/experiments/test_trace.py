@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from ia_gym.agents.evaluation.question_trace import to_tree
 from ia_gym.amplification.assistants import Oracle
 from ia_gym.amplification.trace import trace
 from ia_gym.domains import DOMAINS, Permutation
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.inspection.trace_page import page
-from ia_gym.experiments.inspection.trace_tree import to_tree
 from ia_gym.experiments.train import train_agent
 
 ENV_ID = "IA-Permutation-v0"
@@ -130,7 +130,7 @@ def test_trained_agents_are_evaluated_and_traced(agent, runs, tmp_path):
         (["{}/search", "--env", "IA-Wildcard-v0"], "model must fit IA-Wildcard-v0"),
         (["{}/search", "--env", "IA-Permutation-N16-v0"], "model must fit IA-Permutation-N16-v0"),
         (["{}/search", "--env", "Chess-v0"], "env_id must be one of"),
-        (["{}/search", "--env", ENV_ID, "--question", "5000"], "question must be in 0..4095"),
+        (["{}/search", "--env", ENV_ID, "--number", "5000"], "number must be in 0..4095"),
     ],
 )
 def test_bad_input_is_told_in_one_line(arguments, message, runs):

@@ -31,7 +31,7 @@ from ia_gym.amplification.assistants import Oracle
 from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import DOMAINS, Permutation
-from ia_gym.experiments.inspection.example_callback import ShowingCallback
+from ia_gym.experiments.inspection.example_callback import ExampleCallback
 from ia_gym.experiments.run_folder import read_run
 from ia_gym.experiments.saved_agents import load_agent, load_learner
 from ia_gym.experiments.train import train_agent
@@ -139,7 +139,7 @@ def test_actions_of_vectors(actions):
 @pytest.fixture
 def unshown(monkeypatch):
     """Trainings draw no pictures, which take most of their time."""
-    monkeypatch.setattr(ShowingCallback, "_show", lambda self: None)
+    monkeypatch.setattr(ExampleCallback, "_log_example", lambda self: None)
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +309,7 @@ def test_arguments_of_evaluations(env_id, arguments):
     except (ValueError, TypeError, gym.error.Error) as error:
         assert named(error, [*arguments, "env_id"]) or str(env_id) in str(error), error
         return
-    assert held_out.n_questions % 16 == 0
+    assert held_out.n_problems % 16 == 0
 
 
 CALLBACK = {"polyak_tau": few | junk, "period": few | junk, "path": junk}

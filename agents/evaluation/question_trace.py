@@ -1,4 +1,4 @@
-"""A trace as a tree in the terminal."""
+"""The trace of a question as a tree, for the terminal and TensorBoard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ia_gym.amplification.trace import TraceNode
 
 
 def label(node: TraceNode) -> str:
-    """A node in a line, for the terminal."""
+    """A node in one line, with ``rich`` markup."""
     colour = "green" if node.right else "red"
     text = f"[{colour}]{escape(node.question)} = {escape(node.answer)}[/]"
     text += " [dim](looked up)[/]" if node.looked_up else " [dim](X)[/]"
@@ -24,7 +24,7 @@ def label(node: TraceNode) -> str:
 
 
 def to_tree(node: TraceNode, unfold: bool = False) -> Tree:
-    """The tree for the terminal; unless told to ``unfold``, what holds no error is folded."""
+    """The trace as a tree of ``rich``; what holds no error is folded unless ``unfold``."""
     tree = Tree(label(node))
     branches = [(node, tree)]
     while branches:
