@@ -1,7 +1,8 @@
-"""What the two domains of graphs share: their questions, and how H chooses the next vertex.
+"""What the two domains of graphs share: their questions, and how the overseer answers them.
 
-A question is a row ``(kind, x, y)``. One kind asks for the next vertex on the way from x to a goal;
-the others ask for something that this vertex has too, but for a step (how far it is from the goal).
+A question is a row ``(kind, x, y)``. One kind asks for the next vertex on the way from x to a goal.
+The other kinds ask for what follows from the same question about that vertex: its distance to the
+goal is one less, its label the same.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from ia_gym.domains.graph_steps import (
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 
 END, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
-    0,  # is the goal reached: a primitive question of the domain's own
-    slice(1, 3),  # the next vertex, asked twice where it is what the question asks for
+    0,  # the primitive question that tells whether the goal is reached
+    slice(1, 3),  # the next vertex; two suggestions where the question asks for it
     3,  # neighbour(x)
     slice(4, 6),  # do edges lead from x to these vertices?
-    slice(6, 9),  # distances of the candidates; or what the first vertex has that is asked for
-    slice(6, None),  # these, and for the judge the distances of all other neighbours
+    slice(6, 9),  # distances of the candidates; or the same question about the next vertex
+    slice(6, None),  # these, and for judging the distances of all other neighbours
 )
 """Slots of a transcript."""
 
@@ -81,11 +82,11 @@ class GraphDomain(Domain):
     def make_questions(
         self, kind: int | Symbols, x: Symbols, y: Symbols | int, asked: NDArray[np.bool_]
     ) -> Symbols:
-        """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
+        """Questions ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
         return make_rows(self.kind_symbol + kind, x, y, asked)
 
     def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
-        """Kind, x and y of each question, three arrays of the batch's shape."""
+        """Kind, x and y of each question: three arrays of the batch's shape."""
         return self.kind(questions), questions[..., 1], questions[..., 2]
 
     def is_vertex(self, symbols: Symbols) -> NDArray[np.bool_]:
@@ -97,7 +98,7 @@ class GraphDomain(Domain):
     def read_distances(self, answers: Symbols) -> Symbols:
         """The distances that ``answers`` stand for; ``FAR`` for all else."""
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + len(self.kinds)
@@ -143,7 +144,7 @@ class GraphDomain(Domain):
     def error(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """Steps too many or too few; of a next vertex, how much longer the way by it is."""
+        """The difference of distances; for a next vertex, how much longer the way by it is."""
         kind, _, _ = self.parse_questions(questions)
         own = self.answer(contexts, questions, transcript)
         distances = self.read_distances(own), self.read_distances(answers)
@@ -156,16 +157,16 @@ class GraphDomain(Domain):
         return np.where(kind == self.step_kind, of_step, of_value)
 
     def is_dead_end(self, asked: Symbols, said: Symbols, answers: Symbols) -> NDArray[np.bool_]:
-        """Where an answer says that no neighbour leads to the goal, and H has found the same.
+        """Where an answer rightly says that no neighbour leads to the goal: bool ``(B, Q)``.
 
         Args:
-            asked: ``(B, Q, n)``, the neighbours.
-            said: ``(B, Q, n)``, what H was answered about their distances.
-            answers: ``(B, Q)``.
+            asked: ``(B, Q, n)``, the neighbours asked about.
+            said: ``(B, Q, n)``, the answers about their distances.
+            answers: ``(B, Q)``, the answers to judge.
         """
         return np.zeros(answers.shape, bool)
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def question_text(self, question: Symbols) -> str:
         if question[0] == 0:
@@ -175,7 +176,7 @@ class GraphDomain(Domain):
 
 
 def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:
-    """The places in ``known`` of the question kinds to ask; None stands for all.
+    """The indices in ``known`` of the kinds to ask; None stands for all.
 
     Raises:
         ValueError: for a kind not in ``known``, or none at all.

@@ -6,7 +6,7 @@ facts          the pairs (x, σ(x)), sorted by x; ``(max_size, 2)`` tokens
 questions      σ^k(x): a name and k in binary, 2 ≤ k < ``max_power``; the position of
                k's leading bit is uniform, the bits after it are random
 primitive      k ≤ 1
-H's script     y = σ^⌊k/2⌋(x); z = σ^⌊k/2⌋(y); the answer is z, or σ(z) if k is odd
+overseer       asks y = σ^⌊k/2⌋(x), then z = σ^⌊k/2⌋(y); answers z, or σ(z) if k is odd
 depth          position of k's leading bit, 1..log2(``max_power``)
 =============  ====================================================================
 
@@ -37,7 +37,7 @@ class Permutation(Domain):
     Args:
         size: names in a context, 2..``max_size``.
         max_size: names in the pool; default ``size``.
-        max_power: powers asked are below it, 3..65536; default ``max_size`` (at least 4).
+        max_power: the powers in questions are below it, 3..65536; default ``max_size``, at least 4.
 
     Raises:
         ValueError: for a value out of range.
@@ -63,7 +63,7 @@ class Permutation(Domain):
         self.bit_symbol = self.n_answers
         self.kind_symbol = self.bit_symbol + 2
         self.n_symbols = self.kind_symbol + 1
-        # The question for every power, still without its name; no question comes last.
+        # The question for each power, without its name yet; zeros come last.
         powers = np.arange(2**self.n_bits)[:, None]
         self.rows = np.zeros((len(powers) + 1, self.question_length), np.int64)
         self.rows[:-1, 0] = self.kind_symbol
@@ -86,13 +86,13 @@ class Permutation(Domain):
     # ---------------------------------------------------------------- questions
 
     def make_questions(self, names: Symbols, powers: Symbols) -> Symbols:
-        """The rows that ask for σ^power(name), ``(..., Lq)``; no question about ``IDK``."""
+        """Questions for σ^power(name): ``(..., Lq)``; zeros where the name is ``IDK``."""
         rows = self.rows.take(np.where(names == IDK, -1, powers), axis=0)
         rows[..., 1] = names
         return rows
 
     def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols]:
-        """Name and power of each question, two arrays of the batch's shape; 0, 0 for none."""
+        """Name and power of each question: two arrays of the batch's shape; 0, 0 for zeros."""
         powers = questions[..., 2:] @ self.bit_values - self.bit_symbol * (2**self.n_bits - 1)
         return questions[..., 1], np.maximum(powers, 0)
 
@@ -140,7 +140,7 @@ class Permutation(Domain):
         names = pick_name(rng, contexts["facts"][:, :, 0], count)
         allowed = np.asarray(self.check_depths(depths))
         leading = 1 << allowed[rng.integers(len(allowed), size=shape)]
-        below = np.minimum(leading, self.max_power - leading)  # how many k share a leading bit
+        below = np.minimum(leading, self.max_power - leading)  # how many k have this leading bit
         powers = leading + (rng.random(shape) * below).astype(np.int64)
         return self.make_questions(names, powers)
 
@@ -159,7 +159,7 @@ class Permutation(Domain):
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
         return [(0, depth - 1)]
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         _, powers = self.parse_questions(questions)
@@ -200,7 +200,7 @@ class Permutation(Domain):
         _, k = self.parse_questions(questions)
         return np.where(k % 2, transcript.answers[..., 2], transcript.answers[..., 1])
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def context_text(self, context: Contexts) -> str:
         cycles = " ".join(
@@ -218,7 +218,7 @@ class Permutation(Domain):
         return f"σ^{power}({name})"
 
     def find_cycles(self, context: Contexts) -> list[list[int]]:
-        """The cycles of one permutation, longest first."""
+        """The cycles of the permutation of one context (shape ``()``), longest first."""
         image = context["image"]
         left = set(np.flatnonzero(image).tolist())
         cycles = []

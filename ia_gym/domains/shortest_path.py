@@ -8,13 +8,13 @@ questions      D(x, y): length of a shortest walk of at least one edge from x to
                S(x, y): the first vertex after x on one. Kind, x and y are uniform; x = y
                asks for a shortest cycle
 primitive      edge(x, y)? is 1 or idk; neighbour(x): an out-neighbour of x drawn at random
-H's script     D: an edge → 1; z = S(x, y); z a vertex → 1 + D(z, y); z ``inf`` → ``inf``.
-               S: an edge → y; candidates: X's S(x, y) asked twice (kept if an edge leads
-               there) and one neighbour(x); the one with least finite D(·, y), in a tie
-               the neighbour before the suggestions; none → ``inf``
-H's judgement  D: is it H's answer? S: H asks D(z, y) of every out-neighbour z of x that it
-               has not asked about yet; an answer is right if it is one of the nearest.
-               ``inf`` is right if all out-neighbours are ``inf``. An edge leaves only y
+overseer       D: an edge → 1; z = S(x, y); z a vertex → 1 + D(z, y); z ``inf`` → ``inf``.
+               S: an edge → y; else the candidate with the least finite D(·, y), or ``inf``.
+               Candidates are neighbour(x) and S(x, y), asked twice and kept if an edge
+               leads there; in a tie, the neighbour comes first
+judgement      D: an answer is right if it is the overseer's. S: the overseer asks D(z, y) about
+               all other out-neighbours z of x; an answer is right if it is one of the
+               nearest; ``inf`` if D is ``inf`` for all of them; with an edge, only y
 depth          the distance; questions whose answer is ``inf`` have the largest depth
 =============  ====================================================================
 
@@ -51,9 +51,9 @@ class ShortestPath(GraphDomain):
     Args:
         size: vertices in a context, 2..``max_size``.
         max_size: vertices in the pool; default ``size``.
-        question_kinds: kinds of root questions, some of "D" and "S"; default both. H asks about
-            both whatever is asked of it, so that a trust gate, which learns from root questions,
-            opens to the end only if both are asked.
+        question_kinds: kinds of root questions, some of "D" and "S"; default both. The overseer's
+            sub-questions are of both kinds in any case. A trust gate learns from root questions,
+            so that it trusts all classes in the end only if both kinds are asked.
 
     Raises:
         ValueError: for a value out of range.
@@ -165,11 +165,11 @@ class ShortestPath(GraphDomain):
     def _encode_distances(
         self, source: Symbols, target: Symbols, place: Symbols, degree: Symbols
     ) -> Iterator[NDArray[np.uint64]]:
-        """The words of the field ``digits``, one after another: each ``(B · max_size,)``.
+        """Yield the words of the field ``digits``, each ``(B · max_size,)``.
 
-        Breadth-first search from all vertices at once: for each, the set of those it reaches in so
-        many steps, as bits of 64-bit words. The binary digits of the distances are put together
-        in such words too.
+        This is a breadth-first search from all vertices at once. The set of vertices that each one
+        reaches in so many steps is kept as bits of 64-bit words, and so are the binary digits of
+        the distances.
 
         Args:
             source: vertices, numbered through the batch, that distinct edges leave.
@@ -213,9 +213,16 @@ class ShortestPath(GraphDomain):
     def measure_distance(
         self, contexts: Contexts, x: Symbols, y: Symbols, rows: NDArray[np.intp] | None = None
     ) -> Symbols:
-        """From ``x`` to ``y``, of one shape: 1..cap + 1, cap + 2 for more; 0 for none.
+        """Distances from ``x`` to ``y``, arrays of one shape.
 
-        There is none if x or y is no vertex of the context. ``rows`` are as in ``take``.
+        Args:
+            contexts: ``(B,)``.
+            x: vertices.
+            y: vertices.
+            rows: the contexts they belong to, as in :func:`~ia_gym.domains.batch_arrays.take`.
+
+        Returns:
+            1..cap + 1, cap + 2 for longer ones, and 0 if x or y is no vertex of the context.
         """
         table = contexts["digits"].reshape(len(contexts), (self.max_size + 1) * self.n_words)
         step = self.n_words // self.n_digits  # from digit to digit
@@ -279,7 +286,7 @@ class ShortestPath(GraphDomain):
         below = [(D, depth - 1)]
         return below if kind == S else [*below, (S, depth)]
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, x, y = self.parse_questions(questions)
@@ -317,7 +324,7 @@ class ShortestPath(GraphDomain):
         dead_end: NDArray[np.bool_] = none_left & (answers == self.inf_symbol)
         return dead_end
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)

@@ -11,12 +11,12 @@ questions      V(x): the label of x's tree; P(x): the next vertex on the way to 
                one (x itself if it is that one); D(x): how far it is. Kind and x are uniform
 primitive      label(x): what x itself carries, or idk; edge(x, y)? is 1 or idk;
                neighbour(x): a neighbour of x drawn at random
-H's script     x carries a label → V: the label, P: x, D: 0. Else
-               V: V(P(x)). D: 1 + D(P(x)). P: candidates: X's P(x) asked twice (kept if an edge
-               leads there) and one neighbour(x); the one with least D, in a tie the neighbour
-               before the suggestions; none → idk
-H's judgement  V, D: is it H's answer? P: H asks D of every neighbour of x that it has not asked
-               about yet; an answer is right if it is the nearest
+overseer       x carries a label → V: the label, P: x, D: 0. Else
+               V: V(P(x)). D: 1 + D(P(x)). P: the candidate with the least D, or idk.
+               Candidates are neighbour(x) and P(x), asked twice and kept if an edge leads
+               there; in a tie, the neighbour comes first
+judgement      V, D: an answer is right if it is the overseer's. P: the overseer asks D about all
+               other neighbours of x; an answer is right if it is the nearest
 depth          distance to the label + 1
 =============  ====================================================================
 
@@ -54,9 +54,9 @@ class UnionFind(GraphDomain):
     Args:
         size: vertices in a context, 2..``max_size``; the paper starts at 10.
         max_size: vertices in the pool; default ``size``.
-        question_kinds: kinds of root questions, some of "V", "P" and "D"; default all. H asks about
-            P and D whatever is asked of it, so that a trust gate, which learns from root
-            questions, opens to the end only if these are asked.
+        question_kinds: kinds of root questions, some of "V", "P" and "D"; default all. The
+            overseer's sub-questions are of kinds P and D in any case. A trust gate learns from
+            root questions, so that it trusts all classes in the end only if these are asked.
 
     Raises:
         ValueError: for a value out of range.
@@ -181,7 +181,7 @@ class UnionFind(GraphDomain):
             return [(kind, 0)]
         return [(D, depth - 1)] if kind == P else [(P, depth), (kind, depth - 1)]
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, x, y = self.parse_questions(questions)
@@ -213,7 +213,7 @@ class UnionFind(GraphDomain):
         """The distances that ``answers`` stand for; ``FAR`` for all else."""
         return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)
@@ -226,7 +226,7 @@ class UnionFind(GraphDomain):
         return of_kind[self.kind(questions)]
 
     def symbol_text(self, symbol: int) -> str:
-        """A vertex as its number, a label as a capital letter, a distance as a number of steps."""
+        """A vertex is a number, a label a capital letter, a distance a number of steps."""
         if symbol >= self.zero_symbol:
             return format_steps(symbol - self.zero_symbol)
         if symbol > self.max_size:
@@ -241,18 +241,18 @@ class UnionFind(GraphDomain):
 
 
 def draw_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbols]:
-    """Join the vertices of each label to a tree; those of one label stand side by side.
+    """Draw a tree over the vertices of each label; those of one label stand side by side.
 
     The paper cuts a row of vertices in two at random, joins a random vertex of either part, and
-    goes on within the parts. The order of the cuts is a random order of the gaps; here the parts
-    are put together again, the last cut first.
+    continues within the parts. The order of the cuts is a random order of the gaps; here the parts
+    are joined again, the last cut first.
 
     Args:
-        rng: where all randomness comes from.
+        rng: the only source of randomness.
         label: ``(B, N)``, sorted by row.
 
     Returns:
-        The ends of all edges, two arrays; vertices are numbered through the batch.
+        The two ends of all edges, two arrays; vertices are numbered through the batch.
     """
     count, size = label.shape
     order = rng.random((count, size - 1), dtype=np.float32)
@@ -275,7 +275,7 @@ def draw_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbo
 
 
 def draw_members(rng: np.random.Generator, label: Symbols) -> Symbols:
-    """One vertex of each label of each context, drawn evenly; see :func:`draw_trees`."""
+    """Draw one vertex of each label of each context uniformly; see :func:`draw_trees`."""
     first = np.flatnonzero(np.diff(label, axis=1, prepend=-1))
     counts = np.diff(first, append=label.size)
     members: Symbols = first + (rng.random(len(first)) * counts).astype(np.int64)
@@ -288,7 +288,7 @@ def direct_edges(
     """Direct the edges of a forest of ``count`` vertices towards its roots.
 
     Returns:
-        Of each vertex the next one on the way (itself for a root), and its distance + 1.
+        For each vertex the next one on the way (itself for a root), and its distance + 1.
     """
     parent, depth = np.zeros(count, np.int64), np.zeros(count, np.int64)
     parent[root], depth[root] = root, 1

@@ -7,13 +7,13 @@ facts          the points where f is not 0, with its value; ``(max_size, b + 1)`
 questions      Σ f over all points that match a pattern such as 0**1*0. The number of
                wildcards is uniform in 1..b; their places and the other bits are random
 primitive      a pattern without a wildcard
-H's script     replace the first wildcard by 0 and by 1, ask both, add
+overseer       replaces the first wildcard by 0 and by 1, asks for both sums, adds them
 depth          number of wildcards, 1..b
 =============  ====================================================================
 
-Every sum is clipped at ±⌈``max_size`` / 2⌉, those of the two halves before they are added. As long
-as ``max_size`` is a power of two, no half can pass the bound, and the answer is the clipped total;
-otherwise the truth is what this order of adding gives.
+Every sum is clipped at ±⌈``max_size`` / 2⌉, those of the two halves before they are added. If
+``max_size`` is a power of two, no half can pass the bound, and the answer is the clipped total;
+otherwise the truth depends on this order of adding.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Wildcard(Domain):
 
     Args:
         size: points where f is not 0, 2..``max_size``.
-        max_size: the most there can be; default ``size``.
+        max_size: the most points where f is not 0; default ``size``.
 
     Raises:
         ValueError: for a value out of range.
@@ -84,7 +84,7 @@ class Wildcard(Domain):
     # ---------------------------------------------------------------- questions
 
     def parse_questions(self, questions: Symbols) -> Symbols:
-        """The pattern each question asks about; any for a row that is no question."""
+        """The pattern that each question asks about; arbitrary for a row that is no question."""
         offset = self.bit_symbol * int(self.weights.sum())
         patterns: Symbols = np.maximum(questions[..., 1:] @ self.weights - offset, 0)
         return patterns
@@ -149,7 +149,7 @@ class Wildcard(Domain):
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
         return [(0, depth - 1)]
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         primitive: NDArray[np.bool_] = self.wildcards[self.parse_questions(questions)] == 0
@@ -189,7 +189,7 @@ class Wildcard(Domain):
         known = (own != IDK) & (answers != IDK)
         return np.where(known, np.abs(own - answers), np.inf)
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
