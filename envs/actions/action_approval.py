@@ -75,8 +75,8 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
 
     - ``approval``, and ``own_reward``, the environment's own;
     - ``information``: what the overseer was shown, an index into ``overseer.information``;
-    - ``observed``: the part of the approval that the overseer saw itself; the rest is the assistant's
-      estimate;
+    - ``observed``: the part of the approval that the overseer saw itself; the rest is the
+      assistant's estimate;
     - ``usefulness`` of the information in (0, 1], where it was judged.
 
     Args:

@@ -110,10 +110,10 @@ def test_equal_seeds_train_alike_and_a_file_holds_all_of_it(cls, tmp_path):
     observations = QuestionEvaluator("IA-Permutation-v0", 64, **TINY).observations
     answers = one.predict(observations, deterministic=True)[0]
     np.testing.assert_array_equal(loaded.predict(observations, deterministic=True)[0], answers)
-    state = loaded.policy.optimizer.tensors()
-    assert state
-    for name, value in one.policy.optimizer.tensors().items():
-        assert torch.equal(value, state[name])
+    stored, restored = one.policy.optimizer.tensors(), loaded.policy.optimizer.tensors()
+    assert stored.keys() == restored.keys()
+    for name, value in stored.items():
+        assert torch.equal(value, restored[name])
     loaded.learn(64, reset_num_timesteps=False)
     assert loaded.num_timesteps == 384
     assert cls.load(tmp_path / "model.safetensors").predict(observations)[0].shape == (64,)

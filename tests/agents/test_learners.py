@@ -20,7 +20,6 @@ from ia_gym.agents.learners.schedules import HoldLinear, WarmupLinear
 from ia_gym.agents.policies.answer_policy import AnswerPolicy
 from ia_gym.domains import DOMAINS
 from ia_gym.networks.network_assistant import NetworkAssistant
-from ia_gym.networks.optimizers import MuonAdamW
 
 BASE = "IA-Permutation-v0"
 THREE = {"size": 3, "max_power": 8}
