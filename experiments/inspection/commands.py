@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
@@ -17,7 +18,7 @@ from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evalua
 from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.inspection.trace_page import page
 from ia_gym.experiments.reports.comparison_tables import cell, print_table
-from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, settings_of
+from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, read_run_settings
 
 
 def print_environments(console: Console | None = None) -> None:
@@ -37,7 +38,7 @@ def print_environments(console: Console | None = None) -> None:
         for heading in headings:
             table.add_column(heading, justify="right")
         for env_id, row in zip(env_ids, rows, strict=True):
-            table.add_row(env_id, *(row.get(heading, "") for heading in headings))
+            table.add_row(env_id, *(escape(row.get(heading, "")) for heading in headings))
         console.print(table)
 
 
@@ -65,7 +66,7 @@ def print_evaluation(
     env_id = check_env_id(env_id)
     agent = load_agent(model)
     check_fit(agent, env_id)
-    trained = (settings_of(model) or {}).get("env_kwargs", {})
+    trained = (read_run_settings(model) or {}).get("env_kwargs", {})
     overseer_kwargs = evaluator_class(env_id).overseer_kwargs(trained)
     evaluator = make_evaluator(env_id, n_questions, seed, **overseer_kwargs)
     labels = evaluator.labels
@@ -119,7 +120,7 @@ def print_trace(
     env_id = check_env_id(env_id)
     agent = load_agent(model)
     check_fit(agent, env_id)
-    trained = (settings_of(model) or {}).get("env_kwargs", {})
+    trained = (read_run_settings(model) or {}).get("env_kwargs", {})
     overseer_kwargs = evaluator_class(env_id).overseer_kwargs(trained)
     evaluator = make_evaluator(env_id, **overseer_kwargs)
     assistant = load_assistant(model, agent, evaluator)
