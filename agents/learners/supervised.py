@@ -1,21 +1,35 @@
-"""The supervised baseline: the same network, batches and schedule, taught the truth."""
+"""The supervised baseline: the same network, batches and schedule, trained on the truth."""
 
 from __future__ import annotations
 
+from stable_baselines3.common.vec_env import VecEnv
+
 from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.domains import Domain
 
 
 class Supervised(AnswerLearner):
-    """X learns the true answers: the baseline of Christiano et al. (2018).
+    """The agent learns the true answers: the supervised baseline of Christiano et al. (2018).
 
-    The only learner of the suite that trains on truth.
+    The only learner of the suite that trains on truth, and the only one without an overseer.
 
-    Args: see :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
+    Args: those of :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
     """
 
+    def _check_environment(self, env: VecEnv, domain: Domain) -> None:
+        super()._check_environment(env, domain)
+        overseer = env.get_attr("engine")[0].overseer
+        scripted = type(overseer) is ScriptedOverseer and overseer.approval == "strict"
+        if overseer is not None and not scripted:
+            raise ValueError(
+                "overseer and approval of env have no effect on Supervised: leave them out, "
+                f"got {overseer!r}"
+            )
+
     def train_step(self) -> None:
-        """Draw questions and train X on their true answers."""
-        at = self.difficulty()
+        """Draw questions and train on their true answers."""
+        at = self.difficulty
         contexts = self.domain.sample_contexts(self.rng, self.n_contexts, at["size"])
         questions = self.domain.sample_questions(self.rng, contexts, self.n_questions, at["depths"])
-        self.fit(contexts, questions, self.domain.truth(contexts, questions))
+        self.train_on_answers(contexts, questions, self.domain.truth(contexts, questions))

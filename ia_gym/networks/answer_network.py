@@ -9,12 +9,13 @@ tokens' embeddings, mapped to the model's width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ia_gym.networks.blocks import Block, Memory
+from ia_gym.networks.optimizers import AdamWParameter
 from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
 from ia_gym.validation import check_range
 
@@ -124,7 +125,7 @@ class FactsNetwork(nn.Module):
         self.relational = relational
         self.any_hop = any_hop
         self.embedding = nn.Embedding(n_symbols, width)
-        self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
+        self.embedding.weight = AdamWParameter(self.embedding.weight.data)
         length = fact_shape[1]
         self.fact_in = nn.Linear(length * width, width, bias=False)
         self.question_in = nn.Linear(question_length * width, width, bias=False)
@@ -223,11 +224,18 @@ class AnswerNetwork(FactsNetwork):
     """A :class:`FactsNetwork` with logits over the answers: ``(B, Q, n_answers)``.
 
     Args:
-        n_symbols: see :class:`FactsNetwork`, as for all that follow but the last.
-        fact_shape: ``(F, L)``.
-        question_length: ``Lq``.
+        n_symbols: symbols in the vocabulary.
+        fact_shape: ``(F, L)``, rows and tokens a row.
+        question_length: ``Lq``, tokens a question.
         n_answers: answers to choose from.
-        **sizes: ``width`` and all that follow it there.
+        width: see :class:`FactsNetwork`, as for all that follow.
+        heads: see there.
+        fact_layers: see there.
+        question_layers: see there.
+        fact_passes: see there.
+        relational: see there.
+        meeting: see there.
+        any_hop: see there.
     """
 
     def __init__(
@@ -236,11 +244,30 @@ class AnswerNetwork(FactsNetwork):
         fact_shape: tuple[int, int],
         question_length: int,
         n_answers: int,
-        **sizes: Any,
+        width: int = 64,
+        heads: int = 4,
+        fact_layers: int = 2,
+        question_layers: int = 2,
+        fact_passes: int = 1,
+        relational: bool = False,
+        meeting: bool = False,
+        any_hop: bool = False,
     ) -> None:
-        super().__init__(n_symbols, fact_shape, question_length, **sizes)
+        super().__init__(
+            n_symbols,
+            fact_shape,
+            question_length,
+            width,
+            heads,
+            fact_layers,
+            question_layers,
+            fact_passes,
+            relational,
+            meeting,
+            any_hop,
+        )
         self.head = nn.Linear(self.embedding.embedding_dim, n_answers)
-        self.head.weight.is_embedding = True  # type: ignore[attr-defined]  # of the answers
+        self.head.weight = AdamWParameter(self.head.weight.data)  # a row for each answer
         nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
 
     def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:
