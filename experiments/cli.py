@@ -243,7 +243,7 @@ def report(
 
     Example: ia-gym report results/N64 --readme README.md
     """
-    from ia_gym.experiments.reports.report import report as run
+    from ia_gym.experiments.reports.report import write_report as run
 
     with told("report"):
         for path in run(folder, readme):

@@ -28,9 +28,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
-from ia_gym.experiments.reports.comparison_tables import print_agents, print_table, summary_table
-from ia_gym.experiments.reports.finished_runs import by_agent, read_runs, summary
-from ia_gym.experiments.reports.learning_curves import plot_curves
+from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs, summarize_agent
+from ia_gym.experiments.reports.learning_curves import draw_learning_curves
+from ia_gym.experiments.reports.terminal_tables import (
+    build_score_table,
+    print_agent_summaries,
+    print_table,
+)
 from ia_gym.experiments.settings import load_settings
 from ia_gym.experiments.training import (
     Interrupted,
@@ -125,9 +129,9 @@ def compare(
         if (run.folder / "result.json").exists()
     ]
     references = evaluator.references()
-    groups = by_agent(read_runs(folder)) if results else []
+    groups = group_by_agent(read_runs(folder)) if results else []
     groups = [group for group in groups if group.agent in agents]
-    table = summary_table(results, references)
+    table = build_score_table(results, references)
     table.to_csv(folder / "table.csv", index=False)
     write_json(
         folder / "comparison.json",
@@ -137,22 +141,16 @@ def compare(
             "wall_minutes": (time.monotonic() - started) / 60,
             "unfinished": [run.name for run in runs if not (run.folder / "result.json").exists()],
             "results": results,
-            "agents": [summary(group) for group in groups],
+            "agents": [summarize_agent(group) for group in groups],
             "reference_lines": references,
         },
     )
     console = Console()
     print_table(table, env_id, evaluator.n_problems, console)
     if seeds > 1:
-        print_agents([summary(group) for group in groups], console)
+        print_agent_summaries([summarize_agent(group) for group in groups], console)
     if results:
-        curves = {
-            f"{result['agent']}_seed{result['seed']}": pd.read_csv(
-                folder / f"{result['agent']}_seed{result['seed']}" / "curve.csv"
-            )
-            for result in results
-        }
-        plot_curves(curves, references, env_id, folder / "curves.png")
+        draw_learning_curves(groups, references, folder / "curves.png")
         console.print(f"curves: {folder / 'curves.png'}", soft_wrap=True)
     for run in runs:
         if (run.folder / "error.txt").exists():

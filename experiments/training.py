@@ -26,7 +26,7 @@ from stable_baselines3.common.logger import configure
 from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents.assistants.action_assistant import ASSISTANT
-from ia_gym.agents.evaluation.evaluator import Evaluator, short_count
+from ia_gym.agents.evaluation.evaluator import Evaluator, format_count
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.answer_learner import AnswerLearner
@@ -318,7 +318,7 @@ def train_once(
     def report(row: dict[str, float]) -> None:
         seconds = max(60 * row["time/minutes"], 1e-9)
         progress.update(
-            bar, completed=row["timesteps"], rate=short_count(row["timesteps"] / seconds)
+            bar, completed=row["timesteps"], rate=format_count(row["timesteps"] / seconds)
         )
         progress.console.print(
             f"{row['time/minutes']:6.1f} min  {row['timesteps'] / settings.n_timesteps:4.0%}  "

@@ -18,12 +18,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from ia_gym.agents import QuestionEvaluator
-from ia_gym.agents.evaluation.evaluator import short_count
+from ia_gym.agents.evaluation.evaluator import format_count
 from ia_gym.agents.sb3.evaluation_callback import CLOCKS
 from ia_gym.domains import DOMAINS
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.comparison import compare
-from ia_gym.experiments.reports.comparison_tables import print_table, summary_table
+from ia_gym.experiments.reports.terminal_tables import build_score_table, print_table
 from ia_gym.experiments.settings import (
     CLASSES,
     agent_names,
@@ -146,7 +146,7 @@ def test_scores_are_told_by_kind_and_depth():
 
 def test_the_table_fits_eighty_columns():
     held_out = QuestionEvaluator("IA-UnionFind-N64-v0", 512)
-    table = summary_table([], held_out.references())
+    table = build_score_table([], held_out.references())
     console = Console(width=80, record=True, file=io.StringIO())
     print_table(table, "IA-UnionFind-N64-v0", held_out.n_problems, console)
     text = console.export_text()
@@ -397,5 +397,5 @@ def test_bench_prints_the_table():
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0"), (940, "940"), (12_345, "12.3k"), (2e6, "2.0M"), (3e9, "3.0G")]
 )
-def test_short_counts(number, text):
-    assert short_count(number) == text
+def test_counts_are_short(number, text):
+    assert format_count(number) == text

@@ -20,8 +20,8 @@ from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.reports.finished_runs import by_agent, read_runs
-from ia_gym.experiments.reports.tables import markdown, overview
+from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs
+from ia_gym.experiments.reports.tables import build_overview, format_markdown
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ["ia_gym", "ia_gym.envs", "ia_gym.agents", "ia_gym.experiments"]
@@ -230,7 +230,7 @@ TABLES = [
 
 @pytest.mark.parametrize(("page", "folder", "table"), TABLES, ids=lambda each: str(each)[-20:])
 def test_tables_are_what_the_results_files_say(page, folder, table):
-    fresh = markdown(overview(by_agent(read_runs(ROOT / folder))))
+    fresh = format_markdown(build_overview(group_by_agent(read_runs(ROOT / folder))))
     assert table == f"{fresh}\n", f"run `ia-gym report {folder} --readme {page.name}`"
 
 
