@@ -1,4 +1,4 @@
-"""Writes a page a domain, from the domain's own docstrings, spaces and pictures: ``make docs``."""
+"""Writes the page of each domain from its docstrings, spaces and pictures: ``make docs``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ia_gym.domains import DOMAINS, Domain
 SUFFIXES = ("", "-N16", "-N32", "-N64")
 
 
-def module_parts(domain: type[Domain]) -> tuple[str, list[tuple[str, str]], str]:
-    """Of the docstring of a domain's module: first line, table rows, and what comes after."""
+def split_module_docstring(domain: type[Domain]) -> tuple[str, list[tuple[str, str]], str]:
+    """First line, table rows, and remarks of the docstring of a domain's module."""
     title, *blocks = inspect.cleandoc(sys.modules[domain.__module__].__doc__ or "").split("\n\n")
     lines = blocks[0].splitlines()
     column = lines[0].index(" ")
@@ -34,8 +34,8 @@ def module_parts(domain: type[Domain]) -> tuple[str, list[tuple[str, str]], str]
     return title, rows, "\n\n".join(blocks[1:])
 
 
-def class_parts(domain: type[Domain]) -> tuple[str, list[tuple[str, str]]]:
-    """Of a domain's own docstring: what it says of symbols, and its arguments."""
+def split_class_docstring(domain: type[Domain]) -> tuple[str, list[tuple[str, str]]]:
+    """The paragraph on symbols, and the arguments, in the docstring of a domain's class."""
     text = inspect.cleandoc(domain.__doc__ or "")
     symbols = text.split("\n\n")[1].replace("\n", " ")
     arguments = text.partition("Args:\n")[2].partition("\n\n")[0]
@@ -43,19 +43,19 @@ def class_parts(domain: type[Domain]) -> tuple[str, list[tuple[str, str]]]:
     return symbols, [(name, re.sub(r"\s+", " ", entry)) for name, entry in entries]
 
 
-def markdown(text: str) -> str:
-    """Docstring markup as Markdown's, fit for a table's cell."""
+def to_markdown(text: str) -> str:
+    """Docstring markup as Markdown, for a cell of a table."""
     return text.replace("``", "`").replace("*", r"\*").replace("|", r"\|")
 
 
-def table(left: str, right: str, rows: list[tuple[str, str]]) -> str:
-    """A table of two columns."""
+def format_table(left: str, right: str, rows: list[tuple[str, str]]) -> str:
+    """A Markdown table of two columns."""
     lines = [(left, right), ("---", "---"), *rows]
     return "\n".join(f"| {a} | {b} |" for a, b in lines)
 
 
-def question_shares(domain: Domain) -> list[tuple[str, str]]:
-    """What share of the root questions is of each class."""
+def measure_shares(domain: Domain) -> list[tuple[str, str]]:
+    """The share of each class among the root questions."""
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 500)
     classes = domain.classes(contexts, domain.sample_questions(rng, contexts, 100))
@@ -63,13 +63,14 @@ def question_shares(domain: Domain) -> list[tuple[str, str]]:
     return [(name, f"{100 * shares[c]:.0f} %") for c, name in class_names(domain).items()]
 
 
-def example(env_id: str, picture: Path) -> str:
-    """One question of some depth, played with the truth, as text; ``picture`` is drawn too.
+def play_question(env_id: str, picture: Path | None) -> str:
+    """One question of some depth, answered correctly, as text; ``picture`` is drawn too.
 
-    Of several kinds it is the one on which H works hardest.
+    Of several kinds it is the one for which the overseer asks most.
     """
-    shows = [gym.make(env_id, assistant="oracle", render_mode=m) for m in ("ansi", "rgb_array")]
-    domain: Domain = shows[0].unwrapped.domain  # type: ignore[attr-defined]
+    modes = ("ansi",) if picture is None else ("ansi", "rgb_array")
+    envs = [gym.make(env_id, assistant="oracle", render_mode=mode) for mode in modes]
+    domain: Domain = envs[0].unwrapped.domain  # type: ignore[attr-defined]
     hardest = next((kind for kind in ("S", "P") if kind in domain.kinds), domain.kinds[0])
     wanted = [
         c
@@ -78,42 +79,45 @@ def example(env_id: str, picture: Path) -> str:
         and (c - 1) % domain.max_depth > 0
         and not domain.trivial_classes[c]
     ]
-    infos = [env.reset(seed=2)[1] for env in shows]
+    infos = [env.reset(seed=2)[1] for env in envs]
     while infos[0]["class"] not in wanted:
-        infos = [env.reset()[1] for env in shows]
-    for env in shows:
+        infos = [env.reset()[1] for env in envs]
+    for env in envs:
         env.step(infos[0]["truth"])
-    imsave(picture, shows[1].render())
-    return str(shows[0].render())
+    if picture is not None:
+        imsave(picture, envs[1].render())
+    return str(envs[0].render())
 
 
-def page(name: str, folder: Path) -> str:
-    """The page of one domain; its pictures are written into ``folder``."""
+def write_page(name: str, pictures: Path | None) -> str:
+    """The page of one domain; its pictures are written into ``pictures``, unless it is None."""
     domain = DOMAINS[name]
     ids = [f"IA-{name}{suffix}-v0" for suffix in SUFFIXES]
-    title, rows, remarks = module_parts(domain)
-    symbols, arguments = class_parts(domain)
-    text = example(ids[0], folder / f"{name}.png")
-    example(ids[-1], folder / f"{name}-N64.png")
+    title, rows, remarks = split_module_docstring(domain)
+    symbols, arguments = split_class_docstring(domain)
+    text = play_question(ids[0], pictures and pictures / f"{name}.png")
+    if pictures is not None:
+        play_question(ids[-1], pictures / f"{name}-N64.png")
     spaces = []
     for env_id in ids:
         env = gym.make(env_id)
         built = env.unwrapped.domain
         facts, question = env.observation_space["facts"], env.observation_space["question"]
+        slots = sum(built.subquestions_per_round), sum(built.judge_subquestions_per_round)
         spaces.append(
             f"| `{env_id}` | {built.fact_shape[0]} × {built.fact_shape[1]} | {question.shape[0]} "
             f"| 0..{facts.high.max()} | `Discrete({env.action_space.n})` "
-            f"| {sum(built.subquestions_per_round)} + {sum(built.judge_subquestions_per_round)} | {built.max_depth} |"
+            f"| {slots[0]} + {slots[1]} | {built.max_depth} |"
         )
     base = gym.make(ids[0]).unwrapped.domain
     parts = [
         f"# {name}",
         "<!-- Written by docs/domain_pages.py (`make docs`): change the docstrings instead. -->",
-        markdown(title),
-        f"Rules: [`ia_gym/tasks/{Path(inspect.getfile(domain)).name}`]"
-        f"(../../ia_gym/tasks/{Path(inspect.getfile(domain)).name}).",
-        table("", "", [(name, markdown(text)) for name, text in rows]),
-        markdown(remarks),
+        to_markdown(title),
+        f"Rules: `ia_gym/domains/{Path(inspect.getfile(domain)).name}`. Class: "
+        f"[`ia_gym.domains.{name}`](../reference/domains.md).",
+        format_table("", "", [(name, to_markdown(text)) for name, text in rows]),
+        to_markdown(remarks),
         "## A question",
         f"```\n{text}\n```",
         f"![{ids[0]}]({name}.png)",
@@ -122,35 +126,35 @@ def page(name: str, folder: Path) -> str:
         "Observation: `Dict(facts, question)`, flat integer boxes; facts are rows of tokens.",
         "\n".join(
             [
-                "| id | facts | question | tokens | action | slots | deepest |",
+                "| id | facts | question | tokens | action | sub-questions | max. depth |",
                 "| --- | --- | --- | --- | --- | --- | --- |",
                 *spaces,
             ]
         ),
-        "Slots: sub-questions H may ask for an answer of its own, and more for its judgement.",
-        markdown(symbols),
+        "Sub-questions: the most that the overseer asks for an answer of its own, plus those it asks "
+        "only to judge another's answer.",
+        to_markdown(symbols),
         "## Arguments",
-        "Beside those of every environment (see the README):",
+        "Besides those of [every question environment](../environments.md):",
         "\n".join(
             [
                 "| argument | |",
                 "| --- | --- |",
-                *(f"| `{a}` | {markdown(b)} |" for a, b in arguments),
+                *(f"| `{a}` | {to_markdown(b)} |" for a, b in arguments),
             ]
         ),
         "## Root questions",
-        f"Shares at N = {base.size}. Depths that are rare (under 1 %) are trusted and reported "
-        "with the one below.",
-        table("class", "share", question_shares(base)),
+        f"Shares at N = {base.size}. Depths under 1 % count with the depth below.",
+        format_table("class", "share", measure_shares(base)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def main(folder: Path = Path(__file__).parent / "domains") -> None:
-    """Write the pages of all domains into ``folder``."""
+    """Write the pages of all domains, with their pictures, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in DOMAINS:
-        (folder / f"{name}.md").write_text(page(name, folder), encoding="utf-8")
+        (folder / f"{name}.md").write_text(write_page(name, folder), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,16 @@
 
 from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
 from ia_gym.envs.actions.games import make_action_env, make_action_vec
+from ia_gym.envs.questions.config import make_evaluation_kwargs
 from ia_gym.envs.questions.question_env import QuestionEnv
 from ia_gym.envs.questions.question_vector_env import QuestionVectorEnv
 from ia_gym.envs.vector_checker import check_vector_env
-from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper, OneHot
+from ia_gym.envs.wrappers import (
+    CurriculumVectorWrapper,
+    CurriculumWrapper,
+    OneHot,
+    OneHotVector,
+)
 
 __all__ = [
     "ActionApproval",
@@ -13,9 +19,11 @@ __all__ = [
     "CurriculumVectorWrapper",
     "CurriculumWrapper",
     "OneHot",
+    "OneHotVector",
     "QuestionEnv",
     "QuestionVectorEnv",
     "check_vector_env",
     "make_action_env",
     "make_action_vec",
+    "make_evaluation_kwargs",
 ]

@@ -1,7 +1,7 @@
 """A domain of your own: the value of a node in a tree of sums, differences and products, modulo 7.
 
-Node i has the children 2i and 2i + 1. H looks at the node; if it holds an operator, H asks X for
-the values of the children and works it out. All arrays have the axes (contexts, questions).
+Node i has the children 2i and 2i + 1. The overseer looks at the node; if it holds an operator, it
+asks for the values of the children and combines them. Arrays have the axes (contexts, questions).
 """
 
 import gymnasium as gym
@@ -16,16 +16,16 @@ from ia_gym.domains.batch_arrays import pick, take
 from ia_gym.domains.transcript import IDK
 
 MODULUS = 7
-VALUE, LOOK = 0, 1  # kinds of questions: value(node), asked of X; look(node), which H does itself
+VALUE, LOOK = 0, 1  # kinds: value(node), for the assistant; look(node), which is primitive
 
 
 class Expression(Domain):
-    """Symbols: 0 idk; the numbers 0..6; then the nodes; "+", "-", "*"; and the two kinds."""
+    """Symbols: 0 is idk; then the numbers 0..6; the nodes; "+", "-", "*"; and the two kinds."""
 
     name = "Expression"
     base_size = 15
     kinds = ("value",)
-    subquestions_per_round = (1, 2)  # look(node); then the values of its children
+    subquestions_per_round = (1, 2)  # look(node); then the values of the children
 
     def __init__(self, size=15, max_size=None):
         super().__init__(size, max_size)
@@ -68,7 +68,7 @@ class Expression(Domain):
         allowed = np.isin(contexts["depth"], self.check_depths(depths))
         return self.make_questions(VALUE, pick(rng, allowed, count))
 
-    def read(self, field, contexts, questions):  # of the node that is asked about
+    def read(self, field, contexts, questions):  # a field of the node in question
         return take(contexts[field], np.maximum(questions[..., 1] - MODULUS, 0))
 
     def truth(self, contexts, questions):
@@ -105,11 +105,11 @@ register_domain(Expression)
 
 
 def main(timesteps: int = 2_000_000) -> None:
-    """Train on the amplified overseer's answers, and print the accuracy as it goes."""
+    """Train on the amplified overseer's answers, and print the accuracy ten times."""
     torch.set_num_threads(1)
-    held_out = QuestionEvaluator("IA-Expression-v0")
+    evaluator = QuestionEvaluator("IA-Expression-v0")
     evaluation = EvaluationCallback(
-        held_out, timesteps // 10, lambda row: print(row["eval/accuracy"])
+        evaluator, timesteps // 10, lambda row: print(row["eval/accuracy"])
     )
     ImitationIA(env=gym.make("IA-Expression-v0"), seed=0).learn(timesteps, evaluation)
 

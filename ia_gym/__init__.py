@@ -8,6 +8,8 @@ Importing this package registers its environments with Gymnasium:
   actions (:mod:`ia_gym.actions`).
 """
 
+from contextlib import suppress
+
 from gymnasium.envs.registration import register
 
 from ia_gym.domains import DOMAINS, Domain
@@ -18,15 +20,31 @@ __version__ = "0.2.0"
 def register_domain(domain: type[Domain]) -> None:
     """Register the environments of a domain: at its base size, and at 16, 32 and 64 names.
 
+    The specs hold the place of the class ("module:Class"), so that they can be written as JSON and
+    made in another process. A class that has no such place, since it is defined within a function,
+    is held itself.
+
     Args:
         domain: a subclass of :class:`ia_gym.domains.Domain`. Its ``name`` becomes part of the ids.
+
+    Raises:
+        ValueError: if it is none, or has no name.
     """
+    if not (isinstance(domain, type) and issubclass(domain, Domain)):
+        raise ValueError(f"domain must be a subclass of Domain, got {domain!r}")
+    if not isinstance(getattr(domain, "name", None), str):
+        raise ValueError(f"domain must have a name, a string, {domain.__name__} has none")
+    place: str | type[Domain] = f"{domain.__module__}:{domain.__qualname__}"
+    if DOMAINS.get(domain.name) is domain:
+        place = domain.name
+    elif "<locals>" in domain.__qualname__:
+        place = domain
     for suffix, size in {"": domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
         register(
             id=f"IA-{domain.name}{suffix}-v0",
             entry_point="ia_gym.envs:QuestionEnv",
             vector_entry_point="ia_gym.envs:QuestionVectorEnv",
-            kwargs={"domain": DOMAINS.get(domain.name, domain), "size": size},
+            kwargs={"domain": place, "size": size},
         )
 
 
@@ -40,3 +58,8 @@ for _game in ("FrozenLake", "CartPole", "Freeway"):
         vector_entry_point="ia_gym.envs:make_action_vec",
         kwargs={"game": _game},
     )
+
+# Freeway is one of ale-py's environments, which it registers when it is imported. Imported only by
+# `gym.make`, they would come up amid a loop over the registry.
+with suppress(ImportError):
+    import ale_py  # noqa: F401

@@ -1,69 +1,111 @@
-"""What the learners share whose questions Amplify^H(X) takes apart: H, or H' in its place."""
+"""What the learners share whose questions the amplified overseer decomposes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.answer_learner import AnswerLearner, select_prefix
+from ia_gym.agents.learners.answer_learner import AnswerLearner, check_arguments
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
+from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
+from ia_gym.agents.learners.question_source import read_overseer
+from ia_gym.agents.policies.answer_policy import AnswerPolicy
 from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
-from ia_gym.amplification.overseers import Overseer
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.domains import Domain
 from ia_gym.networks.answer_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
+from ia_gym.networks.learned_overseer import LearnedOverseer
+from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_number, check_range
 
 MAX_LEVELS = 10
-"""Of amplification; H's questions multiply with each."""
+"""Levels of amplification; the overseer's sub-questions multiply with each."""
+COUNTERS = ("human_interactions", "assistant_answers")
+"""What an overseer counts."""
 
 
 class AmplifiedLearner(AnswerLearner):
-    """An agent that learns from what the amplified overseer makes of its questions.
+    """Base class of the agents that learn from the amplified overseer; no truth is involved.
 
-    Either every question is put to H, or a few are, and H', a model of H, does as H would. No truth
-    is involved.
+    The overseer decomposes every question, and the Polyak average of the agent's network answers
+    the sub-questions: Amplify^H(X) of Christiano et al. (2018), section 2. With an
+    ``interaction_rate`` the overseer is queried about few questions only, and a model of it, the
+    human predictor, decomposes the others (section 2.2).
+
+    The overseer is that of the environment: the domain's script, a trained human predictor
+    (``gym.make(id, overseer="human.safetensors")``), or whatever
+    ``env.unwrapped.set_overseer`` was given. Arguments that are not listed here are those of
+    :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
 
     Args:
-        policy: see :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`, as for all that follow but these.
-        env: see there.
-        interaction_rate: questions put to H in a step, at first, for H' to learn from (see
-            :class:`~ia_gym.agents.learners.human_predictor_trainer.HumanPredictorTrainer`); None to put every question to H.
-        predictor_batch_size: recorded interactions in an update of H'.
-        predictor_kwargs: sizes of H', see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
-        assistant_temperature: of the slow copy's answers to H's sub-questions. They are sampled,
-            so that H may be offered several; below 1 there are fewer slips among them.
-        assistant_min_probability: answers that the slow copy finds less likely than this, in [0, 1], are
-            "I don't know" to H: guesses make wrong targets.
-        levels: 1, or more to have H, or H', take apart a sub-question to which the slow copy has
-            found no answer, so many levels deep. What a step costs rises until X knows; targets
-            climb several depths at once. Evaluations measure targets of one level, whatever this
-            is.
-        **kwargs: see there.
+        interaction_rate: queries to the overseer in a training step, at first, for the human
+            predictor to learn from (see
+            :class:`~ia_gym.agents.learners.human_predictor_trainer.HumanPredictorTrainer`); None to
+            let the overseer decompose every question itself.
+        predictor_batch_size: recorded interactions in an update of the human predictor.
+        predictor_kwargs: ``width``, ``heads`` and ``layers`` of the
+            :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
+        assistant_temperature: softmax temperature at which answers to sub-questions are sampled.
+            They are sampled so that the overseer may be offered several; below 1 fewer of them are
+            slips.
+        assistant_min_probability: answers to sub-questions that the assistant finds less likely
+            than this, in [0, 1], become "I don't know": guesses make wrong targets.
+        levels: levels of amplification, 1..``MAX_LEVELS``. With more than 1, sub-questions to which
+            the assistant has found no answer are decomposed too, down to this depth: targets climb
+            several depths at once, and a training step costs more until the agent has learned
+            them. Evaluations measure targets of one level in any case.
 
     Attributes:
-        predictor_trainer: H'; None if every question is put to H.
+        overseer: the overseer, with its counters.
+        predictor_trainer: the human predictor and its training; None without ``interaction_rate``.
+
+    Raises:
+        ValueError: for an argument out of range or without effect.
     """
 
+    judges_answers = False
+    """Whether the overseer's approval of answers matters, and not only its own answers."""
+    overseer: Overseer
     predictor_trainer: HumanPredictorTrainer | None
 
     def __init__(
         self,
-        policy: Any = "MultiInputPolicy",
-        env: Any = None,
+        policy: str | type[AnswerPolicy] = "MultiInputPolicy",
+        env: GymEnv | str | None = None,
+        learning_rate: float | Schedule = 3e-3,
+        *,
+        n_contexts: int = 64,
+        n_questions: int = 32,
         interaction_rate: float | None = None,
         predictor_batch_size: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
         assistant_temperature: float = 1.0,
         assistant_min_probability: float = 0.0,
         levels: int = 1,
-        **kwargs: Any,
+        max_grad_norm: float = 1.0,
+        curriculum: dict[str, Any] | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
     ) -> None:
+        check_arguments("predictor_kwargs", predictor_kwargs)
+        if interaction_rate is not None:
+            check_number("interaction_rate", interaction_rate, "(0, inf)")
         self.interaction_rate = interaction_rate
-        self.predictor_batch_size = predictor_batch_size
+        self.predictor_batch_size = check_range(
+            "predictor_batch_size", predictor_batch_size, 1, 10**6
+        )
         self.predictor_kwargs = predictor_kwargs or {}
         self.assistant_temperature = check_number(
             "assistant_temperature", assistant_temperature, "[0, inf)"
@@ -72,14 +114,34 @@ class AmplifiedLearner(AnswerLearner):
             "assistant_min_probability", assistant_min_probability, "[0, 1]"
         )
         self.levels = check_range("levels", levels, 1, MAX_LEVELS)
-        super().__init__(policy, env, **kwargs)
+        super().__init__(
+            policy,
+            env,
+            learning_rate,
+            n_contexts=n_contexts,
+            n_questions=n_questions,
+            max_grad_norm=max_grad_norm,
+            curriculum=curriculum,
+            policy_kwargs=policy_kwargs,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            seed=seed,
+            device=device,
+            _init_setup_model=_init_setup_model,
+        )
 
-    def _read_domain(self) -> None:
-        super()._read_domain()
-        self.assistant.temperature = self.assistant_temperature
-        self.assistant.min_probability = self.assistant_min_probability
+    def _setup_training(self) -> None:
+        assert self.env is not None
+        self.overseer = read_overseer(self.env, self.domain)
+        self.assistant = NetworkAssistant(
+            self.policy.average_network,
+            self.assistant_temperature,
+            self.policy.answer_passes,
+            self.assistant_min_probability,
+        )
         self.predictor_trainer = None
         if self.interaction_rate is not None:
+            check_parameters(lambda: HumanPredictor(self.domain, **self.predictor_kwargs))
             self.predictor_trainer = HumanPredictorTrainer(
                 self.overseer,
                 self.rng,
@@ -90,83 +152,105 @@ class AmplifiedLearner(AnswerLearner):
                 **self.predictor_kwargs,
             )
 
+    def _check_environment(self, env: VecEnv, domain: Domain) -> None:
+        super()._check_environment(env, domain)
+        overseer = read_overseer(env, domain)
+        if self.interaction_rate is not None and isinstance(overseer, LearnedOverseer):
+            raise ValueError(
+                "interaction_rate must be None if the overseer of env is a human predictor itself, "
+                f"got {self.interaction_rate}"
+            )
+        judges = self.judges_answers and self.interaction_rate is None
+        if isinstance(overseer, ScriptedOverseer) and overseer.approval != "strict" and not judges:
+            raise ValueError(
+                f'approval of env has no effect on {type(self).__name__}: leave it at "strict", '
+                f"got {overseer.approval!r}"
+            )
+
+    def _follow_environment(self) -> None:
+        assert self.env is not None
+        self._check_environment(self.env, self.domain)
+        found, known = read_overseer(self.env, self.domain), self.overseer
+        if type(found) is type(known) is ScriptedOverseer and found.approval == known.approval:
+            return  # the same script; this one has counted
+        self.overseer = found
+        if self.predictor_trainer is not None:
+            self.predictor_trainer.human = found
+
     @property
-    def helped(self) -> Assistant:
-        """Who answers H's sub-questions: the slow copy, with the help of further levels."""
+    def human_interactions(self) -> int:
+        """Queries to the overseer so far, one for each root question it decomposed."""
+        return self.overseer.human_interactions
+
+    @property
+    def assistant_answers(self) -> int:
+        """Sub-questions answered by the agent so far, for overseer and human predictor."""
+        trainer = self.predictor_trainer
+        of_predictor = trainer.overseer.assistant_answers if trainer is not None else 0
+        return self.overseer.assistant_answers + of_predictor
+
+    @property
+    def active_overseer(self) -> Overseer:
+        """Who decomposes the questions: the human predictor if there is one, else the overseer."""
+        trainer = self.predictor_trainer
+        return self.overseer if trainer is None else trainer.overseer
+
+    @property
+    def amplified_assistant(self) -> Assistant:
+        """Who answers the sub-questions: the averaged network, amplified ``levels - 1`` times."""
         if self.levels == 1:
             return self.assistant
         return DecomposingFallbackAssistant(
             self.active_overseer, self.assistant, self.rng, self.levels - 1
         )
 
-    @property
-    def active_overseer(self) -> Overseer:
-        """Who takes questions apart: H' if there is one, else H."""
-        return self.predictor_trainer.overseer if self.predictor_trainer else self.overseer
-
-    @property
-    def assistant_answers(self) -> int:
-        """Sub-questions answered by X so far, for H and for H'."""
-        of_apprentice = (
-            self.predictor_trainer.overseer.assistant_answers if self.predictor_trainer else 0
-        )
-        return self.overseer.assistant_answers + of_apprentice
-
     def amplify(self, judging: bool = False) -> Batch:
-        """Root questions and what Amplify^H(X's slow copy) made of them.
+        """Draw questions and answer them with the amplified overseer.
 
-        In the place of H stands H', if there is one; it then learns from H.
+        The human predictor, if there is one, takes the overseer's place and then learns from it.
 
         Args:
-            judging: also ask what only the judge of another's answer needs. H' needs none of it:
-                it approves of an answer that equals its own.
+            judging: also ask the sub-questions that only the judge of another's answer needs. A
+                human predictor needs none of them: it approves of the answer it gives itself.
         """
-        sizes = self.n_contexts, self.n_questions
-        judging = judging and self.predictor_trainer is None
-        at = self.difficulty()
-        helped = self.helped
-        parts = self.active_overseer, helped, self.rng
-        batch = sample_batch(*parts, *sizes, **at, judging=judging)
-        if self.predictor_trainer is not None:
-            self.predictor_trainer.learn(batch, helped)
-            self.logger.record("human/error", self.predictor_trainer.error)
-            self.logger.record("human/loss", self.predictor_trainer.loss)
+        assistant, trainer = self.amplified_assistant, self.predictor_trainer
+        batch = sample_batch(
+            self.active_overseer,
+            assistant,
+            self.rng,
+            self.n_contexts,
+            self.n_questions,
+            **self.difficulty,
+            judging=judging and trainer is None,
+        )
+        if trainer is not None:
+            trainer.learn(batch, assistant)
+            self.logger.record("human/error", trainer.error)
+            self.logger.record("human/loss", trainer.loss)
         return batch
 
-    def measure(self, held_out: QuestionEvaluator) -> dict[str, float]:
-        """See the base class; besides, how well H' does what H does."""
-        measured = super().measure(held_out)
+    def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
+        """See the base class; also how well the human predictor does what the overseer does."""
+        measured = super().measure(evaluator)
         if self.predictor_trainer is not None:
-            measured |= self.predictor_trainer.measure(held_out, self.assistant)
+            measured |= self.predictor_trainer.measure(evaluator, self.assistant)
         return measured
 
     # ------------------------------------------------------------ save and load
 
-    def _check_size(self) -> None:
-        super()._check_size()
-        if self.interaction_rate is not None and self.env is not None:
-            domain = self.env.get_attr("domain")[0]
-            check_parameters(lambda: HumanPredictor(domain, **self.predictor_kwargs))
-
-    def _arguments(self) -> dict[str, Any]:
-        return {
-            **super()._arguments(),
-            "interaction_rate": self.interaction_rate,
-            "predictor_batch_size": self.predictor_batch_size,
-            "predictor_kwargs": self.predictor_kwargs,
-            "assistant_temperature": self.assistant_temperature,
-            "assistant_min_probability": self.assistant_min_probability,
-            "levels": self.levels,
-        }
-
     def _collect_training_state(self) -> dict[str, Tensor]:
-        progress = super()._collect_training_state()
+        state = super()._collect_training_state()
+        counts = {name: torch.tensor(getattr(self.overseer, name)) for name in COUNTERS}
+        state |= add_prefix(counts, "overseer")
         if self.predictor_trainer is not None:
-            tensors = self.predictor_trainer.tensors()
-            progress |= {f"predictor_trainer/{key}": value for key, value in tensors.items()}
-        return progress
+            state |= add_prefix(self.predictor_trainer.tensors(), "human_predictor")
+        return state
 
-    def _restore_training_state(self, progress: dict[str, Tensor]) -> None:
-        super()._restore_training_state(progress)
-        if self.predictor_trainer is not None:
-            self.predictor_trainer.load_tensors(select_prefix(progress, "predictor_trainer"))
+    def _restore_training_state(self, state: dict[str, Tensor]) -> None:
+        super()._restore_training_state(state)
+        for name, count in select_prefix(state, "overseer").items():
+            if name in COUNTERS:
+                setattr(self.overseer, name, int(count))
+        saved = select_prefix(state, "human_predictor")
+        if self.predictor_trainer is not None and saved:
+            self.predictor_trainer.load_tensors(saved)

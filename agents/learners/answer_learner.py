@@ -1,6 +1,6 @@
-"""What the learners that are taught answers share: SB3's face around one training step.
+"""The base class of the suite's learners: SB3's interface around one training step.
 
-The algorithms themselves are in ``imitation.py`` and ``supervised.py``.
+The algorithms are in the files beside it, one a file: each defines a ``train_step``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from abc import abstractmethod
-from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -16,72 +15,95 @@ import torch
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import ProgressBarCallback
+from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule, TensorDict
+from stable_baselines3.common.utils import check_for_correct_spaces, configure_logger
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
+from ia_gym.agents.learners.learner_files import (
+    UNSAVED_ARGUMENTS,
+    LearnerFile,
+    add_prefix,
+    add_suffix,
+    list_arguments,
+    read_learner_file,
+    read_schedule,
+    select_prefix,
+    to_json,
+)
+from ia_gym.agents.learners.question_source import (
+    describe_domain,
+    read_domain,
+    refuse_unused_options,
+)
 from ia_gym.agents.learners.schedules import WarmupLinear
 from ia_gym.agents.policies.answer_policy import AnswerPolicy
 from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.amplification.curriculum import Curriculum
-from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.networks.answer_network import check_parameters
 from ia_gym.networks.network_assistant import NetworkAssistant
-from ia_gym.networks.tensor_files import read_tensors, write_tensors
+from ia_gym.networks.tensor_files import write_tensors
 from ia_gym.validation import check_number, check_range
 
-COUNTERS = ("human_interactions", "assistant_answers")
-"""What the overseer counts."""
-ANSWERS = "answers"
-"""Begins the names of the tensors in a file that holds the answering network alone."""
-REFUSED = {"policy", "env", "device", "tensorboard_log", "verbose", "_init_setup_model"}
-"""Arguments that a checkpoint may not give: they are for whoever loads it to choose."""
-COUNT_WORK_EVERY = 50
-"""Training steps from one count of their floating-point work to the next."""
+MAX_TIMESTEPS = 10**15
+FLOP_COUNT_PERIOD = 50
+"""Training steps from one count of their floating-point operations to the next."""
 
 
 class AnswerLearner(BaseAlgorithm):
-    """An agent that is taught answers to the questions of a domain, in batches of its own.
+    """Base class of the agents that train on batches of questions.
 
-    It has the face of an SB3 algorithm: ``learn``, ``predict``, ``save``, ``load``, callbacks and
-    logger. One timestep is one root question trained on. The environment gives the domain and the
-    spaces; it is not stepped.
+    It has the interface of an SB3 algorithm: ``learn``, ``predict``, ``save``, ``load``, callbacks
+    and logger. One timestep is one root question trained on. The environment gives the domain, the
+    spaces and the overseer; it is neither reset nor stepped, and options of it that speak of its
+    steps (such as ``trust``) are refused. The question distribution is that of the domain.
 
     Args:
-        policy: "MultiInputPolicy", or a subclass of :class:`~ia_gym.agents.policies.answer_policy.AnswerPolicy`.
-        env: a question environment, or its id.
-        learning_rate: peak of a warm-up and linear decay, or a schedule of SB3's.
-        n_contexts: contexts a training step.
-        n_questions: questions a context.
+        policy: "MultiInputPolicy", or a subclass of
+            :class:`~ia_gym.agents.policies.answer_policy.AnswerPolicy`.
+        env: a question environment, or its id; None for a model that only predicts.
+        learning_rate: peak of a warm-up and linear decay (see
+            :class:`~ia_gym.agents.learners.schedules.WarmupLinear`), or a schedule as SB3 takes it.
+        n_contexts: contexts in a training step.
+        n_questions: questions about each context.
         max_grad_norm: gradients are clipped to this norm.
-        curriculum: arguments of :class:`~ia_gym.amplification.curriculum.Curriculum`; None for no curriculum.
-        policy_kwargs: ``polyak_tau`` and the network's sizes, see ``AnswerPolicy``.
-        tensorboard_log: folder for TensorBoard; None for none.
-        verbose: as in SB3.
-        seed: of everything random.
-        device: as in SB3.
+        curriculum: arguments of :class:`~ia_gym.amplification.curriculum.Curriculum`; None for no
+            curriculum.
+        policy_kwargs: arguments of ``AnswerPolicy``: ``polyak_tau`` and the size of the network.
+        tensorboard_log: folder for TensorBoard; None for no log.
+        verbose: 0 for no output, 1 for messages and the logged table.
+        seed: seed of all random numbers.
+        device: "cpu", "cuda" or "auto", as in SB3.
+        _init_setup_model: whether to build the networks now, as in SB3.
 
     Attributes:
-        overseer: H, with its counters.
-        work: floating-point operations so far, of all networks in training steps; a step's are
-            counted every ``COUNT_WORK_EVERY`` steps, and taken to be the same in between.
+        domain: what questions are drawn from; absent until there is an environment.
+        steps: training steps so far.
+        flops: floating-point operations of all networks in training steps so far; counted in every
+            ``FLOP_COUNT_PERIOD``-th step, and taken to be the same in between.
+
+    Raises:
+        ValueError: for an argument out of range, or an environment that does not ask questions.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MultiInputPolicy": AnswerPolicy}
     policy: AnswerPolicy
+    domain: Domain
 
     def __init__(
         self,
         policy: str | type[AnswerPolicy] = "MultiInputPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 3e-3,
+        *,
         n_contexts: int = 64,
         n_questions: int = 32,
         max_grad_norm: float = 1.0,
@@ -93,13 +115,10 @@ class AnswerLearner(BaseAlgorithm):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
-        if seed is not None:
-            check_range("seed", seed, 0, 2**32 - 1)
         for name, value in (("curriculum", curriculum), ("policy_kwargs", policy_kwargs)):
-            if value is not None and not isinstance(value, dict):
-                raise ValueError(f"{name} must be None or a dict of arguments, got {value!r}")
+            check_arguments(name, value)
         if not callable(learning_rate):
-            check_number("learning_rate", learning_rate, "[0, inf)")
+            learning_rate = check_number("learning_rate", learning_rate, "[0, inf)")
         super().__init__(
             policy,
             env,
@@ -109,58 +128,97 @@ class AnswerLearner(BaseAlgorithm):
             verbose=verbose,
             device=device,
             support_multi_env=True,
-            seed=seed,
+            seed=None if seed is None else check_range("seed", seed, 0, 2**32 - 1),
         )
         self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
         self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
         self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.curriculum_kwargs = curriculum
+        self.curriculum: Curriculum | None = None
+        self._saved_state: dict[str, Tensor] = {}  # read from a file, until there is a domain
+        self._schedule_is_lost = False
         if _init_setup_model:
             self._setup_model()
 
     def _setup_model(self) -> None:
-        self._check_size()
+        spaces = self.observation_space, self.action_space
+        check_parameters(lambda: self.policy_class(*spaces, lambda _: 0.0, **self.policy_kwargs))
         self.set_random_seed(self.seed)
         rate = self.learning_rate
         self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
-        policy = self.policy_class(
-            self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
-        )
+        policy = self.policy_class(*spaces, self.lr_schedule, **self.policy_kwargs)
         self.policy = cast("AnswerPolicy", policy.to(self.device))
         self.rng = np.random.default_rng(self.seed)
-        self.curriculum: Curriculum | None = None
-        self.steps, self.work, self.work_of_step = 0, 0.0, 0.0
+        self.steps, self.flops, self.step_flops = 0, 0.0, 0.0
         if self.env is not None:
-            self._read_domain()
+            self.set_env(self.env)
 
-    def _read_domain(self) -> None:
-        assert self.env is not None
-        self.domain: Domain = self.env.get_attr("domain")[0]
-        self.overseer = ScriptedOverseer(self.domain)
-        self.assistant = NetworkAssistant(
-            self.policy.average_network, passes=self.policy.answer_passes
-        )
-        kwargs = self.curriculum_kwargs
-        self.curriculum = None if kwargs is None else Curriculum(self.domain, **kwargs)
+    # ------------------------------------------------------------ the environment
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """Take the domain and the overseer from an environment.
+
+        A model that was loaded without one goes on as if it had been given at loading. One that has
+        an environment already keeps counters, curriculum and human predictor.
+
+        Args:
+            env: a question environment with the spaces and the domain of the one before.
+            force_reset: as in SB3; the environment is not reset here.
+
+        Raises:
+            ValueError: for other spaces or another domain, or an option without effect.
+        """
+        env = self._wrap_env(env, self.verbose)
+        check_for_correct_spaces(env, self.observation_space, self.action_space)
+        domain = read_domain(env)
+        known = getattr(self, "domain", None)
+        if known is not None and describe_domain(known) != describe_domain(domain):
+            raise ValueError(
+                f"env must ask about {describe_domain(known)}, got {describe_domain(domain)}"
+            )
+        self._check_environment(env, domain)
+        self.n_envs = env.num_envs  # any number will do, since it is not stepped
+        super().set_env(env, force_reset)
+        if known is None:
+            self.domain = domain
+            if self.curriculum_kwargs is not None:
+                self.curriculum = Curriculum(domain, **self.curriculum_kwargs)
+            self._setup_training()
+            if self._saved_state:
+                self._restore_training_state(self._saved_state)
+                self._saved_state = {}
+        else:
+            self._follow_environment()
+
+    def _check_environment(self, env: VecEnv, domain: Domain) -> None:
+        """Refuse an environment with options that have no effect on this learner."""
+        refuse_unused_options(env, type(self).__name__)
+
+    def _setup_training(self) -> None:
+        """Build what depends on the domain; called once, when there is an environment."""
+
+    def _follow_environment(self) -> None:
+        """Take over what was changed in the environment; called whenever training begins."""
 
     @property
     def human_interactions(self) -> int:
-        """Questions put to H so far."""
-        return self.overseer.human_interactions
+        """Queries to the overseer so far."""
+        return 0
 
     @property
     def assistant_answers(self) -> int:
-        """Sub-questions answered by X for H so far."""
-        return self.overseer.assistant_answers
+        """Sub-questions that the agent has answered for the overseer so far."""
+        return 0
 
     # ------------------------------------------------------------------ training
 
     @abstractmethod
     def train_step(self) -> None:
-        """Draw questions, find out what to answer, and :meth:`fit`."""
+        """Draw questions, find out what to answer, and take one gradient step."""
 
+    @property
     def difficulty(self) -> dict[str, Any]:
-        """``size`` and ``depths`` to sample at, as the curriculum has it."""
+        """``size`` and ``depths`` of the questions to draw, as the curriculum has them."""
         if self.curriculum is None:
             return {"size": None, "depths": None}
         return {"size": self.curriculum.size, "depths": self.curriculum.depths}
@@ -169,24 +227,30 @@ class AnswerLearner(BaseAlgorithm):
         """Logits ``(B, Q, n_answers)`` of the network that is trained.
 
         Args:
-            facts: ``(B, F, L)``.
-            questions: ``(B, Q, Lq)``.
+            facts: int64 ``(B, F, L)``.
+            questions: int64 ``(B, Q, Lq)``.
         """
         rows = (torch.as_tensor(each, device=self.device) for each in (facts, questions))
         logits: Tensor = self.policy.network(*rows)
         return logits
 
-    def fit(self, contexts: Contexts, questions: Symbols, targets: Symbols) -> None:
-        """One gradient step towards the answers ``targets (B, Q)``, and one of the average."""
+    def train_on_answers(self, contexts: Contexts, questions: Symbols, answers: Symbols) -> None:
+        """One step down the cross-entropy with the answers to give.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+            answers: ``(B, Q)``.
+        """
         logits = self.compute_logits(contexts["facts"], questions)
-        wanted = torch.as_tensor(targets, device=self.device)
-        self.update(F.cross_entropy(logits.flatten(0, 1), wanted.flatten()))
-        agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (targets != IDK)
+        wanted = torch.as_tensor(answers, device=self.device)
+        self.minimize(F.cross_entropy(logits.flatten(0, 1), wanted.flatten()))
+        agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (answers != IDK)
         self.update_curriculum(contexts, questions, agrees.astype(float))
         self.logger.record("train/agreement", agrees.mean())
 
-    def update(self, loss: Tensor) -> None:
-        """One step of the network down the gradient of ``loss ()``, and one of the average."""
+    def minimize(self, loss: Tensor) -> None:
+        """One gradient step of the network down ``loss ()``, and one of its Polyak average."""
         policy = self.policy
         policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -198,7 +262,7 @@ class AnswerLearner(BaseAlgorithm):
     def update_curriculum(
         self, contexts: Contexts, questions: Symbols, successes: NDArray[np.float64]
     ) -> None:
-        """Tell the curriculum how the answers did: ``successes (B, Q)`` in [0, 1]."""
+        """Let the curriculum rise by how good the answers were: ``successes (B, Q)`` in [0, 1]."""
         if self.curriculum is not None:
             classes = self.domain.classes(contexts, questions)
             self.curriculum.record(classes.ravel(), successes.ravel())
@@ -209,40 +273,56 @@ class AnswerLearner(BaseAlgorithm):
         self,
         total_timesteps: int,
         callback: MaybeCallback = None,
-        log_interval: int = 50,
+        log_interval: int | None = 50,
         tb_log_name: str | None = None,
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
-        """Train on ``total_timesteps`` questions, rounded up to whole steps.
+        """Train on ``total_timesteps`` questions, rounded up to whole training steps.
 
         Args:
-            total_timesteps: root questions to train on.
+            total_timesteps: root questions to train on, at least 0.
             callback: as in SB3; called once a training step.
-            log_interval: training steps from one log entry to the next.
+            log_interval: training steps from one log entry to the next; None to log nothing.
             tb_log_name: name of the run in TensorBoard; default the class's.
-            reset_num_timesteps: count from 0, rather than go on.
-            progress_bar: show one.
+            reset_num_timesteps: count timesteps from 0; False to resume the count.
+            progress_bar: show a progress bar; needs tqdm and rich.
+
+        Raises:
+            ValueError: for a number out of range, or if there is no environment.
+            ImportError: if ``progress_bar`` is set and tqdm or rich is not installed.
         """
+        total_timesteps = check_range("total_timesteps", total_timesteps, 0, MAX_TIMESTEPS)
+        if log_interval is not None:
+            check_range("log_interval", log_interval, 1, MAX_TIMESTEPS)
+        if self.env is None:
+            raise ValueError("env must be given to learn: call set_env(env), or load(path, env)")
+        if self._schedule_is_lost:
+            raise ValueError(
+                "learning_rate must be given to load(path, learning_rate=...) to go on training: "
+                "the model was saved with a schedule of the caller's own, which a file cannot hold"
+            )
+        bar = make_progress_bar() if progress_bar else None
+        self._follow_environment()
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name or type(self).__name__
         )
-        if progress_bar:
-            bar = QuestionProgressBarCallback()
+        if bar is not None:
             bar.init_callback(self)
             callback = self._init_callback([callback, bar])
         callback.on_training_start(locals(), globals())
-        self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
+        if self.num_timesteps < total_timesteps:
+            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
         while self.num_timesteps < total_timesteps:
             callback.on_rollout_start()
             self._update_learning_rate(self.policy.optimizer)
-            if self.steps % COUNT_WORK_EVERY == 0:
+            if self.steps % FLOP_COUNT_PERIOD == 0:
                 with FlopCounterMode(display=False) as counter:
                     self.train_step()
-                self.work_of_step = float(counter.get_total_flops())
+                self.step_flops = float(counter.get_total_flops())
             else:
                 self.train_step()
-            self.work += self.work_of_step
+            self.flops += self.step_flops
             self.steps += 1
             self.num_timesteps += self.n_contexts * self.n_questions
             self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
@@ -250,7 +330,7 @@ class AnswerLearner(BaseAlgorithm):
             if not callback.on_step():
                 break
             callback.on_rollout_end()
-            if self.steps % log_interval == 0:
+            if log_interval is not None and self.steps % log_interval == 0:
                 elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-9)
                 done = self.num_timesteps - self._num_timesteps_at_start
                 self.logger.record("time/fps", int(done / elapsed))
@@ -259,54 +339,75 @@ class AnswerLearner(BaseAlgorithm):
         callback.on_training_end()
         return self
 
-    def measure(self, held_out: QuestionEvaluator) -> dict[str, float]:
-        """What evaluations log of a learner beside its answers.
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        """As SB3's, but for the reset of the environment: its overseer would be asked in vain."""
+        self.start_time = time.time_ns()
+        if reset_num_timesteps:
+            self.num_timesteps = 0
+        total_timesteps += self.num_timesteps
+        self._total_timesteps = total_timesteps
+        self._num_timesteps_at_start = self.num_timesteps
+        if not self._custom_logger:
+            self._logger = configure_logger(
+                self.verbose, self.tensorboard_log, tb_log_name, reset_num_timesteps
+            )
+        return total_timesteps, self._init_callback(callback, progress_bar)
+
+    def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
+        """What evaluations log of a learner besides the quality of its answers.
 
         Args:
-            held_out: questions to measure on; nothing is learned from them.
+            evaluator: questions to measure on; nothing is learned from them.
 
         Returns:
-            ``network/accuracy`` of the network that is trained (``eval/accuracy`` is its
-            average's), and ``work/teraflop``.
+            ``network/accuracy`` of the network that is trained (``eval/accuracy`` is that of its
+            Polyak average), and ``work/teraflop``.
         """
         network = NetworkAssistant(self.policy.network, temperature=0)
-        answers = network.answer(held_out.contexts, held_out.questions)
+        answers = network.answer(evaluator.contexts, evaluator.questions)
         return {
-            "network/accuracy": held_out.score(answers)["accuracy"],
-            "work/teraflop": self.work / 1e12,
+            "network/accuracy": evaluator.score(answers)["accuracy"],
+            "work/teraflop": self.flops / 1e12,
         }
 
     # ------------------------------------------------------------ save and load
 
     def save(  # type: ignore[override]
-        self, path: str | os.PathLike[str], *_: Any, resumable: bool = True, **__: Any
+        self, path: str | os.PathLike[str], *, resumable: bool = True
     ) -> None:
-        """Write one safetensors file: all that training needs to go on as if never stopped.
+        """Write one safetensors file, from which training can be resumed as if never interrupted.
 
         Networks, optimizer, averages and random states are in it; settings and counters stand in
         its header, as JSON.
 
         Args:
             path: the file; ".safetensors" is added if it has no suffix.
-            resumable: False for the network that answers alone, in a file a fifth as large: it can
-                be trained further, but not as if never stopped.
+            resumable: False to write only the network that answers, in a file a fifth as large. It
+                can be trained further, but not as if never interrupted.
         """
-        path = Path(path)
-        path = path if path.suffix else path.with_suffix(".safetensors")
+        path = add_suffix(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        answers = self.policy.average_network.state_dict()
-        tensors = {f"{ANSWERS}/{key}": value for key, value in answers.items()}
         if resumable:
-            tensors = {f"policy/{key}": value for key, value in self.policy.state_dict().items()}
-            for key, value in self.policy.optimizer.tensors().items():
-                tensors[f"optimizer/{key}"] = value
-        if resumable and self.env is not None:
-            tensors |= {
-                f"progress/{key}": value for key, value in self._collect_training_state().items()
+            tensors = {
+                **add_prefix(self.policy.state_dict(), "policy"),
+                **add_prefix(self.policy.optimizer.tensors(), "optimizer"),
             }
+            known = hasattr(self, "domain")
+            state = self._collect_training_state() if known else self._saved_state
+            tensors |= add_prefix(state, "training")
+        else:
+            tensors = add_prefix(self.policy.average_network.state_dict(), "answers")
         facts, question = read_spaces(self.observation_space)
         settings = {
             "learner": type(self).__name__,
+            "policy": self.policy_class.__name__,
             "spaces": {
                 "n_symbols": int(facts.high.max()) + 1,
                 "rows": facts.rows,
@@ -314,7 +415,7 @@ class AnswerLearner(BaseAlgorithm):
                 "question_length": question.shape[0],
                 "n_answers": int(cast("Discrete", self.action_space).n),
             },
-            "arguments": self._arguments(),
+            "arguments": self._collect_arguments(),
             "num_timesteps": self.num_timesteps,
             "random": self.rng.bit_generator.state,
         }
@@ -326,126 +427,136 @@ class AnswerLearner(BaseAlgorithm):
         path: str | os.PathLike[str],
         env: GymEnv | None = None,
         device: torch.device | str = "auto",
-        **kwargs: Any,
+        **changes: Any,
     ) -> Self:
         """Read what :meth:`save` wrote. Nothing in the file is executed.
 
-        With an ``env``, training goes on as if never stopped: random states are set (torch's too),
-        and ``learn(remaining_timesteps, reset_num_timesteps=False)`` ends with the same numbers.
+        With an ``env``, now or by :meth:`set_env`, training resumes as if never interrupted: random
+        states are set (torch's too), and ``learn(remaining_timesteps, reset_num_timesteps=False)``
+        ends with the same numbers.
 
         Args:
             path: the file, with or without ".safetensors".
-            env: to go on training; not needed to predict.
+            env: the environment to resume training with; not needed to predict.
             device: as in SB3.
-            **kwargs: arguments to change, such as ``learning_rate``.
+            **changes: arguments of the class to change. What they concern starts afresh: with
+                ``seed`` the random states, with ``curriculum`` the curriculum.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is not a checkpoint of this class, or not one for ``env``.
+            ValueError: if it is not a checkpoint of this class, or does not fit ``env`` or
+                ``changes``.
         """
-        path = Path(path)
-        path = path if path.suffix else path.with_suffix(".safetensors")
-        if not path.is_file():
-            raise FileNotFoundError(f"path must name a saved {cls.__name__}, found no file {path}")
+        path = add_suffix(path)
+        file = read_learner_file(path, cls.__name__)
         try:
-            settings, tensors = read_tensors(path)
-            name, saved = settings["learner"], dict(settings["arguments"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"path must name a saved {cls.__name__}; {path}: {error}") from error
-        if name != cls.__name__:
-            raise ValueError(f"{path} holds a {name}, not a {cls.__name__}")
-        # Else a file could name an environment, for which gymnasium imports what it is told to.
-        if foreign := sorted(saved.keys() & REFUSED):
-            raise ValueError(f"path must name a saved {name}; {path} holds {foreign}")
-        try:
-            return cls._rebuild(settings, tensors, {**saved, **kwargs}, env, device)
+            model = cls._build(file, changes, device)
+            if env is not None:
+                model.set_env(env)
         except (LookupError, TypeError, RuntimeError, AttributeError, ArithmeticError) as error:
-            if kwargs:  # they may be what is wrong
+            if isinstance(error, TypeError) and changes.keys() - set(list_arguments(cls)):
                 raise
-            raise ValueError(f"path must name a saved {name}; {path}: {error!r}") from error
+            changed = f" with {changes}" if changes else ""
+            raise ValueError(
+                f"path must name a saved {cls.__name__}; {path}{changed}: {error!r}"
+            ) from error
+        return model
 
     @classmethod
-    def _rebuild(
-        cls,
-        settings: dict[str, Any],
-        tensors: dict[str, Tensor],
-        arguments: dict[str, Any],
-        env: GymEnv | None,
-        device: torch.device | str,
-    ) -> Self:
-        """The learner that a file's settings and tensors tell of."""
-        if arguments["learning_rate"] is None:  # a schedule of the caller's own is not saved
+    def _build(cls, file: LearnerFile, changes: dict[str, Any], device: torch.device | str) -> Self:
+        """The learner that a file holds, without an environment."""
+        settings, tensors = file
+        arguments = {**settings["arguments"], **changes}
+        if "learning_rate" not in changes:
+            arguments["learning_rate"] = read_schedule(arguments["learning_rate"])
+        schedule_is_lost = arguments["learning_rate"] is None
+        if schedule_is_lost:
             del arguments["learning_rate"]
         model = cls(device=device, _init_setup_model=False, **arguments)
+        saved_policy = settings.get("policy", model.policy_class.__name__)
+        if saved_policy != model.policy_class.__name__:
+            raise ValueError(
+                f"policy must be the class {saved_policy} that the file was saved with, "
+                f"got {model.policy_class.__name__}"
+            )
         spaces = make_spaces(**settings["spaces"])
         model.observation_space, model.action_space = spaces
-        if env is not None:
-            env = cls._wrap_env(env, verbose=0)
-            model.n_envs = env.num_envs
-            model.set_env(env)
         model._setup_model()
+        model._schedule_is_lost = schedule_is_lost
         model.num_timesteps = settings["num_timesteps"]
-        if answers := select_prefix(tensors, ANSWERS):
+        if answers := select_prefix(tensors, "answers"):
             model.policy.network.load_state_dict(answers)
             model.policy.average_network.load_state_dict(answers)
         else:
             model.policy.load_state_dict(select_prefix(tensors, "policy"))
         model.policy.optimizer.load_tensors(select_prefix(tensors, "optimizer"))
-        progress = select_prefix(tensors, "progress")
-        if env is not None and progress:
+        state = select_prefix(tensors, "training")
+        if state and "seed" in changes:
+            state = {key: value for key, value in state.items() if not key.startswith("random/")}
+        elif state:
             model.rng.bit_generator.state = settings["random"]
-            model._restore_training_state(progress)
+        if "curriculum" in changes:
+            state = {k: value for k, value in state.items() if not k.startswith("curriculum/")}
+        model._saved_state = state
         return model
 
-    def _check_size(self) -> None:
-        """Raise ValueError, before they are built, for networks that :meth:`load` would refuse."""
-        spaces = self.observation_space, self.action_space
-        check_parameters(lambda: self.policy_class(*spaces, lambda _: 0.0, **self.policy_kwargs))
-
-    def _arguments(self) -> dict[str, Any]:
-        """What :meth:`load` builds the learner from, fit for JSON."""
-        return {
-            "learning_rate": None if callable(self.learning_rate) else self.learning_rate,
-            "n_contexts": self.n_contexts,
-            "n_questions": self.n_questions,
-            "max_grad_norm": self.max_grad_norm,
-            "curriculum": self.curriculum_kwargs,
-            "policy_kwargs": self.policy_kwargs,
-            "seed": self.seed,
-        }
+    def _collect_arguments(self) -> dict[str, Any]:
+        """The arguments that :meth:`load` builds the learner from, fit for JSON."""
+        attributes = {"curriculum": "curriculum_kwargs"}
+        names = [name for name in list_arguments(type(self)) if name not in UNSAVED_ARGUMENTS]
+        found = {name: to_json(getattr(self, attributes.get(name, name))) for name in names}
+        if self._schedule_is_lost:
+            found["learning_rate"] = None
+        return found
 
     def _collect_training_state(self) -> dict[str, Tensor]:
-        """What training has changed beside the policy and ``rng``."""
-        arrays = {f"overseer/{name}": getattr(self.overseer, name) for name in COUNTERS}
-        arrays["work"] = np.array([self.steps, self.work, self.work_of_step])
+        """What training has changed besides the policy and ``rng``."""
+        state = {
+            "random/torch": torch.get_rng_state(),
+            "flops": torch.tensor([self.steps, self.flops, self.step_flops], dtype=torch.float64),
+        }
+        if self.device.type == "cuda":
+            state["random/cuda"] = torch.cuda.get_rng_state(self.device)
         if self.curriculum is not None:
-            state = self.curriculum.state_dict()
-            arrays |= {f"curriculum/{key}": array for key, array in state.items()}
-        tensors = {key: torch.as_tensor(array) for key, array in arrays.items()}
-        return {"torch": torch.get_rng_state(), **tensors}
+            arrays = self.curriculum.state_dict()
+            tensors = {key: torch.as_tensor(array) for key, array in arrays.items()}
+            state |= add_prefix(tensors, "curriculum")
+        return state
 
-    def _restore_training_state(self, progress: dict[str, Tensor]) -> None:
-        """Restore what :meth:`_collect_training_state` gave."""
-        torch.set_rng_state(progress["torch"])
-        steps, self.work, self.work_of_step = progress["work"].tolist()
+    def _restore_training_state(self, state: dict[str, Tensor]) -> None:
+        """Restore what :meth:`_collect_training_state` gave, as far as it is in ``state``."""
+        if "random/torch" in state:
+            torch.set_rng_state(state["random/torch"])
+        if "random/cuda" in state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random/cuda"], self.device)
+        steps, self.flops, self.step_flops = state["flops"].tolist()
         self.steps = int(steps)
-        for name in COUNTERS:
-            setattr(self.overseer, name, int(progress[f"overseer/{name}"]))
-        if self.curriculum is not None:
-            state = select_prefix(progress, "curriculum")
-            self.curriculum.load_state_dict({key: value.numpy() for key, value in state.items()})
+        saved = select_prefix(state, "curriculum")
+        if self.curriculum is not None and saved:
+            self.curriculum.load_state_dict({key: value.numpy() for key, value in saved.items()})
 
-    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
-        """Use another environment of the same domain and sizes."""
-        super().set_env(env, force_reset)
-        if hasattr(self, "policy"):
-            self._read_domain()
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        """What SB3's ``get_parameters`` and ``set_parameters`` exchange."""
+        return ["policy", "policy.optimizer"], []
 
+    def set_parameters(
+        self,
+        load_path_or_dict: str | TensorDict,
+        exact_match: bool = True,
+        device: torch.device | str = "auto",
+    ) -> None:
+        """Replace networks and optimizer by those of another model of the same class and sizes.
 
-def select_prefix(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors whose keys begin with ``name/``, without that."""
-    prefix = f"{name}/"
-    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+        Args:
+            load_path_or_dict: what the other's ``get_parameters`` gave, or a file that it was
+                saved in.
+            exact_match: whether all parameters must be given.
+            device: where to read a file to.
+        """
+        if not isinstance(load_path_or_dict, dict):
+            other = type(self).load(load_path_or_dict, device=device)
+            load_path_or_dict = cast("TensorDict", other.get_parameters())
+        super().set_parameters(load_path_or_dict, exact_match, device)
 
 
 class QuestionProgressBarCallback(ProgressBarCallback):
@@ -454,3 +565,23 @@ class QuestionProgressBarCallback(ProgressBarCallback):
     def _on_step(self) -> bool:
         self.pbar.update(self.model.num_timesteps - self.pbar.n)
         return True
+
+
+def make_progress_bar() -> QuestionProgressBarCallback:
+    """A progress bar.
+
+    Raises:
+        ImportError: if tqdm or rich is not installed.
+    """
+    try:
+        return QuestionProgressBarCallback()
+    except ImportError as error:
+        raise ImportError(
+            "progress_bar=True needs tqdm and rich: pip install 'ia-gym[experiments]'"
+        ) from error
+
+
+def check_arguments(name: str, value: dict[str, Any] | None) -> None:
+    """Raise ValueError unless ``value`` is None or a dict of arguments."""
+    if value is not None and not isinstance(value, dict):
+        raise ValueError(f"{name} must be None or a dict of arguments, got {value!r}")

@@ -1,4 +1,4 @@
-"""H' as it is taught: H is asked a little, and a model of H learns to stand in for it."""
+"""The training of the human predictor from a few queries to the overseer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.answer_learner import select_prefix
+from ia_gym.agents.learners.learner_files import select_prefix
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch
 from ia_gym.amplification.moving_averages import MovingAverages
-from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.domains.transcript import Symbols, Transcript
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.human_predictor import HumanPredictor
@@ -23,48 +23,51 @@ from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.optimizers import MuonAdamW
 from ia_gym.validation import check_number, check_range
 
-FEWER = ((0.1, 1.0), (0.01, 0.3), (-1.0, 0.1))
-"""H' wrong more often than the first number: the share of ``interaction_rate`` that is asked.
+QUERY_SHARES = ((0.1, 1.0), (0.01, 0.3), (-1.0, 0.1))
+"""Pairs of an error and a share: above the error, this share of ``interaction_rate`` is queried.
 
-The paper falls to a hundredth, over 100 times as many steps. As X learns, H is told things that H'
-has not seen: asked too little by then, H' goes on wrongly, and X with it.
+In the paper it falls to a hundredth, over 100 times as many steps. As the agent learns, the
+overseer is given answers that the human predictor has not seen; with too few queries by then, the
+predictor goes wrong, and the agent with it.
 """
-CATCH_UP = 4
-"""Updates of H' in a step, as long as it is wrong more than one time in a hundred."""
+CATCH_UP_UPDATES = 4
+"""Updates of the human predictor in a training step while its error is above one in a hundred."""
 
-EVEN = 0.1
-"""Share of the mean surprise that every record counts besides its own, when H' is trained."""
+UNIFORM_SHARE = 0.1
+"""Every record's priority includes this share of the mean priority."""
 
 PRIORITY = "priority"
-"""Beside the records: how badly H' foretold each when it last saw it."""
+"""Name, beside those of the records, of each record's loss when it was last trained on."""
 
-PREDICTOR_RATE = 3e-3
-"""Learning rate of H'; it stays, since there is always something new to learn from H."""
+LEARNING_RATE = 3e-3
+"""Of the human predictor; constant, since there is always something new to learn."""
 
 
 class HumanPredictorTrainer:
-    """H', the human predictor, with the records it learns from.
+    """Trains a human predictor on recorded interactions with the overseer.
 
-    Half of the questions put to H are drawn at random, and tell how good H' is; the other half are
-    those of the step on which H' was least sure of itself (uncertainty sampling, Lewis and Gale
-    1994). H is asked the less the better H' foretells what H does: ``interaction_rate`` questions
-    a step, three tenths of it once H' is wrong less than one time in ten, a tenth below one in a
-    hundred.
+    After Christiano et al. (2018), section 2.2. Half of the queries to the overseer are drawn at
+    random and tell how good the predictor is; the other half are the questions of the training step
+    on which it was least certain (uncertainty sampling, Lewis and Gale, 1994). The number of
+    queries falls with the predictor's error: ``interaction_rate`` in a training step at first,
+    three tenths of it below an error of 0.1, a tenth of it below 0.01.
 
     Args:
-        human: H, whose counter goes up by each question put to it.
-        rng: for what is asked, and for H's own choices.
-        device: of H'.
-        interaction_rate: questions put to H in a step, at first.
-        batch_size: recorded interactions in an update of H'.
+        human: the overseer to learn from, with its counters.
+        rng: random numbers for the choice of queries, and for the overseer.
+        device: where the human predictor is computed.
+        interaction_rate: queries to the overseer in a training step, at first; above 0.
+        batch_size: recorded interactions in an update.
         max_grad_norm: gradients are clipped to this norm.
-        **sizes: of H', see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
+        width: see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
+        heads: see there.
+        layers: see there.
 
     Attributes:
-        predictor: H' as it is trained.
-        overseer: its Polyak average in the place of H.
-        records: interactions with H, one a row, by the names of ``HumanPredictor.loss``'s
-            arguments; and ``PRIORITY``.
+        predictor: the human predictor that is trained.
+        overseer: its Polyak average as an overseer.
+        records: interactions with the overseer, one a row, by the names of the arguments of
+            ``HumanPredictor.loss``; and ``PRIORITY``.
 
     Raises:
         ValueError: for a number out of range.
@@ -72,96 +75,98 @@ class HumanPredictorTrainer:
 
     def __init__(
         self,
-        human: ScriptedOverseer,
+        human: Overseer,
         rng: np.random.Generator,
         device: torch.device,
         interaction_rate: float = 10.0,
         batch_size: int = 64,
         max_grad_norm: float = 1.0,
-        **sizes: Any,
+        width: int = 64,
+        heads: int = 4,
+        layers: int = 2,
     ) -> None:
         self.human = human
         self.rng = rng
         self.interaction_rate = check_number("interaction_rate", interaction_rate, "(0, inf)")
         self.batch_size = check_range("batch_size", batch_size, 1, 10**6)
-        self.max_grad_norm = max_grad_norm
-        self.predictor = HumanPredictor(human.domain, **sizes).to(device)
-        self.optimizer = MuonAdamW(self.predictor.parameters(), lr=PREDICTOR_RATE)
-        # Its average asks: a slip in one of a dozen sub-questions spoils the answer.
+        self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
+        self.predictor = HumanPredictor(human.domain, width, heads, layers).to(device)
+        self.optimizer = MuonAdamW(self.predictor.parameters(), lr=LEARNING_RATE)
+        # The average acts: a slip in one of a dozen sub-questions spoils the answer.
         self.average = make_polyak_average(self.predictor, polyak_tau=1 / 30)
         average = cast("HumanPredictor", self.average.module)
         self.overseer = LearnedOverseer(human.domain, average)
         self.records: dict[str, NDArray[Any]] = {}
-        self.wrong = MovingAverages(1, window=100)
-        self.due = 0.0
+        self.recent_errors = MovingAverages(1, window=100)
+        self.queries_due = 0.0
         self.loss = 0.0
 
     @property
     def error(self) -> float:
-        """How often H' foretold H wrongly of late; 1 until 100 questions have been put to H.
+        """Share of the last 100 randomly drawn queries that were predicted wrongly; 1 before that.
 
-        Wrongly is an interaction in which one sub-question, or the answer, is not H's.
+        A query is predicted wrongly if one sub-question, or the answer, is not the overseer's.
         """
-        return float(self.wrong.means[0]) if self.wrong.is_full[0] else 1.0
+        return float(self.recent_errors.means[0]) if self.recent_errors.is_full[0] else 1.0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
-        """Put a few questions of ``batch`` to H, and learn to do as H did.
+        """Query the overseer about a few questions of ``batch``, and train on what it did.
 
         Args:
-            batch: questions that H' has answered last.
-            assistant: who answers H's sub-questions.
+            batch: the questions that the human predictor has answered last.
+            assistant: who answers the overseer's sub-questions.
         """
-        share = next(share for above, share in FEWER if self.error > above)
-        self.due += self.interaction_rate * share
-        pairs = int(self.due) // 2
+        share = next(share for above, share in QUERY_SHARES if self.error > above)
+        self.queries_due += self.interaction_rate * share
+        pairs = int(self.queries_due) // 2
         if pairs:
-            self.due -= 2 * pairs
+            self.queries_due -= 2 * pairs
             at_random = self.rng.integers(batch.targets.size, size=pairs)
-            doubtful = np.argsort(self.overseer.confidence, axis=None)[:pairs]
-            self.ask_human(batch, assistant, at_random, measuring=True)
-            self.ask_human(batch, assistant, doubtful, measuring=False)
+            uncertain = np.argsort(self.overseer.confidence, axis=None)[:pairs]
+            self.query_overseer(batch, assistant, at_random, measuring=True)
+            self.query_overseer(batch, assistant, uncertain, measuring=False)
             self.overseer.human_interactions = self.human.human_interactions
         if self.records:
-            for _ in range(CATCH_UP if self.error > FEWER[1][0] else 1):
+            for _ in range(CATCH_UP_UPDATES if self.error > QUERY_SHARES[1][0] else 1):
                 self.train_on_records()
 
-    def ask_human(
+    def query_overseer(
         self, batch: Batch, assistant: Assistant, chosen: NDArray[np.int64], measuring: bool
     ) -> None:
-        """Put questions to H and record what H does.
+        """Put questions to the overseer and record what it does.
 
         Args:
             batch: where the questions are from.
-            assistant: who answers H's sub-questions.
-            chosen: their places in it, counted through ``(B, Q)``.
-            measuring: note whether H' would have done the same.
+            assistant: who answers the overseer's sub-questions.
+            chosen: ``(n,)``, indices of the questions in the flattened ``(B, Q)``.
+            measuring: count in ``error`` whether the human predictor would have done the same.
         """
         context, question = np.unravel_index(chosen, batch.targets.shape)
         contexts, questions = batch.contexts[context], batch.questions[context, question][:, None]
         transcript = amplify(self.human, assistant, self.rng, contexts, questions, judging=False)
         targets = self.human.answer(contexts, questions, transcript)
         rows = make_records(questions, transcript, targets)
-        tensors = {name: self._tensor(row) for name, row in rows.items()}
+        tensors = {name: self._to_tensor(row) for name, row in rows.items()}
         if measuring:
             same_questions, same_answer = self.overseer.predictor.match_predictions(**tensors)
             wrong = ~(same_questions.all(dim=1) & same_answer)
-            self.wrong.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
+            self.recent_errors.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
         with torch.no_grad():
             rows[PRIORITY] = self.predictor.loss(**tensors).cpu().numpy()
         for name, new in rows.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 
     def train_on_records(self) -> None:
-        """One gradient step of H' on recorded interactions, the more surprising ones above all.
+        """One gradient step of the human predictor on records drawn by priority.
 
-        As X learns, H comes to do what it rarely did before; drawn evenly, these few records would
-        hardly be learned from (prioritized replay, Schaul et al. 2016).
+        As the agent learns, the overseer comes to do what it rarely did before; drawn uniformly,
+        these few records would hardly be learned (prioritized replay, Schaul et al., 2016).
         """
-        surprise = self.records[PRIORITY]
-        shares = np.cumsum(surprise + EVEN * surprise.mean())
-        chosen = np.searchsorted(shares, self.rng.random(self.batch_size) * shares[-1])
+        priority = self.records[PRIORITY]
+        cumulated = np.cumsum(priority + UNIFORM_SHARE * priority.mean())
+        chosen = np.searchsorted(cumulated, self.rng.random(self.batch_size) * cumulated[-1])
         parts = {
-            name: self._tensor(rows[chosen])
+            name: self._to_tensor(rows[chosen])
             for name, rows in self.records.items()
             if name != PRIORITY
         }
@@ -171,48 +176,60 @@ class HumanPredictorTrainer:
         torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), self.max_grad_norm)
         self.optimizer.step()
         self.average.update_parameters(self.predictor)
-        surprise[chosen] = losses.detach().cpu().numpy()
+        priority[chosen] = losses.detach().cpu().numpy()
         self.loss = losses.mean().item()
 
-    def measure(self, held_out: QuestionEvaluator, assistant: Assistant) -> dict[str, float]:
-        """How well H' does what H does.
+    def measure(self, evaluator: QuestionEvaluator, assistant: Assistant) -> dict[str, float]:
+        """How well the human predictor does what the overseer does.
+
+        Args:
+            evaluator: questions to measure on; nothing is learned from them.
+            assistant: who answers the sub-questions.
 
         Returns:
-            ``human/target_accuracy``: how often Amplify^H'(X) is right. On transcripts of H's,
-            ``human/same_questions``: sub-questions that H' would have asked just so, and
-            ``human/same_answers``: final answers that H' gives as H does.
+            ``human/target_accuracy``: how often the answer is true that the human predictor gives
+            with this assistant. Where the overseer follows the domain's script, which costs nothing
+            to ask, also ``human/same_questions``: the share of its sub-questions that the predictor
+            would have asked, and ``human/same_answers``: the share of its answers that it would
+            have given, each after what the overseer did before.
         """
-        contexts, questions = held_out.contexts, held_out.questions
-        rng = np.random.default_rng(held_out.seed)
+        contexts, questions = evaluator.contexts, evaluator.questions
+        rng = np.random.default_rng(evaluator.seed)
         average = self.overseer.predictor
-        learned = LearnedOverseer(held_out.domain, average)
+        learned = LearnedOverseer(evaluator.domain, average)
         transcript = amplify(learned, assistant, rng, contexts, questions, judging=False)
         targets = learned.answer(contexts, questions, transcript)
-        human = ScriptedOverseer(held_out.domain)
-        transcript = amplify(human, assistant, rng, contexts, questions, judging=False)
-        answers = human.answer(contexts, questions, transcript)
-        rows = make_records(questions, transcript, answers)
-        same = average.match_predictions(**{name: self._tensor(row) for name, row in rows.items()})
-        return {
-            "human/target_accuracy": held_out.score(targets)["accuracy"],
-            "human/same_questions": float(same[0].float().mean()),
-            "human/same_answers": float(same[1].float().mean()),
-        }
+        measured = {"human/target_accuracy": evaluator.score(targets)["accuracy"]}
+        if type(self.human) is ScriptedOverseer:
+            script = ScriptedOverseer(evaluator.domain)
+            transcript = amplify(script, assistant, rng, contexts, questions, judging=False)
+            answers = script.answer(contexts, questions, transcript)
+            rows = make_records(questions, transcript, answers)
+            same = average.match_predictions(
+                **{name: self._to_tensor(row) for name, row in rows.items()}
+            )
+            measured["human/same_questions"] = float(same[0].float().mean())
+            measured["human/same_answers"] = float(same[1].float().mean())
+        return measured
 
-    def _tensor(self, rows: NDArray[np.int64]) -> Tensor:
+    def _to_tensor(self, rows: NDArray[np.int64]) -> Tensor:
         return torch.as_tensor(rows, device=self.predictor.device)
 
     # ------------------------------------------------------------ save and load
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that :meth:`learn` has changed, a flat dict for a file of tensors."""
-        arrays = {**self.records, **self.wrong.state_dict()}
-        numbers = {"due": self.due, "loss": self.loss, "answered": self.overseer.assistant_answers}
+        """All that :meth:`learn` has changed, as a flat dict for a file of tensors."""
+        arrays = {**self.records, **self.recent_errors.state_dict()}
+        numbers = {
+            "queries_due": self.queries_due,
+            "loss": self.loss,
+            "assistant_answers": self.overseer.assistant_answers,
+        }
         parts = {
             "predictor": self.predictor.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.tensors(),
-            "human": {**arrays, **numbers},
+            "records": {**arrays, **numbers},
         }
         return {
             f"{part}/{key}": torch.as_tensor(value)
@@ -225,23 +242,27 @@ class HumanPredictorTrainer:
         self.predictor.load_state_dict(select_prefix(tensors, "predictor"))
         self.average.load_state_dict(select_prefix(tensors, "average"))
         self.optimizer.load_tensors(select_prefix(tensors, "optimizer"))
-        human = {key: value.numpy() for key, value in select_prefix(tensors, "human").items()}
-        self.due, self.loss = float(human.pop("due")), float(human.pop("loss"))
-        self.overseer.assistant_answers = int(human.pop("answered"))
-        self.wrong.load_state_dict({key: human.pop(key) for key in ("values", "counts")})
-        self.records = human
-        self.overseer.human_interactions = len(human.get("targets", ()))
+        records = {key: value.numpy() for key, value in select_prefix(tensors, "records").items()}
+        self.queries_due = float(records.pop("queries_due"))
+        self.loss = float(records.pop("loss"))
+        self.overseer.assistant_answers = int(records.pop("assistant_answers"))
+        self.recent_errors.load_state_dict({key: records.pop(key) for key in ("values", "counts")})
+        self.records = records
+        self.overseer.human_interactions = len(records.get("targets", ()))
 
 
 def make_records(
     questions: Symbols, transcript: Transcript, targets: Symbols
 ) -> dict[str, NDArray[Any]]:
-    """Interactions with H by the names of ``HumanPredictor.loss``'s arguments, one a row.
+    """Interactions with the overseer by the names of the arguments of ``HumanPredictor.loss``.
 
     Args:
         questions: ``(B, Q, Lq)``.
         transcript: ``(B, Q)``.
-        targets: ``(B, Q)``, H's answers.
+        targets: ``(B, Q)``, the overseer's answers.
+
+    Returns:
+        Arrays with ``B * Q`` rows.
     """
     slots, length = transcript.questions.shape[-2:]
     return {

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from ia_gym.validation import check_number
+
 
 class WarmupLinear:
     """Rises linearly to its peak, then falls linearly to 0.
 
     Args:
-        peak: the highest learning rate.
+        peak: the highest learning rate, at least 0.
         warmup: share of the training in which it rises, in (0, 1).
+
+    Raises:
+        ValueError: for a number out of range.
     """
 
     def __init__(self, peak: float, warmup: float = 0.05) -> None:
-        self.peak = peak
-        self.warmup = warmup
+        self.peak = check_number("peak", peak, "[0, inf)")
+        self.warmup = check_number("warmup", warmup, "(0, 1)")
 
     def __call__(self, progress_remaining: float) -> float:
         """The learning rate when ``progress_remaining`` (1 to 0) of the training is left."""
@@ -27,14 +32,23 @@ class HoldLinear:
     """Stays at its peak, then falls linearly to 0.
 
     Args:
-        peak: the highest learning rate.
+        peak: the highest learning rate, at least 0.
         fall: share of the training in which it falls, in (0, 1].
+
+    Raises:
+        ValueError: for a number out of range.
     """
 
     def __init__(self, peak: float, fall: float = 1 / 3) -> None:
-        self.peak = peak
-        self.fall = fall
+        self.peak = check_number("peak", peak, "[0, inf)")
+        self.fall = check_number("fall", fall, "(0, 1]")
 
     def __call__(self, progress_remaining: float) -> float:
         """The learning rate when ``progress_remaining`` (1 to 0) of the training is left."""
         return self.peak * min(max(progress_remaining, 0.0) / self.fall, 1.0)
+
+
+SCHEDULES: dict[str, type[WarmupLinear] | type[HoldLinear]] = {
+    cls.__name__: cls for cls in (WarmupLinear, HoldLinear)
+}
+"""Schedules that a learner's file can hold, by name."""

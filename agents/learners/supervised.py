@@ -1,4 +1,4 @@
-"""The supervised baseline: the same network, batches and schedule, taught the truth."""
+"""The supervised baseline: the same network, batches and schedule, trained on the truth."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from ia_gym.agents.learners.answer_learner import AnswerLearner
 
 
 class Supervised(AnswerLearner):
-    """X learns the true answers: the baseline of Christiano et al. (2018).
+    """The agent learns the true answers: the supervised baseline of Christiano et al. (2018).
 
-    The only learner of the suite that trains on truth.
+    The only learner of the suite that trains on truth, and the only one without an overseer.
 
-    Args: see :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
+    Args: those of :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
     """
 
     def train_step(self) -> None:
-        """Draw questions and train X on their true answers."""
-        at = self.difficulty()
+        """Draw questions and train on their true answers."""
+        at = self.difficulty
         contexts = self.domain.sample_contexts(self.rng, self.n_contexts, at["size"])
         questions = self.domain.sample_questions(self.rng, contexts, self.n_questions, at["depths"])
-        self.fit(contexts, questions, self.domain.truth(contexts, questions))
+        self.train_on_answers(contexts, questions, self.domain.truth(contexts, questions))

@@ -1,4 +1,4 @@
-"""The policy of the learners that are taught answers: a network and its slow copy."""
+"""The policy of the suite's learners: a network that answers questions, and its Polyak average."""
 
 from __future__ import annotations
 
@@ -18,20 +18,28 @@ from ia_gym.validation import check_range
 
 
 class AnswerPolicy(BasePolicy):
-    """Answers with the Polyak average of the network that is trained.
+    """Answers questions with the Polyak average of the network that is trained.
 
     Args:
         observation_space: of a question environment.
         action_space: its ``Discrete`` answers.
         lr_schedule: learning rate by the share of training that remains.
-        polyak_tau: weight of the latest weights in the average, once a training step; 1 for none.
-        answer_passes: times the facts go through their blocks when the policy predicts; default as
-            in training. The weights are the same in each pass, so that it may think longer.
-        **sizes: of the network, see :class:`~ia_gym.networks.answer_network.FactsNetwork`.
+        polyak_tau: weight of the latest parameters in the average, once a training step, in (0, 1];
+            1 for no averaging.
+        answer_passes: times the facts go through their blocks when the policy predicts, 1..1000;
+            default ``fact_passes``. The blocks have the same weights in each pass.
+        width: see :class:`~ia_gym.networks.answer_network.FactsNetwork`, as for all that follow.
+        heads: see there.
+        fact_layers: see there.
+        question_layers: see there.
+        fact_passes: see there.
+        relational: see there.
+        meeting: see there.
+        any_hop: see there.
 
     Attributes:
         network: the :class:`~ia_gym.networks.answer_network.AnswerNetwork` that is trained.
-        average: its slow copy, which answers.
+        average: its Polyak average, which predicts.
     """
 
     def __init__(
@@ -39,12 +47,30 @@ class AnswerPolicy(BasePolicy):
         observation_space: spaces.Dict,
         action_space: spaces.Discrete,
         lr_schedule: Schedule,
+        *,
         polyak_tau: float = 0.02,
         answer_passes: int | None = None,
-        **sizes: Any,
+        width: int = 64,
+        heads: int = 4,
+        fact_layers: int = 2,
+        question_layers: int = 2,
+        fact_passes: int = 1,
+        relational: bool = False,
+        meeting: bool = False,
+        any_hop: bool = False,
     ) -> None:
         super().__init__(observation_space, action_space)
         facts, question = read_spaces(observation_space)
+        sizes: dict[str, Any] = {
+            "width": width,
+            "heads": heads,
+            "fact_layers": fact_layers,
+            "question_layers": question_layers,
+            "fact_passes": fact_passes,
+            "relational": relational,
+            "meeting": meeting,
+            "any_hop": any_hop,
+        }
         self.network = AnswerNetwork(
             int(facts.high.max()) + 1,
             (facts.rows, facts.row_length),
@@ -53,9 +79,10 @@ class AnswerPolicy(BasePolicy):
             **sizes,
         )
         self.average = make_polyak_average(self.network, polyak_tau)
-        passes = self.network.fact_passes if answer_passes is None else answer_passes
+        passes = fact_passes if answer_passes is None else answer_passes
         self.answer_passes = check_range("answer_passes", passes, 1, 1000)
         self.optimizer: MuonAdamW = MuonAdamW(self.network.parameters(), lr=lr_schedule(1))
+        self._arguments = {"polyak_tau": polyak_tau, "answer_passes": self.answer_passes, **sizes}
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         assert isinstance(observation, dict)
@@ -67,3 +94,12 @@ class AnswerPolicy(BasePolicy):
     def average_network(self) -> AnswerNetwork:
         """The network inside ``average``."""
         return cast("AnswerNetwork", self.average.module)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        """What SB3's ``save`` and ``load`` of policies rebuild it from."""
+        return {
+            "observation_space": self.observation_space,
+            "action_space": self.action_space,
+            "lr_schedule": self._dummy_schedule,  # a learner's schedule is not the policy's to keep
+            **self._arguments,
+        }

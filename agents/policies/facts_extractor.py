@@ -15,16 +15,23 @@ from ia_gym.networks.answer_network import EncodedFacts, FactsNetwork
 
 
 class FactsExtractor(BaseFeaturesExtractor):
-    """A transformer over the facts, to which the question attends; one vector a question.
+    """A transformer over the facts, to which the question attends: one feature vector a question.
 
-    SB3 hands it flat batches of (facts, question) pairs, in which many pairs share a context: each
-    distinct context is encoded once. Give it to PPO, A2C or DQN as
+    SB3 passes flat batches of (facts, question) pairs, in which many pairs share a context: each
+    distinct context is encoded once. Use it in PPO, A2C or DQN by
     ``policy_kwargs=dict(features_extractor_class=FactsExtractor)``.
 
     Args:
         observation_space: of a question environment.
-        width: features a question.
-        **sizes: see :class:`~ia_gym.networks.answer_network.FactsNetwork`.
+        width: features of a question; see
+            :class:`~ia_gym.networks.answer_network.FactsNetwork`, as for all that follow.
+        heads: see there.
+        fact_layers: see there.
+        question_layers: see there.
+        fact_passes: see there.
+        relational: see there.
+        meeting: see there.
+        any_hop: see there.
 
     Raises:
         ValueError: if the observation space is not that of a question environment.
@@ -34,7 +41,13 @@ class FactsExtractor(BaseFeaturesExtractor):
         self,
         observation_space: spaces.Dict,
         width: int = 64,
-        **sizes: Any,
+        heads: int = 4,
+        fact_layers: int = 2,
+        question_layers: int = 2,
+        fact_passes: int = 1,
+        relational: bool = False,
+        meeting: bool = False,
+        any_hop: bool = False,
     ) -> None:
         facts, question = read_spaces(observation_space)
         super().__init__(observation_space, width)
@@ -42,8 +55,14 @@ class FactsExtractor(BaseFeaturesExtractor):
             int(facts.high.max()) + 1,
             (facts.rows, facts.row_length),
             question.shape[0],
-            width,
-            **sizes,
+            width=width,
+            heads=heads,
+            fact_layers=fact_layers,
+            question_layers=question_layers,
+            fact_passes=fact_passes,
+            relational=relational,
+            meeting=meeting,
+            any_hop=any_hop,
         )
         self.cache = EncodingCache(self.network)
 
@@ -104,9 +123,16 @@ class EncodingCache:
 def read_pairs(
     network: FactsNetwork, facts: Tensor, questions: Tensor, passes: int | None = None
 ) -> Tensor:
-    """What ``network`` makes of ``questions (n, Lq)``, each about its row of ``facts (n, F·L)``.
+    """Apply a network to pairs of facts and question; each distinct context is encoded once.
 
-    Each distinct context is encoded once, in ``passes``. Shape ``(n, ...)``.
+    Args:
+        network: a network that returns features or logits of questions.
+        facts: int64 ``(n, F·L)``.
+        questions: int64 ``(n, Lq)``, row i about row i of ``facts``.
+        passes: times the facts go through their blocks; default the network's own number.
+
+    Returns:
+        ``(n, d)``, features or logits.
     """
     first, inverse = find_distinct_rows(facts)
     contexts = facts[first].view(-1, *network.fact_shape)
@@ -123,7 +149,7 @@ def read_pairs(
 
 
 def read_spaces(observation_space: spaces.Space[Any]) -> tuple[FactsBox, spaces.Box]:
-    """The spaces of facts and question of a question environment.
+    """Read the spaces of facts and question from the observation space of a question environment.
 
     Raises:
         ValueError: if ``observation_space`` is another environment's.
@@ -140,10 +166,13 @@ def read_spaces(observation_space: spaces.Space[Any]) -> tuple[FactsBox, spaces.
 
 
 def find_distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of one row of each distinct kind, and for each row which kind it is.
+    """Find the distinct rows of ``rows (n, k)``, int64.
 
-    Rows are told apart by a random 64-bit fingerprint, since sorting one number a row is far
-    faster than sorting rows; two of 10,000 rows share one by chance once in 10^11 times.
+    Rows are compared by a random 64-bit fingerprint, since sorting one number a row is far faster
+    than sorting rows; two of 10,000 rows share one by chance once in 10^11 times.
+
+    Returns:
+        ``(m,)``, indices of one row of each distinct kind, and ``(n,)``, the kind of each row.
     """
     generator = torch.Generator().manual_seed(0)
     factors = torch.randint(-(2**62), 2**62, (rows.shape[1],), generator=generator) * 2 + 1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from ia_gym.actions.overseer import ActionAssistant, ActionOverseer, Judgements
+from ia_gym.actions.overseer import ActionAssistant, ActionOverseer, Judgements, Value
+from ia_gym.envs.actions.config import ActionApprovalConfig, RewardMode
 from ia_gym.envs.actions.env_copies import (
     AtariCopier,
     CopiedEnvs,
@@ -21,33 +23,33 @@ from ia_gym.envs.actions.env_copies import (
     check_copies,
     choose_copier,
 )
+from ia_gym.envs.same_step import FinalObservations, check_autoreset_mode
 
-RewardMode = Literal["approval", "truth"]
-ANSWERS = ("good_action", "how_good", "useful_information")
+ASSISTANT_METHODS = ("good_action", "how_good", "useful_information")
 """What an assistant answers."""
-RECORDED = 65_536
+RECORD_LIMIT = 65_536
 """Judgements kept for an assistant to learn from, if nobody takes them."""
 
 
 class SharedOverseer:
-    """The overseer's place beside one environment, or beside all of a vector: one engine for both.
+    """The overseer of one environment or of all in a vector, its assistant and their records.
 
     Args:
-        **options: of :class:`~ia_gym.actions.overseer.ActionOverseer`.
+        overseer: judges actions.
 
     Attributes:
-        overseer: H.
-        assistant: X; None while there is none.
-        records: what was judged and not yet taken, see :meth:`ActionApproval.take_records`.
+        overseer: judges actions.
+        assistant: answers its questions; None while there is none.
+        records: judgements not taken yet, see :meth:`ActionApproval.take_records`.
     """
 
-    def __init__(self, **options: Any) -> None:
-        self.overseer = ActionOverseer(**options)
+    def __init__(self, overseer: ActionOverseer) -> None:
+        self.overseer = overseer
         self.assistant: ActionAssistant | None = None
         self.records: list[dict[str, NDArray[Any]]] = []
 
     def judge(self, envs: Sequence[ActionApproval], actions: NDArray[Any]) -> Judgements:
-        """H's judgement of one action in each of ``envs``, before it is taken."""
+        """Judge one action in each of ``envs``, before it is taken."""
         rngs = [env.copies_random for env in envs]
         simulator = CopiedEnvs([env.env for env in envs], [env.copier for env in envs], rngs)
         observations = np.stack([np.asarray(env.observation) for env in envs])
@@ -55,32 +57,41 @@ class SharedOverseer:
         if self.assistant is not None:
             record = {"observations": observations, "actions": actions, **vars(judged)}
             self.records.append(record)
-            del self.records[: -max(RECORDED // len(envs), 1)]
+            del self.records[: -max(RECORD_LIMIT // len(envs), 1)]
         return judged
 
 
-class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
-    """Rewards an action by H's approval of it, ``HowGood(S, A)``; episodes stay as they are.
+class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructorArgs):
+    """Rewards an action by the overseer's approval of it; episodes stay as they are.
 
-    H looks at what the action leads to in copies of the environment, which draw fresh randomness,
-    and asks X about what comes then: see :mod:`ia_gym.actions.overseer`. Without an assistant
-    (:meth:`set_assistant`) it sees the immediate outcome alone. Approval looks ahead by itself, so
-    an agent that learns from it wants ``gamma=0``. Its scale is that of discounted returns.
+    The overseer looks at the consequences of an action in copies of the environment, which draw
+    fresh random numbers, and asks its assistant about what follows: see
+    :mod:`ia_gym.actions.overseer`. Without an assistant (:meth:`set_assistant`) it sees the
+    immediate outcome alone. Approval looks ahead by itself, so train on it with ``gamma=0``. Its
+    scale is that of discounted returns.
 
-    Observation and action spaces are those of ``env``. Infos have besides, after a step:
-    ``approval``, ``own_reward`` (the environment's), ``information`` (what H was shown, by its
-    place in ``overseer.information``), ``observed`` (the part of the approval that H saw itself; the
-    rest is X's word) and, where H was asked, ``usefulness`` (how useful it called the information).
+    Observation and action spaces are those of ``env``. After a step, infos have besides:
+
+    - ``approval``, and ``own_reward``, the environment's own;
+    - ``information``: what the overseer was shown, an index into ``overseer.information``;
+    - ``observed``: the part of the approval that the overseer saw itself; the rest is the assistant's
+      estimate;
+    - ``usefulness`` of the information in (0, 1], where it was judged.
 
     Args:
-        env: an environment with ``Discrete`` actions from 0 on, and arrays or numbers as
-            observations. Its wrappers are copied with it.
-        reward: "approval", or "truth" for the environment's own reward, without an overseer.
-        simulator: copies an environment with its state; default by ``copy.deepcopy``, or by the
-            emulator for Atari games.
-        shared_overseer: the overseer's, shared with other environments; default one of its own.
-        **options: ``look_ahead``, ``n_copies``, ``discount``, ``information``, ``n_usefulness_copies``,
-            ``usefulness_rate`` and ``value``, of :class:`~ia_gym.actions.overseer.ActionOverseer`.
+        env: an environment with ``Discrete`` actions from 0 on and a ``Box``, ``Discrete`` or
+            ``MultiDiscrete`` of observations. Its wrappers are copied with it.
+        reward: "approval", or "truth" for the environment's own reward.
+        simulator: a function ``(env, rng)`` that copies an environment with its state.
+        look_ahead: steps the overseer looks ahead.
+        n_copies: copies that are averaged for each question.
+        discount: factor by which a reward counts less with every step.
+        information: what the overseer can be shown.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
+        value: what the overseer values in outcomes; default the environment's own reward.
+
+    For ranges and defaults see :class:`~ia_gym.envs.actions.config.ActionApprovalConfig`.
 
     Raises:
         ValueError: for an argument out of range, other spaces, or (at the first reset) an
@@ -90,12 +101,30 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
     def __init__(
         self,
         env: Env,
-        reward: RewardMode = "approval",
-        simulator: Copier | None = None,
-        shared_overseer: SharedOverseer | None = None,
-        **options: Any,
+        *,
+        reward: RewardMode = ActionApprovalConfig.reward,
+        simulator: Copier | None = ActionApprovalConfig.simulator,
+        look_ahead: int = ActionApprovalConfig.look_ahead,
+        n_copies: int = ActionApprovalConfig.n_copies,
+        discount: float = ActionApprovalConfig.discount,
+        information: Sequence[str] = ActionApprovalConfig.information,
+        n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+        usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
+        value: Value | None = ActionApprovalConfig.value,
     ) -> None:
-        super().__init__(env)
+        config = ActionApprovalConfig(
+            reward=reward,
+            simulator=simulator,
+            look_ahead=look_ahead,
+            n_copies=n_copies,
+            discount=discount,
+            information=information,
+            n_usefulness_copies=n_usefulness_copies,
+            usefulness_rate=usefulness_rate,
+            value=value,
+        )
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **vars(config))
+        gym.Wrapper.__init__(self, env)
         if not isinstance(env.action_space, spaces.Discrete) or env.action_space.start != 0:
             raise ValueError(f"env must have Discrete actions from 0 on, got {env.action_space}")
         if not isinstance(
@@ -104,32 +133,36 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
             raise ValueError(
                 f"env must show a Box, Discrete or MultiDiscrete, got {env.observation_space}"
             )
-        if reward not in get_args(RewardMode):
-            raise ValueError(f"reward must be one of {get_args(RewardMode)}, got {reward!r}")
-        if simulator is not None and not callable(simulator):
-            raise ValueError(f"simulator must be a function (env, rng), got {simulator!r}")
         self.reward_mode = reward
-        self.shared_overseer = shared_overseer or SharedOverseer(**options)
+        self.shared_overseer = SharedOverseer(config.make_overseer())
         self.copier = simulator or choose_copier(env)
         self.copies_random = np.random.default_rng()
         self.observation: Any = None
-        self.pending: dict[str, Any] | None = None
+        self.pending: dict[str, Any] | None = None  # the judgement of the action taken next
         # An emulator's own saving of states needs no check, which would cost it a second.
         self._checked = reward == "truth" or isinstance(self.copier, AtariCopier)
 
     # ------------------------------------------------------------- the assistant
 
     def set_assistant(self, assistant: ActionAssistant | None) -> None:
-        """Attach X, who answers H's questions; None for no assistant."""
-        missing = [name for name in ANSWERS if not callable(getattr(assistant, name, None))]
+        """Attach an assistant that answers the overseer's questions; None for none.
+
+        Raises:
+            ValueError: if it lacks a method.
+        """
+        missing = [
+            name for name in ASSISTANT_METHODS if not callable(getattr(assistant, name, None))
+        ]
         if assistant is not None and missing:
-            raise ValueError(f"assistant must be None or answer {ANSWERS}, lacks {missing}")
+            raise ValueError(
+                f"assistant must be None or answer {ASSISTANT_METHODS}, lacks {missing}"
+            )
         self.shared_overseer.assistant = assistant
 
     def take_records(self) -> list[dict[str, NDArray[Any]]]:
-        """What H judged since this was last called, for X to learn from.
+        """The judgements since the last call, for an assistant to learn from.
 
-        One dict a step: ``observations (B, ...)``, ``actions (B,)``, and the fields of
+        One dict per step: ``observations (B, ...)``, ``actions (B,)``, and the fields of
         :class:`~ia_gym.actions.overseer.Judgements`.
         """
         records, self.shared_overseer.records = self.shared_overseer.records, []
@@ -137,22 +170,22 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
 
     @property
     def assistant(self) -> ActionAssistant | None:
-        """X, if there is one."""
+        """The assistant, if there is one."""
         return self.shared_overseer.assistant
 
     @property
     def overseer(self) -> ActionOverseer:
-        """H."""
+        """The overseer."""
         return self.shared_overseer.overseer
 
     @property
     def human_interactions(self) -> int:
-        """Questions put to H so far."""
+        """Queries to the overseer so far."""
         return self.overseer.human_interactions
 
     @property
     def assistant_answers(self) -> int:
-        """Questions that X answered for H so far."""
+        """Questions that the assistant has answered so far."""
         return self.overseer.assistant_answers
 
     @property
@@ -165,7 +198,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; with a ``seed``, the copies' randomness starts afresh too."""
+        """Begin an episode; a ``seed`` seeds the random numbers of the copies too."""
         observation, info = self.env.reset(seed=seed, options=options)
         if seed is not None:
             # A stream that the environment, which takes the seed itself, does not draw from.
@@ -177,11 +210,10 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
         return observation, info
 
     def step(self, action: np.int64) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Let H judge the action, then take it."""
+        """Let the overseer judge the action, then take it."""
         if self.reward_mode == "approval" and self.pending is None:
-            self.pending = split_judgements(
-                self.shared_overseer.judge([self], check_actions(self, [action]))
-            )[0]
+            judgements = self.shared_overseer.judge([self], check_actions(self, [action]))
+            self.pending = split_judgements(judgements)[0]
         judged, self.pending = self.pending or {}, None
         self.observation, own, terminated, truncated, info = self.env.step(action)
         reward = float(judged.get("approval", own))
@@ -190,31 +222,63 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64]):
 
 
 class ActionApprovalVectorEnv(SyncVectorEnv):
-    """Several environments side by side under one overseer, who asks X about all of them at once.
+    """Several environments under one overseer, whose assistant answers for all of them at once.
 
     Args:
-        env_fns: what makes the environments, without :class:`ActionApproval` around them.
-        autoreset_mode: as in gymnasium, of which SB3 wants SAME_STEP.
-        reward: as for :class:`ActionApproval`.
-        simulator: as for :class:`ActionApproval`.
-        **options: of :class:`~ia_gym.actions.overseer.ActionOverseer`.
+        env_fns: functions that make the environments, without :class:`ActionApproval` around them.
+        autoreset_mode: as in gymnasium; SB3 needs SAME_STEP, the default.
+        reward: as for :class:`ActionApproval`, like all that follow.
+        simulator: a function ``(env, rng)`` that copies an environment with its state.
+        look_ahead: steps the overseer looks ahead.
+        n_copies: copies that are averaged for each question.
+        discount: factor by which a reward counts less with every step.
+        information: what the overseer can be shown.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
+        value: what the overseer values in outcomes; default the environment's own reward.
+
+    Raises:
+        ValueError: see :class:`ActionApproval`.
     """
 
     def __init__(
         self,
         env_fns: Sequence[Callable[[], Env]],
+        *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
-        reward: RewardMode = "approval",
-        simulator: Copier | None = None,
-        **options: Any,
+        reward: RewardMode = ActionApprovalConfig.reward,
+        simulator: Copier | None = ActionApprovalConfig.simulator,
+        look_ahead: int = ActionApprovalConfig.look_ahead,
+        n_copies: int = ActionApprovalConfig.n_copies,
+        discount: float = ActionApprovalConfig.discount,
+        information: Sequence[str] = ActionApprovalConfig.information,
+        n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+        usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
+        value: Value | None = ActionApprovalConfig.value,
     ) -> None:
-        shared_overseer = SharedOverseer(**options)
+        autoreset_mode = check_autoreset_mode(autoreset_mode)
+        config = ActionApprovalConfig(
+            reward=reward,
+            simulator=simulator,
+            look_ahead=look_ahead,
+            n_copies=n_copies,
+            discount=discount,
+            information=information,
+            n_usefulness_copies=n_usefulness_copies,
+            usefulness_rate=usefulness_rate,
+            value=value,
+        )
+        self.shared_overseer = SharedOverseer(config.make_overseer())
 
-        def wrapped(make: Callable[[], Env]) -> Callable[[], ActionApproval]:
-            return lambda: ActionApproval(make(), reward, simulator, shared_overseer)
+        def wrap(make: Callable[[], Env]) -> Callable[[], ActionApproval]:
+            def make_wrapped() -> ActionApproval:
+                env = ActionApproval(make(), **vars(config))
+                env.shared_overseer = self.shared_overseer
+                return env
 
-        super().__init__([wrapped(make) for make in env_fns], autoreset_mode=autoreset_mode)
-        self.shared_overseer = shared_overseer
+            return make_wrapped
+
+        super().__init__([wrap(make) for make in env_fns], autoreset_mode=autoreset_mode)
         self._ended = np.zeros(self.num_envs, bool)
 
     def reset(
@@ -227,7 +291,7 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         return result
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Let H judge all actions at once, then take them."""
+        """Let the overseer judge all actions at once, then take them."""
         envs: Sequence[Any] = self.envs
         if envs[0].reward_mode == "approval":
             taken = check_actions(envs[0], actions, self.num_envs)
@@ -237,13 +301,15 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
                 judged = self.shared_overseer.judge([envs[i] for i in acting], taken[acting])
                 for i, one in zip(acting, split_judgements(judged), strict=True):
                     envs[i].pending = one
-        result = super().step(actions)
-        self._ended = result[2] | result[3]
-        return result
+        observations, rewards, terminated, truncated, infos = super().step(actions)
+        self._ended = terminated | truncated
+        if "final_obs" in infos:
+            infos["final_obs"] = infos["final_obs"].view(FinalObservations)
+        return observations, rewards, terminated, truncated, infos
 
 
 def check_actions(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int64]:
-    """``actions (n,)`` as whole numbers.
+    """``actions (n,)`` as integers.
 
     Raises:
         ValueError: if they are no actions of ``env``.
@@ -264,7 +330,7 @@ def check_actions(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[n
 
 
 def split_judgements(judged: Judgements) -> list[dict[str, Any]]:
-    """Judgements of several actions as the infos of one each."""
+    """One dict per action, as its info has it."""
     names = ("approval", "information", "observed", "usefulness")
     columns = (judged.approvals, judged.information, judged.observed, judged.usefulness)
     rows = zip(*(column.tolist() for column in columns), strict=True)

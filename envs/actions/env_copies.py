@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -18,29 +19,28 @@ from ia_gym.actions.overseer import Ints, Observations, Outcomes
 
 Env = gym.Env[Any, Any]
 Copier = Callable[[Env, np.random.Generator], Env]
-"""What copies an environment with its state; what is random in the copy comes from the generator
-alone."""
+"""Copies an environment with its state; all that is random in the copy comes from the generator."""
 
 SIMPLE_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 """Spaces that draw from a generator of their own."""
 
-TRIED = 5
-"""Steps that a copy and a copy of it must agree on, before copies are trusted."""
+TRIAL_STEPS = 5
+"""Steps on which two copies must agree before copies are trusted."""
 
 
+@dataclass(frozen=True)
 class DeepCopier:
     """Copies an environment and all its wrappers by ``copy.deepcopy``.
 
-    Every random generator within is given a fresh state: one shared with the environment would let
-    the overseer foresee what is to come.
+    Every random generator within gets a fresh state: with one shared with the environment the
+    overseer could foresee what is to come. Copies do not render.
 
     Args:
         shared: attributes of the innermost environment that never change, such as a large
             transition table; copies share them, which saves time.
     """
 
-    def __init__(self, shared: Sequence[str] = ()) -> None:
-        self.shared = tuple(shared)
+    shared: tuple[str, ...] = ()
 
     def __call__(self, env: Env, rng: np.random.Generator) -> Env:
         """The copy."""
@@ -56,6 +56,7 @@ class DeepCopier:
             memo[id(base)] = twin
             vars(twin).update(copy.deepcopy(vars(base), memo))
         copied = copy.deepcopy(env, memo)
+        copied.unwrapped.render_mode = None
         for place, found in list(memo.items()):
             if place in known:
                 continue
@@ -69,10 +70,11 @@ class DeepCopier:
 
 
 def map_shared_parts(env: Env, rng: np.random.Generator) -> dict[int, Any]:
-    """What ``copy.deepcopy`` need not copy of ``env``, as a memo: that would take most of the time.
+    """The parts of ``env`` that ``copy.deepcopy`` need not or cannot copy, as its memo.
 
-    Copies share the specs, and spaces that nobody has drawn from; generators are made anew, first
-    those of the environment and its wrappers.
+    Copies share the specs, and spaces that nobody has drawn from, which saves most of the time.
+    Generators are made anew, first those of the environment and its wrappers. Windows and pictures
+    of pygame are left out.
     """
     memo: dict[int, Any] = {}
     parts: list[Any] = []
@@ -86,6 +88,9 @@ def map_shared_parts(env: Env, rng: np.random.Generator) -> dict[int, Any]:
             memo[id(part)] = np.random.default_rng(rng.integers(2**63))
         elif isinstance(part, EnvSpec):
             memo[id(part)] = part
+        for item in part if isinstance(part, list | tuple) else (part,):
+            if type(item).__module__.partition(".")[0] == "pygame":
+                memo[id(item)] = None
     for part in parts:
         if isinstance(part, SIMPLE_SPACES):
             memo[id(part)] = part
@@ -100,7 +105,7 @@ class AtariCopier:
 
     The wrappers around it are deep-copied. Emulators are kept and used again: a copy lasts until
     :meth:`reuse` is called. Each has random numbers of its own (for sticky actions), which saved
-    states don't hold.
+    states don't hold. Copies do not render.
     """
 
     def __init__(self) -> None:
@@ -108,14 +113,16 @@ class AtariCopier:
         self._used = 0
 
     def reuse(self) -> None:
-        """Let earlier copies' emulators be used again."""
+        """Let the emulators of earlier copies be used again."""
         self._used = 0
 
     def __call__(self, env: Env, rng: np.random.Generator) -> Env:
         """The copy."""
         base: Any = env.unwrapped
         if self._used == len(self._emulators):
-            emulator = copy.deepcopy(base)  # as EzPickle does: made anew, with the same arguments
+            # As EzPickle copies: made anew, with the same arguments.
+            arguments = {**base._ezpickle_kwargs, "render_mode": None}
+            emulator = type(base)(*base._ezpickle_args, **arguments)
             emulator.reset(seed=int(rng.integers(2**31)))
             self._emulators.append(emulator)
         emulator = self._emulators[self._used]
@@ -130,7 +137,7 @@ def choose_copier(env: Env) -> Copier:
 
 
 def check_copies(env: Env, copier: Copier, rng: np.random.Generator) -> None:
-    """See whether copies go on from where ``env`` stands: two are asked to do the same.
+    """Check that copies continue from the state of ``env``: two take the same steps.
 
     Raises:
         ValueError: if ``env`` cannot be copied with its state.
@@ -139,19 +146,21 @@ def check_copies(env: Env, copier: Copier, rng: np.random.Generator) -> None:
     try:
         first = copier(env, np.random.default_rng(0))
         actions = [first.action_space.start + int(rng.integers(first.action_space.n))  # type: ignore[attr-defined]
-                   for _ in range(2 * TRIED)]  # fmt: skip
-        _walk(first, actions[:TRIED])
-        seen = [_walk(copier(first, np.random.default_rng(1)), actions[TRIED:]) for _ in range(2)]
+                   for _ in range(2 * TRIAL_STEPS)]  # fmt: skip
+        _walk(first, actions[:TRIAL_STEPS])
+        seen = [
+            _walk(copier(first, np.random.default_rng(1)), actions[TRIAL_STEPS:]) for _ in range(2)
+        ]
     except Exception as error:
         raise ValueError(
             f"env must be one whose state can be copied, got {env}: {error!r}; {tip}"
         ) from error
     if not all(np.array_equal(a, b) for a, b in zip(*seen, strict=True)):
-        raise ValueError(f"env must be one whose copies go on alike, got {env}; {tip}")
+        raise ValueError(f"env must be one whose copies continue alike, got {env}; {tip}")
 
 
 def _walk(env: Env, actions: Sequence[int]) -> list[Any]:
-    """What is seen and earned on the way, up to the episode's end."""
+    """Observations and rewards on the way, up to the episode's end."""
     seen: list[Any] = []
     for action in actions:
         observation, reward, terminated, truncated, _ = env.step(action)
@@ -162,12 +171,12 @@ def _walk(env: Env, actions: Sequence[int]) -> list[Any]:
 
 
 class CopiedEnvs:
-    """A simulator (:class:`~ia_gym.actions.overseer.Simulator`) of one copied environment a branch.
+    """A simulator (:class:`~ia_gym.actions.overseer.Simulator`): one copied environment per branch.
 
     Args:
-        envs: the environments the questions are about, ``B`` of them.
+        envs: the environments of the questions, ``B`` of them.
         copiers: one for each.
-        rngs: what is random in the copies of each.
+        rngs: the random numbers in the copies of each.
     """
 
     def __init__(
@@ -199,7 +208,7 @@ class CopiedEnvs:
             before=observations,
             actions=actions,
             rewards=np.array(rewards, np.float64),
-            observations=np.stack([np.asarray(each) for each in reached]),
+            observations=np.stack([np.asarray(observation) for observation in reached]),
             ended=np.array(terminated, bool),
             parent=np.arange(n),
             weight=np.ones(n),

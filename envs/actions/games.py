@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ia_gym.actions.overseer import Floats, Outcomes
+from ia_gym.actions.overseer import Floats, Outcomes, Value
 from ia_gym.actions.transition_table import TransitionTable
 from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
-from ia_gym.envs.actions.env_copies import DeepCopier, Env
+from ia_gym.envs.actions.config import ActionApprovalConfig, RewardMode
+from ia_gym.envs.actions.env_copies import Copier, DeepCopier, Env
+from ia_gym.validation import check_range
 
 ROAD = 6, 177
-"""Freeway's chicken stands at this height at the kerb, and at that one across the road."""
+"""Heights of Freeway's chicken at the kerb, and across the road."""
 HEIGHT = 14
-"""The place of its height in the console's memory."""
+"""The byte of the console's memory that holds its height."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ class TabularEpisodes:
     n_steps: int
 
 
-def make_frozen_lake() -> Env:
+def make_frozen_lake(render_mode: str | None = None) -> Env:
     """FrozenLake 8x8, slippery."""
-    return gym.make("FrozenLake8x8-v1", disable_env_checker=True)
+    return gym.make("FrozenLake8x8-v1", disable_env_checker=True, render_mode=render_mode)
 
 
 @cache
@@ -59,26 +62,26 @@ def compute_frozen_lake_best_return() -> float:
     return episodes.table.compute_best_return(episodes.start, episodes.n_steps)
 
 
-def make_cart_pole() -> Env:
+def make_cart_pole(render_mode: str | None = None) -> Env:
     """CartPole."""
-    return gym.make("CartPole-v1", disable_env_checker=True)
+    return gym.make("CartPole-v1", disable_env_checker=True, render_mode=render_mode)
 
 
-def make_freeway() -> Env:
-    """Atari's Freeway, seen as the console's 128 bytes of memory, each scaled to [0, 1].
+def make_freeway(render_mode: str | None = None) -> Env:
+    """Atari's Freeway, observed as the console's 128 bytes of memory, each scaled to [0, 1].
 
     Raises:
         ImportError: without ale-py.
     """
     if find_spec("ale_py") is None:
         raise ImportError("IA-Freeway-v0 needs ale-py: pip install ia-gym[atari]")
-    import ale_py
+    env = gym.make(
+        "ALE/Freeway-v5", obs_type="ram", disable_env_checker=True, render_mode=render_mode
+    )
+    return ScaledMemory(env)
 
-    gym.register_envs(ale_py)
-    return ScaledMemory(gym.make("ALE/Freeway-v5", obs_type="ram", disable_env_checker=True))
 
-
-class ScaledMemory(gym.ObservationWrapper[Any, Any, Any]):
+class ScaledMemory(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
     """Shows the 128 bytes of an Atari console's memory as numbers in [0, 1].
 
     Args:
@@ -86,7 +89,8 @@ class ScaledMemory(gym.ObservationWrapper[Any, Any, Any]):
     """
 
     def __init__(self, env: Env) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self)
+        gym.ObservationWrapper.__init__(self, env)
         self.observation_space = gym.spaces.Box(0, 1, (128,), np.float32)
 
     def observation(self, observation: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -95,10 +99,10 @@ class ScaledMemory(gym.ObservationWrapper[Any, Any, Any]):
 
 
 def value_road_progress(outcomes: Outcomes) -> Floats:
-    """What the overseer values in Freeway: the score, and ground gained on the way to it.
+    """What the overseer values in Freeway: the score, and progress across the road.
 
-    The ground counts as a potential (Ng, Harada and Russell, 1999), which leaves the best policy
-    as it is for a discount of 0.99.
+    Progress counts as a potential (Ng, Harada and Russell, 1999), which leaves the best policy as
+    it is for a discount of 0.99.
     """
     low, high = ROAD
     before, after = (
@@ -114,19 +118,21 @@ class Game:
     """An environment whose actions are approved of.
 
     Attributes:
-        make: makes it.
-        best_return: the mean return of the best play there is.
-        episodes: those of an evaluation.
-        options: arguments of ``ActionApproval`` that differ from its defaults.
-        tabular: for a game whose observations are the states of a transition table: what returns
-            can be computed from exactly.
+        make: makes it; takes a ``render_mode``.
+        best_return: computes the mean return of the best play there is.
+        episodes: number of episodes in an evaluation.
+        simulator: copies it; None for the copier that fits.
+        value: what the overseer values in outcomes; None for the environment's own reward.
+        tabular: makes the exact description of its episodes, where observations are the states
+            of a transition table; None elsewhere.
     """
 
-    make: Callable[[], Env]
+    make: Callable[..., Env]
     best_return: Callable[[], float]
     episodes: int
-    options: dict[str, Any] = field(default_factory=dict)
     tabular: Callable[[], TabularEpisodes] | None = None
+    simulator: Copier | None = None
+    value: Value | None = None
 
 
 GAMES = {
@@ -134,28 +140,122 @@ GAMES = {
         make_frozen_lake,
         compute_frozen_lake_best_return,
         256,
-        {"simulator": DeepCopier(shared=("P",))},
-        make_frozen_lake_episodes,
+        tabular=make_frozen_lake_episodes,
+        simulator=DeepCopier(shared=("P",)),
     ),
     "CartPole": Game(make_cart_pole, lambda: 500.0, 16),
-    # Mnih et al. (2015) report 29.6 for people; 34 is what the best agents come to.
-    "Freeway": Game(make_freeway, lambda: 34.0, 4, {"value": value_road_progress}),
+    # Mnih et al. (2015) report 29.6 for people; the best agents reach 34.
+    "Freeway": Game(make_freeway, lambda: 34.0, 4, value=value_road_progress),
 }
 """By name, as in the ids ``IA-<name>-v0``."""
 
 
-def make_action_env(game: str, **options: Any) -> ActionApproval:
-    """The environment ``IA-<game>-v0``; what ``gym.make`` calls.
+def make_action_env(
+    game: str,
+    *,
+    reward: RewardMode = ActionApprovalConfig.reward,
+    simulator: Copier | None = ActionApprovalConfig.simulator,
+    look_ahead: int = ActionApprovalConfig.look_ahead,
+    n_copies: int = ActionApprovalConfig.n_copies,
+    discount: float = ActionApprovalConfig.discount,
+    information: Sequence[str] = ActionApprovalConfig.information,
+    n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+    usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
+    value: Value | None = ActionApprovalConfig.value,
+    render_mode: str | None = None,
+) -> ActionApproval:
+    """The environment ``IA-<game>-v0``; called by ``gym.make``.
 
     Args:
         game: a name in :data:`GAMES`.
-        **options: of :class:`~ia_gym.envs.actions.action_approval.ActionApproval`.
+        reward: as for :class:`~ia_gym.envs.ActionApproval`, like all that follow but the last.
+        simulator: a function ``(env, rng)`` that copies the game; default the game's own.
+        look_ahead: steps the overseer looks ahead.
+        n_copies: copies that are averaged for each question.
+        discount: factor by which a reward counts less with every step.
+        information: what the overseer can be shown.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
+        value: what the overseer values in outcomes; default the game's own.
+        render_mode: one of the game's.
+
+    Raises:
+        ValueError: for an unknown game; see also :class:`~ia_gym.envs.ActionApproval`.
     """
-    known = GAMES[game]
-    return ActionApproval(known.make(), **{**known.options, **options})
+    known = find_game(game)
+    return ActionApproval(
+        known.make(render_mode),
+        reward=reward,
+        simulator=simulator or known.simulator,
+        look_ahead=look_ahead,
+        n_copies=n_copies,
+        discount=discount,
+        information=information,
+        n_usefulness_copies=n_usefulness_copies,
+        usefulness_rate=usefulness_rate,
+        value=value or known.value,
+    )
 
 
-def make_action_vec(num_envs: int, game: str, **options: Any) -> ActionApprovalVectorEnv:
-    """``num_envs`` of them under one overseer; what ``gym.make_vec`` calls."""
-    known = GAMES[game]
-    return ActionApprovalVectorEnv([known.make] * num_envs, **{**known.options, **options})
+def make_action_vec(
+    num_envs: int,
+    game: str,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    reward: RewardMode = ActionApprovalConfig.reward,
+    simulator: Copier | None = ActionApprovalConfig.simulator,
+    look_ahead: int = ActionApprovalConfig.look_ahead,
+    n_copies: int = ActionApprovalConfig.n_copies,
+    discount: float = ActionApprovalConfig.discount,
+    information: Sequence[str] = ActionApprovalConfig.information,
+    n_usefulness_copies: int = ActionApprovalConfig.n_usefulness_copies,
+    usefulness_rate: float = ActionApprovalConfig.usefulness_rate,
+    value: Value | None = ActionApprovalConfig.value,
+    render_mode: str | None = None,
+) -> ActionApprovalVectorEnv:
+    """``num_envs`` of them under one overseer; called by ``gym.make_vec``.
+
+    Args:
+        num_envs: number of environments, 1..100,000.
+        game: a name in :data:`GAMES`.
+        autoreset_mode: as in gymnasium.
+        reward: as for :func:`make_action_env`, like all that follow.
+        simulator: a function ``(env, rng)`` that copies the game.
+        look_ahead: steps the overseer looks ahead.
+        n_copies: copies that are averaged for each question.
+        discount: factor by which a reward counts less with every step.
+        information: what the overseer can be shown.
+        n_usefulness_copies: copies by which the usefulness of an information is judged.
+        usefulness_rate: share of the questions after which it is judged.
+        value: what the overseer values in outcomes.
+        render_mode: one of the game's.
+
+    Raises:
+        ValueError: see :func:`make_action_env`.
+    """
+    known = find_game(game)
+    check_range("num_envs", num_envs, 1, 10**5)
+    return ActionApprovalVectorEnv(
+        [partial(known.make, render_mode)] * num_envs,
+        autoreset_mode=autoreset_mode,
+        reward=reward,
+        simulator=simulator or known.simulator,
+        look_ahead=look_ahead,
+        n_copies=n_copies,
+        discount=discount,
+        information=information,
+        n_usefulness_copies=n_usefulness_copies,
+        usefulness_rate=usefulness_rate,
+        value=value or known.value,
+    )
+
+
+def find_game(name: str) -> Game:
+    """The game of that name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in GAMES:
+        raise ValueError(f"game must be one of {sorted(GAMES)}, got {name!r}")
+    return GAMES[name]

@@ -1,52 +1,49 @@
 """The one engine behind the single and the vector environment.
 
-It holds an array of states: a context, its root questions, what the overseer has asked about
-them, and how far each environment has come. An environment shows one question after another:
+It holds an array of states: a context, its root questions, the sub-questions asked about them, and
+how far each environment has come. An environment shows one question after another::
 
     next_episode ──► [sub-question ──► answer] ... ──► root question ──► answer, approval
 
-With an attached assistant the sub-questions of all root questions about a context are put to it
-at once, and only root questions are shown. Inline (no assistant), they come up as episodes.
+With an attached assistant all sub-questions about a context are answered by it at once, and only
+root questions are shown. Inline (without one) the sub-questions come up as episodes.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.amplification.amplified_assistants import AuditedAssistant
 from ia_gym.amplification.amplify import amplify, open_round
-from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
-from ia_gym.amplification.domain_checker import check_domain
-from ia_gym.amplification.overseers import ApprovalMode, Overseer, ScriptedOverseer
+from ia_gym.amplification.assistants import Assistant
+from ia_gym.amplification.overseers import Overseer
 from ia_gym.amplification.trust import TrustGate
-from ia_gym.domains import DOMAINS, Contexts, Domain
+from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, PENDING, Symbols, Transcript
-from ia_gym.networks.learned_overseer import LearnedOverseer
-from ia_gym.validation import check_number, check_range
-
-RewardMode = Literal["approval", "truth"]
-AssistantMode = Literal["inline", "oracle", "none"]
 
 Rows = NDArray[np.intp]
 """Indices of environments."""
 
+KEPT_BLOCK = 31 << 20
+"""Bytes; just below glibc's largest threshold, 32 MiB."""
+LARGE_BATCH = 1 << 17
+"""Bytes of contexts from which on the memory of freed batches is kept."""
+
 
 @dataclass
 class Outcome:
-    """What came of the answers of some environments; arrays of shape ``(rows,)``.
+    """The judged answers of some environments; arrays of shape ``(rows,)``.
 
     Attributes:
-        rewards: approval of a root answer, less the price of a wrong one (or, without an overseer,
-            whether it is correct); 0 for a sub-answer.
-        approvals: H's approval of a root answer; 0 for a sub-question, for a question that could
-            not earn any, and without an overseer.
-        targets: H's own answer to a root question; ``IDK`` for a sub-question, for a question
-            that could not earn approval, and without an overseer.
+        rewards: approval of a root answer, less the penalty of a wrong one (without an overseer:
+            1 if it is true, else 0); 0 for a sub-answer.
+        approvals: the overseer's approval of a root answer; 0 for a sub-question, for a question
+            that could not earn any, and without an overseer.
+        targets: the overseer's own answer to a root question; ``IDK`` for a sub-question, for a
+            question that could not earn approval, and without an overseer.
     """
 
     rewards: NDArray[np.float64]
@@ -58,14 +55,14 @@ class Engine:
     """``n_envs`` environments side by side.
 
     Args:
-        domain: what is asked.
-        n_envs: environments.
+        domain: of the questions.
+        n_envs: number of environments.
         questions_per_context: root questions asked about a context before the next one.
-        overseer: judges the answers; None to reward the truth (for evaluation).
-        assistant: answers the sub-questions; None to put them to the agent, inline.
+        overseer: judges the answers; None to reward true answers (for evaluation).
+        assistant: answers the sub-questions; None to show them to the agent, inline.
         gate: the trust gate; None to let every question earn approval.
-        wrong_answer_penalty: what an answer costs that H does not approve of; idk costs nothing.
-        audit: share of an attached assistant's answers that H takes apart once more.
+        wrong_answer_penalty: subtracted for an answer without approval; "I don't know" is free.
+        audit: share of an attached assistant's answers that the overseer decomposes once more.
 
     Attributes:
         contexts: ``(n,)``, of which ``contexts["facts"]`` is observed.
@@ -98,7 +95,7 @@ class Engine:
         self.all_rows: Rows = np.arange(n_envs)
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Start everything afresh: contexts, trust and pending sub-questions."""
+        """Start afresh: new contexts and questions, no trust, no pending sub-questions."""
         n, k, domain = self.n_envs, self.questions_per_context, self.domain
         self.rng = rng
         if self.gate is not None:
@@ -108,24 +105,24 @@ class Engine:
         self.depths = np.zeros(n, np.int64)
         self.classes = np.zeros(n, np.int64)
         self.is_root = np.ones(n, bool)
-        # The root questions about each environment's context, and H's work on each of them.
+        # The root questions about each environment's context, and their decomposition.
         self.contexts: Contexts = domain.sample_contexts(rng, n, self.size)
         self.roots = np.zeros((n, k, domain.question_length), np.int64)
         self.root_truths = np.zeros((n, k), np.int64)
         self.root_depths = np.zeros((n, k), np.int64)
         self.root_classes = np.zeros((n, k), np.int64)
         self.can_earn = np.zeros((n, k), bool)
-        self.prepared = np.zeros((n, k), bool)  # whether H has asked all it wants to
+        self.prepared = np.zeros((n, k), bool)  # whether all sub-questions are answered
         self.transcripts = Transcript.empty((n, k), domain.n_slots, domain.question_length)
-        self.rounds_opened = np.zeros(n, np.int64)  # of the script for the current root question
+        self.rounds_opened = np.zeros(n, np.int64)  # for the current root question
         self.cursor = np.zeros(n, np.int64)  # the current root question
         self._draw(self.all_rows)
         self._show(self.all_rows)
 
-    # ------------------------------------------------------------ going on
+    # ------------------------------------------------------- the next question
 
     def next_episode(self, rows: Rows) -> None:
-        """Bring up the next question of the given environments."""
+        """Show the next question of the given environments."""
         done = rows[self.is_root[rows]]
         self.cursor[done] += 1
         self.rounds_opened[done] = 0
@@ -149,7 +146,7 @@ class Engine:
         self.cursor[rows] = 0
 
     def _show(self, rows: Rows) -> None:
-        """Let H go on as far as it can, then show what is to be answered next."""
+        """Let the overseer ask as far as it can, then show what is to be answered next."""
         pairs = rows, self.cursor[rows]
         unprepared = ~self.prepared[pairs]
         if unprepared.any():
@@ -178,11 +175,11 @@ class Engine:
 
     @property
     def _trusted(self) -> NDArray[np.bool_] | None:
-        """Classes H trusts; None for all."""
+        """Classes the overseer trusts; None for all."""
         return None if self.gate is None or self.gate.trusted.all() else self.gate.trusted
 
     def _prepare_at_once(self, rows: Rows) -> None:
-        """Put all sub-questions about the contexts of ``rows`` to the attached assistant."""
+        """Let the attached assistant answer all sub-questions about the contexts of ``rows``."""
         if not len(rows):
             return
         assert self.overseer is not None
@@ -199,11 +196,11 @@ class Engine:
             self.roots[rows] * asked[..., None],
             trusted=self._trusted,
         )
-        self.can_earn[rows] = asked  # what is overwritten has been answered already
+        self.can_earn[rows] = asked  # questions left out have been answered
         self.prepared[rows] = True
 
     def _prepare_inline(self, rows: Rows) -> None:
-        """Open round after round until a sub-question awaits the agent's answer."""
+        """Open rounds until a sub-question needs the agent's answer."""
         assert self.overseer is not None
         pairs = rows, self.cursor[rows]
         new = self.rounds_opened[rows] == 0
@@ -240,10 +237,19 @@ class Engine:
         slots: Rows = pending.argmax(axis=1)
         return slots
 
-    # ----------------------------------------------------------- answering
+    # ----------------------------------------------------------------- answers
 
     def answer(self, rows: Rows, answers: Symbols) -> Outcome:
-        """Take the answers ``(rows,)`` to the questions shown in ``rows``, and judge them."""
+        """Record and judge the answers ``(rows,)`` to the questions shown in ``rows``.
+
+        Raises:
+            ValueError: if there is to be an audit, but no assistant is attached.
+        """
+        if self.audit and self.assistant is None:
+            raise ValueError(
+                f"audit must be 0 without an attached assistant, got {self.audit}: the agent's own "
+                "answers are not audited. Call set_assistant() before the first step"
+            )
         approvals = np.zeros(len(rows))
         targets = np.zeros(len(rows), np.int64)
         root = self.is_root[rows]
@@ -274,77 +280,3 @@ class Engine:
             given = judged[answers[judged] != IDK]
             rewards[given] -= self.wrong_answer_penalty * (1 - approvals[given])
         return Outcome(rewards, approvals, targets)
-
-
-def make_engine(
-    n_envs: int,
-    domain: str | type[Domain],
-    *,
-    questions_per_context: int = 16,
-    overseer: str | os.PathLike[str] = "scripted",
-    approval: ApprovalMode = "strict",
-    reward: RewardMode = "approval",
-    assistant: AssistantMode = "inline",
-    trust: float | None = 0.75,
-    wrong_answer_penalty: float = 0.0,
-    audit: float = 0.0,
-    **domain_kwargs: Any,
-) -> Engine:
-    """An engine from the arguments that environments take.
-
-    Args:
-        n_envs: environments.
-        domain: a name in ``ia_gym.domains.DOMAINS``, or a subclass of ``Domain``.
-        questions_per_context: root questions about a context before the next one is drawn.
-        overseer: "scripted" (H itself), or a file of H' that ``ia-gym train imitation`` has left;
-            it judges strictly.
-        approval: "strict" or "graded".
-        reward: "approval", or "truth" for evaluation (root questions only, no overseer).
-        assistant: "inline" (the agent itself), "oracle" (truth) or "none" (idk to all). Attach
-            your own with ``env.unwrapped.set_assistant(X)``.
-        trust: threshold of the trust gate in [0, 1), None for no gate. It guards inline and
-            attached assistants; "oracle" and "none" need none.
-        wrong_answer_penalty: what an answer costs that H does not approve of, at least 0; "I don't know"
-            costs nothing, so that an agent may abstain.
-        audit: share of an attached assistant's answers, in [0, 1], that H takes apart once more.
-        **domain_kwargs: the domain's own arguments: ``size``, ``max_size``, ...
-
-    Raises:
-        ValueError: for a value that is not allowed; the message names it.
-        TypeError: for an argument that neither this nor the domain knows.
-        FileNotFoundError: if ``overseer`` names no file.
-    """
-    if isinstance(domain, str):
-        if domain not in DOMAINS:
-            raise ValueError(f"domain must be one of {sorted(DOMAINS)}, got {domain!r}")
-        domain = DOMAINS[domain]
-    if not (isinstance(domain, type) and issubclass(domain, Domain)):
-        raise ValueError(f"domain must be a name or a subclass of Domain, got {domain!r}")
-    for name, value, allowed in (
-        ("reward", reward, get_args(RewardMode)),
-        ("assistant", assistant, get_args(AssistantMode)),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
-    wrong_answer_penalty = check_number("wrong_answer_penalty", wrong_answer_penalty, "[0, inf)")
-    audit = check_number("audit", audit, "[0, 1]")
-    built = domain(**domain_kwargs)
-    if domain not in DOMAINS.values():
-        check_domain(built)
-    judge: Overseer = ScriptedOverseer(built, approval)
-    if overseer != "scripted":
-        if approval != "strict":
-            raise ValueError(f'approval must be "strict" with a learned overseer, got {approval!r}')
-        judge = LearnedOverseer.load(overseer, built)
-    gate = None if trust is None else TrustGate(built.depends_on, built.merged_into, trust)
-    assistants = {"inline": None, "oracle": Oracle(built), "none": KnowNothing()}
-    return Engine(
-        built,
-        n_envs,
-        check_range("questions_per_context", questions_per_context, 1, 10_000),
-        judge if reward == "approval" else None,
-        assistants[assistant],
-        gate if reward == "approval" and assistant == "inline" else None,
-        wrong_answer_penalty,
-        audit,
-    )

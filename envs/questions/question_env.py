@@ -1,11 +1,12 @@
 """Question domains as environments: the reward is the amplified overseer's approval.
 
-:class:`QuestionEnv` and :class:`QuestionVectorEnv` are two faces of one engine
-(``engine.py``); an environment of one and a vector of one give equal trajectories.
+:class:`QuestionEnv` and :class:`~ia_gym.envs.QuestionVectorEnv` are two faces of one engine
+(``engine.py``); an environment and a vector of one give equal trajectories.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import gymnasium as gym
@@ -13,7 +14,11 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from ia_gym.amplification.overseers import ApprovalMode
 from ia_gym.domains import Domain
+from ia_gym.domains.transcript import Symbols
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMode, Trust
+from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
 
@@ -21,30 +26,48 @@ from ia_gym.envs.questions.shared_interface import Observation, QuestionInterfac
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     """One question, one episode: ``reset`` asks, one ``step`` answers.
 
-    The reward is how far the amplified overseer approves of the answer. With the default
+    The reward is the amplified overseer's approval of the answer. With the default
     ``assistant="inline"`` the overseer's sub-questions come up as episodes of their own, which
     look like any other and earn nothing: the agent is its own assistant.
 
-    Observation: ``Dict(facts=Box(0, n_symbols-1, (F·L,), int64), question=Box(0, n_symbols-1,
-    (Lq,), int64))``; facts are rows of ``L`` tokens, padded with 0. After ``step`` it is the
-    question just answered.
+    ## Observation space
+    ``Dict(facts=Box(0, n_symbols-1, (F*L,), int64), question=Box(0, n_symbols-1, (Lq,), int64))``:
+    facts are rows of ``L`` tokens, padded with 0. After ``step`` it is the question just answered.
 
-    Action: ``Discrete(n_answers)``, a symbol; 0 is "I don't know" and never approved of.
+    ## Action space
+    ``Discrete(n_answers)``, a symbol; 0 is "I don't know", which is never approved of.
 
-    Info: ``truth``, ``depth``, ``class`` (kind and depth, as the trust gate and a curriculum count
-    them), ``is_root`` (false for a sub-question), ``action_mask`` (bool
-    ``(n_answers,)``) and, with a trust gate, ``trusted`` (bool, one a class); after ``step`` also
-    ``target`` (H's own answer, 0 where the question could earn nothing) and ``approval``.
+    ## Info
+    - ``truth``, ``depth``: the true answer, and how deep the question is.
+    - ``class``: kind and depth in one number, by which the trust gate and a curriculum count.
+    - ``is_root``: false for a sub-question.
+    - ``action_mask``: int8 ``(n_answers,)``, 1 for the answers of the kind that is asked for, as
+      ``action_space.sample`` takes it. ``action_masks()`` is the same in booleans.
+    - ``trusted``: bool, one per class; only with a trust gate.
+    - ``target``, ``approval``: after ``step``, with an overseer: its own answer (0 for a question
+      that can earn no approval), and its approval.
 
     Args:
-        domain: a name in ``ia_gym.domains.DOMAINS``, or a subclass of ``Domain``.
-        render_mode: "ansi" (text), "rgb_array" (a picture), "human" (text, printed).
-        **options: ``questions_per_context``, ``overseer``, ``approval``, ``reward``,
-            ``assistant``, ``trust``, ``wrong_answer_penalty``, ``audit``, and the domain's own arguments
-            (``size``, ``max_size``, ...): see :func:`ia_gym.envs.questions.engine.make_engine`.
+        domain: a name in ``ia_gym.domains.DOMAINS``, a subclass of ``Domain``, or its place as
+            "module:Class".
+        size: names per context; default the domain's own.
+        max_size: names in the pool that contexts draw from; default ``size``.
+        questions_per_context: root questions about a context before the next one.
+        overseer: "scripted", or the file of a human predictor.
+        approval: "strict" or "graded".
+        reward: "approval", or "truth" for evaluation.
+        assistant: "inline" (the agent itself), "oracle" or "none".
+        trust: threshold of the trust gate in [0, 1), "auto" (0.75 where there is a gate), or None.
+        wrong_answer_penalty: subtracted from the reward of an answer without approval.
+        audit: share of an attached assistant's answers that the overseer decomposes once more.
+        render_mode: "ansi" (text), "rgb_array" (a picture) or "human" (text, printed).
+        **domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
+
+    For ranges and defaults see :class:`~ia_gym.envs.questions.config.QuestionConfig`.
 
     Raises:
-        ValueError: for an argument out of range, or an action outside the space.
+        ValueError: for an argument out of range or without effect, or an action outside the space.
+        TypeError: for a further argument that the domain does not have.
         gymnasium.error.ResetNeeded: if stepped before ``reset`` or after the episode's end.
     """
 
@@ -55,77 +78,97 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
 
     def __init__(
         self,
-        domain: str | type[Domain] = "Permutation",
+        domain: str | type[Domain] = QuestionConfig.domain,
         *,
+        size: int | None = QuestionConfig.size,
+        max_size: int | None = QuestionConfig.max_size,
+        questions_per_context: int = QuestionConfig.questions_per_context,
+        overseer: str | os.PathLike[str] = QuestionConfig.overseer,
+        approval: ApprovalMode = QuestionConfig.approval,
+        reward: RewardMode = QuestionConfig.reward,
+        assistant: AssistantMode = QuestionConfig.assistant,
+        trust: Trust = QuestionConfig.trust,
+        wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
+        audit: float = QuestionConfig.audit,
         render_mode: str | None = None,
-        **options: Any,
+        **domain_kwargs: Any,
     ) -> None:
-        self._build(1, render_mode, {"domain": domain, **options})
-        self.observation_space, self.action_space = self._single_spaces()
-        self._answered = False
-        self._last: tuple[int | None, float | None] = (None, None)
+        config = QuestionConfig(
+            domain=domain,
+            size=size,
+            max_size=max_size,
+            questions_per_context=questions_per_context,
+            overseer=overseer,
+            approval=approval,
+            reward=reward,
+            assistant=assistant,
+            trust=trust,
+            wrong_answer_penalty=wrong_answer_penalty,
+            audit=audit,
+            domain_kwargs=domain_kwargs,
+        )
+        super().__init__(1, config, render_mode)
+        self.observation_space, self.action_space = self._make_single_spaces()
+        self._answered: tuple[Symbols, Outcome] | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """The next question; with a ``seed``, everything starts afresh.
 
-        A root question left unanswered is dropped, a sub-question is put again.
+        A root question left unanswered is dropped, a sub-question is asked again.
         """
         super().reset(seed=seed)
         engine = self.engine
         if seed is not None or not self._ready:
             engine.reset(self.np_random)
             self._ready = True
-        elif self._answered or engine.is_root[0]:
+        elif self._answered is not None or engine.is_root[0]:
             engine.next_episode(engine.all_rows)
-        self._answered = False
-        self._last = (None, None)
+        self._answered = None
         if self.render_mode == "human":
             self._print_scene()
-        return self._single(self._observe()), self._single(self._info())
+        return _take_first(self._observe()), _take_first(self._make_info())
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Answer the question: the reward is H's approval, and the episode ends."""
-        if not self._ready or self._answered:
+        """Answer the question: the reward is the overseer's approval, and the episode ends."""
+        if not self._ready or self._answered is not None:
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
             )
-        answer = self._check_actions(action, ())
-        outcome = self.engine.answer(self.engine.all_rows, answer[None])
-        reward = float(outcome.rewards[0])
-        self._answered = True
-        self._last = (int(answer), reward)
+        answers = self._check_actions(action, ())[None]
+        outcome = self.engine.answer(self.engine.all_rows, answers)
+        self._answered = answers, outcome
         if self.render_mode == "human":
             self._print_scene()
-        info = self._single(self._info(outcome))
-        return self._single(self._observe()), reward, True, False, info
-
-    @staticmethod
-    def _single(batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
-        """Entry 0 of each array, scalars as Python objects."""
-        return {
-            key: value[0] if value.ndim > 1 else value[0].item() for key, value in batch.items()
-        }
+        info = _take_first(self._make_info(outcome))
+        return _take_first(self._observe()), float(outcome.rewards[0]), True, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which answers are of the kind the question asks for, ``(n_answers,)``."""
-        mask: NDArray[np.bool_] = self.domain.answer_mask(self.engine.questions)[0]
+        """Which answers are of the kind the question asks for, ``(n_answers,)``.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first ``reset``.
+        """
+        mask: NDArray[np.bool_] = self._mask_answers()[0]
         return mask
 
     def render(self) -> str | NDArray[np.uint8] | None:
-        """The question, what H asked about it, the answer and its approval."""
+        """The question, its sub-questions, the answer, its approval and its reward."""
         if self.render_mode is None:
             gym.logger.warn("render() does nothing without a render_mode; see gym.make")
             return None
         if not self._ready:
             raise ResetNeeded("render() needs a question to show: call reset() first")
-        if self.render_mode == "rgb_array":
-            return draw_scene(self._scene(0, *self._last))
-        if self.render_mode == "ansi":
-            return format_scene(self._scene(0, *self._last))
-        return None  # "human" prints as it goes
+        if self.render_mode == "human":
+            return None  # printed at each reset and step
+        scene = self._make_scene(0, *(self._answered or ()))
+        return draw_scene(scene) if self.render_mode == "rgb_array" else format_scene(scene)
 
     def _print_scene(self) -> None:
-        """What render mode "human" does after each reset and step."""
-        print(format_scene(self._scene(0, *self._last)), end="\n\n")
+        print(format_scene(self._make_scene(0, *(self._answered or ()))), end="\n\n")
+
+
+def _take_first(batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Entry 0 of each array, scalars as Python's own."""
+    return {key: value[0] if value.ndim > 1 else value[0].item() for key, value in batch.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import gymnasium as gym
@@ -11,29 +12,48 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from ia_gym.amplification.overseers import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMode, Trust
 from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
+from ia_gym.envs.same_step import check_autoreset_mode, pack_final_observations
 from ia_gym.validation import check_range
+
+Step = tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 
 class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArray[Any]]):
-    """``num_envs`` copies of :class:`QuestionEnv`, batched, with one trust gate for all.
+    """``num_envs`` copies of :class:`~ia_gym.envs.QuestionEnv`, batched, with one trust gate.
+
+    Observations, actions and infos are those of :class:`~ia_gym.envs.QuestionEnv` with a first
+    axis of ``num_envs``; infos have gymnasium's ``_key`` masks.
 
     Args:
-        num_envs: copies, at least 1.
+        num_envs: number of copies, 1..1,000,000.
+        domain: as for :class:`~ia_gym.envs.QuestionEnv`, like all that follow but the last two.
+        size: names per context.
+        max_size: names in the pool that contexts draw from.
+        questions_per_context: root questions about a context before the next one.
+        overseer: "scripted", or the file of a human predictor.
+        approval: "strict" or "graded".
+        reward: "approval", or "truth" for evaluation.
+        assistant: "inline" (the agent itself), "oracle" or "none".
+        trust: threshold of the trust gate, "auto" or None.
+        wrong_answer_penalty: subtracted from the reward of an answer without approval.
+        audit: share of an attached assistant's answers that the overseer decomposes once more.
         autoreset_mode: an ``AutoresetMode`` or its value. SAME_STEP (default) returns the next
-            question with the answer to the last (``final_obs`` and ``final_info`` hold what was
-            answered); NEXT_STEP spends a step on each reset; DISABLED leaves it to
-            ``reset(options={"reset_mask": ...})``.
-        domain: as for :class:`QuestionEnv`.
+            question with the reward of the last answer (``final_obs`` and ``final_info`` hold the
+            question that was answered); NEXT_STEP spends a step on each reset; DISABLED leaves it
+            to ``reset(options={"reset_mask": ...})``.
         render_mode: "ansi" or "rgb_array".
-        **options: as for :class:`QuestionEnv`.
+        **domain_kwargs: further arguments of the domain.
 
     Raises:
-        ValueError: for an argument out of range, or an action outside the space.
+        ValueError: for an argument out of range or without effect, or an action outside the space.
+        TypeError: for a further argument that the domain does not have.
         gymnasium.error.ResetNeeded: if stepped before ``reset``, or in mode DISABLED after an
             episode's end.
     """
@@ -47,27 +67,45 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
     def __init__(
         self,
         num_envs: int = 1,
-        domain: str | type[Domain] = "Permutation",
+        domain: str | type[Domain] = QuestionConfig.domain,
         *,
+        size: int | None = QuestionConfig.size,
+        max_size: int | None = QuestionConfig.max_size,
+        questions_per_context: int = QuestionConfig.questions_per_context,
+        overseer: str | os.PathLike[str] = QuestionConfig.overseer,
+        approval: ApprovalMode = QuestionConfig.approval,
+        reward: RewardMode = QuestionConfig.reward,
+        assistant: AssistantMode = QuestionConfig.assistant,
+        trust: Trust = QuestionConfig.trust,
+        wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
+        audit: float = QuestionConfig.audit,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
-        **options: Any,
+        **domain_kwargs: Any,
     ) -> None:
         self.num_envs = check_range("num_envs", num_envs, 1, 10**6)
-        try:
-            self.autoreset_mode = AutoresetMode(autoreset_mode)
-        except ValueError:
-            allowed = [mode.value for mode in AutoresetMode]
-            raise ValueError(
-                f"autoreset_mode must be an AutoresetMode or one of {allowed}, "
-                f"got {autoreset_mode!r}"
-            ) from None
+        self.autoreset_mode = check_autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self._build(self.num_envs, render_mode, {"domain": domain, **options})
-        self.single_observation_space, self.single_action_space = self._single_spaces()
+        config = QuestionConfig(
+            domain=domain,
+            size=size,
+            max_size=max_size,
+            questions_per_context=questions_per_context,
+            overseer=overseer,
+            approval=approval,
+            reward=reward,
+            assistant=assistant,
+            trust=trust,
+            wrong_answer_penalty=wrong_answer_penalty,
+            audit=audit,
+            domain_kwargs=domain_kwargs,
+        )
+        super().__init__(self.num_envs, config, render_mode)
+        self.single_observation_space, self.single_action_space = self._make_single_spaces()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._done = np.zeros(self.num_envs, bool)  # whose question has been answered
+        self._answered: tuple[Symbols, Outcome] | None = None  # in the last step
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -90,7 +128,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
             rows = np.flatnonzero(chosen & (self._done | engine.is_root))
             engine.next_episode(rows)
             self._done[chosen] = False
-        return self._observe(), self._masked(self._info())
+        return self._observe(), self._add_masks(self._make_info())
 
     def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
         array = np.asarray(mask)
@@ -101,18 +139,14 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
             )
         return array
 
-    def step(
-        self, actions: Symbols
-    ) -> tuple[
-        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-    ]:
+    def step(self, actions: Symbols) -> Step:
         """Answer the question in each environment."""
         engine, n = self.engine, self.num_envs
         if not self._ready:
             raise ResetNeeded("step() needs questions to answer: call reset() first")
         answers = self._check_actions(actions, (n,))
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._done.any():
-            return self._step_resets(answers)
+            return self._step_with_resets(answers)
         if self._done.any():
             raise ResetNeeded(
                 f"environments {np.flatnonzero(self._done).tolist()} have ended: "
@@ -123,23 +157,20 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         truncated = np.zeros(n, bool)
         if self.autoreset_mode != AutoresetMode.SAME_STEP:
             self._done[:] = True
-            info = self._masked(self._info(outcome))
+            self._answered = answers, outcome
+            info = self._add_masks(self._make_info(outcome))
             return self._observe(), outcome.rewards, terminated, truncated, info
-        final_obs, final_info = self._observe(), self._masked(self._info(outcome))
+        final_obs, final_info = self._observe(), self._add_masks(self._make_info(outcome))
         engine.next_episode(engine.all_rows)
-        info = self._masked(self._info())
-        info["final_obs"] = split_observations(final_obs)
+        info = self._add_masks(self._make_info())
+        info["final_obs"] = pack_final_observations(split_observations(final_obs), n)
         info["_final_obs"] = terminated.copy()
         info["final_info"] = final_info
         info["_final_info"] = terminated.copy()
         return self._observe(), outcome.rewards, terminated, truncated, info
 
-    def _step_resets(
-        self, answers: Symbols
-    ) -> tuple[
-        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-    ]:
-        """A step in mode NEXT_STEP in which ended environments reset and the others answer."""
+    def _step_with_resets(self, answers: Symbols) -> Step:
+        """A step of mode NEXT_STEP in which some environments reset and the others answer."""
         engine, n = self.engine, self.num_envs
         ended, going = np.flatnonzero(self._done), np.flatnonzero(~self._done)
         engine.next_episode(ended)
@@ -149,20 +180,25 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
             for name, values in vars(part).items():
                 getattr(outcome, name)[going] = values
         self._done = ~self._done
-        info = self._masked(self._info(outcome))
+        self._answered = answers, outcome
+        info = self._add_masks(self._make_info(outcome))
         for key in ("target", "approval"):
             if key in info:
                 info[f"_{key}"] = self._done.copy()
         return self._observe(), outcome.rewards, self._done.copy(), np.zeros(n, bool), info
 
-    def _masked(self, info: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    def _add_masks(self, info: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """``info`` with gymnasium's ``_key`` masks, which say which environments have the key."""
         masks = {f"_{key}": np.ones(self.num_envs, bool) for key in info}
         return {**info, **masks}
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which answers are of the kind asked for, ``(num_envs, n_answers)``."""
-        return self.domain.answer_mask(self.engine.questions)
+        """Which answers are of the kind asked for, ``(num_envs, n_answers)``.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first ``reset``.
+        """
+        return self._mask_answers()
 
     def render(self) -> tuple[Any, ...] | None:
         """Text or a picture of each environment's question, as the render mode says."""
@@ -172,14 +208,23 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         if not self._ready:
             raise ResetNeeded("render() needs questions to show: call reset() first")
         show = draw_scene if self.render_mode == "rgb_array" else format_scene
-        return tuple(show(self._scene(row)) for row in range(self.num_envs))
+        return tuple(
+            show(self._make_scene(row, *((self._answered or ()) if self._done[row] else ())))
+            for row in range(self.num_envs)
+        )
 
-    # gymnasium's Sync and AsyncVectorEnv have these three; users expect them of any vector.
+    # gymnasium's SyncVectorEnv and AsyncVectorEnv have these three; users expect them of any.
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Call a method of the vector once (or read an attribute): ``num_envs`` results.
+        """Call a method of the vector, or read an attribute: one result per environment.
 
-        All results are the same but those of ``action_masks``, of which each gets its own.
+        The environments are one object, so the method is called once, and all results are the
+        same; only of ``action_masks`` each environment gets its own row.
+
+        Args:
+            name: of the method or attribute.
+            *args: of the method.
+            **kwargs: of the method.
         """
         if name == "action_masks":
             return tuple(self.action_masks())
@@ -187,20 +232,39 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         return ((value(*args, **kwargs) if callable(value) else value),) * self.num_envs
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """An attribute of the vector, ``num_envs`` times."""
+        """An attribute of the vector, once per environment: all share it."""
         return (getattr(self, name),) * self.num_envs
 
-    def set_attr(self, name: str, values: Any) -> None:
-        """Set an attribute of the vector."""
+    def set_attr(self, name: str, values: list[Any] | tuple[Any, ...] | Any) -> None:
+        """Set an attribute of the vector, which all environments share.
+
+        Args:
+            name: of the attribute.
+            values: the value, or as in gymnasium a list or tuple with one per environment; since
+                the environments share it, these have to be equal.
+
+        Raises:
+            ValueError: for a list or tuple of another length, or of different values.
+        """
+        if isinstance(values, list | tuple):
+            if len(values) != self.num_envs:
+                raise ValueError(
+                    f"values must be one value or a list of num_envs={self.num_envs}, "
+                    f"got a list of {len(values)}"
+                )
+            if not all(one is values[0] or np.array_equal(one, values[0]) for one in values):
+                raise ValueError(
+                    f"values must be equal, for the environments of a {type(self).__name__} share "
+                    f'their attributes; got {values!r} for {name}. vectorization_mode="sync" makes '
+                    "separate ones"
+                )
+            values = values[0]
         setattr(self, name, values)
 
 
-def split_observations(batch: Observation) -> NDArray[np.object_]:
-    """An object array with one observation an environment, as gymnasium holds ``final_obs``."""
-    facts, questions = list(batch["facts"]), list(batch["question"])
-    singles = np.empty(len(facts), object)
-    singles[:] = [
-        {"facts": fact, "question": question}
-        for fact, question in zip(facts, questions, strict=True)
+def split_observations(batch: Observation) -> list[Observation]:
+    """One observation per environment."""
+    return [
+        {"facts": facts, "question": question}
+        for facts, question in zip(batch["facts"], batch["question"], strict=True)
     ]
-    return singles

@@ -21,11 +21,12 @@ class Scene:
         root: the root question, ``(Lq,)``.
         question: the question shown to the agent, ``(Lq,)``.
         is_root: whether it is the root question.
-        transcript: what H asked so far, batch shape ``()``; None without an overseer.
+        transcript: the sub-questions so far, batch shape ``()``; None without an overseer.
         can_earn: whether the root question can earn approval.
-        answer: the agent's answer, None while it is due.
-        approval: H's approval of it (or whether it is correct), None while it is due.
-        truth: the right answer.
+        answer: the agent's answer; None before it.
+        reward: what it earned; None before the answer.
+        approval: the overseer's approval of it; None before the answer and without an overseer.
+        truth: the true answer.
     """
 
     domain: Domain
@@ -36,37 +37,39 @@ class Scene:
     transcript: Transcript | None
     can_earn: bool
     answer: int | None
+    reward: float | None
     approval: float | None
     truth: int
 
 
 def format_transcript(scene: Scene) -> list[str]:
-    """One line a sub-question."""
+    """One line per sub-question."""
     domain, transcript = scene.domain, scene.transcript
     if transcript is None:
-        return ["  no overseer: the reward is the truth"]
+        return ["  no overseer: a true answer earns 1"]
     if scene.is_root and not scene.can_earn:
-        return ["  H asks nothing: what this rests on is not trusted yet"]
+        return ["  overseer asks nothing: it depends on classes of questions not trusted yet"]
     lines = []
     for question, answer in zip(transcript.questions, transcript.answers, strict=True):
         if question[0] == 0:
             continue
-        who = "looked up" if domain.is_primitive(question) else "answered"
-        said = "?" if answer == PENDING else f"{domain.answer_text(int(answer))}  ({who})"
-        lines.append(f"  H asks {domain.question_text(question)} = {said}")
+        source = "looked up" if domain.is_primitive(question) else "answered"
+        text = "?" if answer == PENDING else f"{domain.answer_text(int(answer))}  ({source})"
+        lines.append(f"  overseer asks {domain.question_text(question)} = {text}")
     return lines
 
 
 def format_answer(scene: Scene) -> str:
-    """What the agent answered, and what came of it."""
+    """The agent's answer, and what it earned."""
     if scene.answer is None:
-        return "answer due"
+        return "no answer yet"
     domain = scene.domain
     line = f"answer {domain.answer_text(scene.answer)} (truth {domain.answer_text(scene.truth)})"
-    if scene.is_root:
-        word = "reward" if scene.transcript is None else "approval"
-        return f"{line}, {word} {scene.approval:.2f}"
-    return f"{line}, noted for H"
+    if not scene.is_root:
+        return f"{line}, recorded as a sub-answer"
+    if scene.approval is not None:
+        line += f", approval {scene.approval:.2f}"
+    return f"{line}, reward {scene.reward:.2f}"
 
 
 def format_scene(scene: Scene) -> str:
@@ -78,7 +81,7 @@ def format_scene(scene: Scene) -> str:
         *format_transcript(scene),
     ]
     if not scene.is_root:
-        lines.append(f"asked of the agent: {domain.question_text(scene.question)}")
+        lines.append(f"agent is asked {domain.question_text(scene.question)}")
     return "\n".join([*lines, format_answer(scene)])
 
 
@@ -95,7 +98,7 @@ def draw_scene(scene: Scene) -> NDArray[np.uint8]:
     figure.suptitle(f"{asked} = ?" if scene.answer is None else asked)
     lines = [*format_transcript(scene), "", format_answer(scene)]
     if not scene.is_root:
-        lines.insert(0, f"a sub-question of {scene.domain.question_text(scene.root)}")
+        lines.insert(0, f"sub-question of {scene.domain.question_text(scene.root)}")
     figure.text(0.05, 0.34, "\n".join(lines), va="top", family="monospace")
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]

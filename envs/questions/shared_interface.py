@@ -1,16 +1,19 @@
-"""What the single and the vector question environment share: arguments, spaces, infos, the assistant."""
+"""The interface that the single and the vector question environment share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
+from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
-from ia_gym.envs.questions.engine import Engine, Outcome, make_engine
+from ia_gym.envs.questions.config import QuestionConfig
+from ia_gym.envs.questions.engine import Engine, Outcome
 from ia_gym.envs.questions.rendering import Scene
 from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.validation import check_range
@@ -19,23 +22,37 @@ Observation = dict[str, NDArray[np.int64]]
 
 
 class QuestionInterface:
-    """What both faces share: arguments, spaces, observations, infos, the assistant."""
+    """An engine, what a run may change about it, and what it shows: observations, infos, scenes.
 
-    engine: Engine
-    render_mode: str | None
+    Args:
+        n_envs: number of environments.
+        config: arguments of the environment.
+        render_mode: one of the render modes in ``metadata``, or None.
+
+    Attributes:
+        config: arguments of the environment.
+        domain: the domain of the questions.
+        engine: the state of all environments.
+
+    Raises:
+        ValueError: for an unknown ``render_mode``; see also :class:`QuestionConfig`.
+    """
 
     metadata: dict[str, Any]
+    render_mode: str | None
 
-    def _build(self, n_envs: int, render_mode: str | None, options: dict[str, Any]) -> None:
+    def __init__(self, n_envs: int, config: QuestionConfig, render_mode: str | None) -> None:
         allowed = (None, *self.metadata["render_modes"])
         if render_mode not in allowed:
             raise ValueError(f"render_mode must be one of {list(allowed)}, got {render_mode!r}")
         self.render_mode = render_mode
-        self.engine = make_engine(n_envs, **options)
-        self.domain = self.engine.domain
+        self.config = config
+        self.engine: Engine = config.make_engine(n_envs)
+        self.domain: Domain = self.engine.domain
         self._ready = False  # whether there has been a reset
 
-    def _single_spaces(self) -> tuple[Any, Any]:
+    def _make_single_spaces(self) -> tuple[Any, Any]:
+        """Observation and action space of one environment."""
         domain = self.domain
         return make_spaces(
             domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
@@ -44,26 +61,31 @@ class QuestionInterface:
     # ------------------------------------------------------- what a run may change
 
     def set_assistant(self, assistant: Assistant | None) -> None:
-        """Attach an assistant that answers H's sub-questions, or go back to inline for None.
+        """Attach an assistant that answers the overseer's sub-questions; None for inline.
 
-        Sub-questions the agent has already been shown are still its own to answer.
+        Sub-questions that the agent has been shown already are still the agent's to answer.
+
+        Raises:
+            ValueError: if it has no method ``answer``, or the environment no overseer.
         """
         if assistant is not None and not callable(getattr(assistant, "answer", None)):
             raise ValueError(
                 "assistant must be None or have a method answer(contexts, questions), "
                 f"got {assistant!r}"
             )
+        if assistant is not None and self.engine.overseer is None:
+            raise ValueError('assistant can only be set in an environment of reward="approval"')
         self.engine.assistant = assistant
 
     def set_overseer(self, overseer: Overseer) -> None:
-        """Let another overseer take the questions apart and judge, from the next question on.
+        """Let another overseer decompose questions and judge answers, from the next question on.
 
-        Its own counters count. Questions that were taken apart already are judged by what came of
-        it.
+        From then on its counters are those of the environment. Questions that have been decomposed
+        already are judged by the sub-answers there are.
 
         Raises:
-            ValueError: if it cannot do what overseers do, or is for another domain, or the
-                environment has none since it rewards the truth.
+            ValueError: if it lacks a method, or is for another domain, or the environment has no
+                overseer since it rewards the truth.
         """
         missing = [name for name in ("ask", "answer", "judge") if not hasattr(overseer, name)]
         if missing:
@@ -79,7 +101,7 @@ class QuestionInterface:
     def set_difficulty(self, max_depth: int | None = None, size: int | None = None) -> None:
         """Ask questions up to ``max_depth`` about contexts of ``size`` names, from now on.
 
-        None stands for the domain's own. Contexts already drawn are used up first.
+        None stands for the domain's own. Contexts drawn already are used up first.
 
         Raises:
             ValueError: for a value out of range.
@@ -93,36 +115,47 @@ class QuestionInterface:
         self.engine.size = full.size if size is None else check_range("size", size, 2, full.size)
 
     @property
+    def reward_mode(self) -> str:
+        """What the reward is: "approval" or "truth"."""
+        return self.config.reward
+
+    @property
+    def overseer(self) -> Overseer | None:
+        """Who decomposes questions and judges answers; None with ``reward="truth"``."""
+        return self.engine.overseer
+
+    @property
     def human_interactions(self) -> int:
-        """Questions put to H so far, one for each root question it took apart."""
+        """Queries to the overseer so far: one for each root question it has decomposed."""
         return self.engine.overseer.human_interactions if self.engine.overseer else 0
 
     @property
     def assistant_answers(self) -> int:
-        """Sub-questions answered for H so far, by the agent or by an attached assistant."""
+        """Sub-questions answered so far, by the agent or by an attached assistant."""
         return self.engine.overseer.assistant_answers if self.engine.overseer else 0
 
     @property
     def trusted(self) -> NDArray[np.bool_] | None:
-        """Which classes of questions H trusts, ``(n_classes,)``; None without a trust gate."""
+        """Which classes of questions are trusted, ``(n_classes,)``; None without a trust gate."""
         return None if self.engine.gate is None else self.engine.gate.trusted.copy()
 
-    # ---------------------------------------------------- observations and infos
+    # ------------------------------------------------ observations, infos and scenes
 
     def _observe(self) -> Observation:
+        """The questions shown, in fresh arrays with one row per environment."""
         engine = self.engine
         facts = engine.contexts["facts"].copy().reshape(engine.n_envs, -1)
         return {"facts": facts, "question": engine.questions.copy()}
 
-    def _info(self, outcome: Outcome | None = None) -> dict[str, NDArray[Any]]:
-        """The info of the questions shown, one entry an environment."""
+    def _make_info(self, outcome: Outcome | None = None) -> dict[str, NDArray[Any]]:
+        """The info of the questions shown, one entry per environment."""
         engine = self.engine
         info: dict[str, NDArray[Any]] = {
             "truth": engine.truths.copy(),
             "depth": engine.depths.copy(),
             "class": engine.classes.copy(),
             "is_root": engine.is_root.copy(),
-            "action_mask": engine.domain.answer_mask(engine.questions),
+            "action_mask": self._mask_answers().astype(np.int8),
         }
         trusted = self.trusted
         if trusted is not None:
@@ -132,7 +165,21 @@ class QuestionInterface:
             info["approval"] = outcome.approvals
         return info
 
+    def _mask_answers(self) -> NDArray[np.bool_]:
+        """Which answers are of the kind asked for, ``(n_envs, n_answers)``."""
+        if not self._ready:
+            raise ResetNeeded("action_masks() needs a question to mask for: call reset() first")
+        mask = self.domain.answer_mask(self.engine.questions)
+        if not mask.any(axis=-1).all():
+            row = int((~mask.any(axis=-1)).argmax())
+            raise ValueError(
+                f"answer_mask() of {self.domain.name} must allow an answer to every question, "
+                f"allows none to {self.domain.question_text(self.engine.questions[row])}"
+            )
+        return mask
+
     def _check_actions(self, actions: Any, shape: tuple[int, ...]) -> Symbols:
+        """``actions`` as integers, if they are answers of that shape."""
         array = np.asarray(actions)
         if array.shape != shape or array.dtype.kind not in "iu":
             raise ValueError(
@@ -143,19 +190,23 @@ class QuestionInterface:
             raise ValueError(f"action must be in 0..{self.domain.n_answers - 1}, got {actions!r}")
         return array.astype(np.int64)
 
-    def _scene(self, row: int, answer: int | None = None, approval: float | None = None) -> Scene:
+    def _make_scene(
+        self, row: int, answers: Symbols | None = None, outcome: Outcome | None = None
+    ) -> Scene:
+        """What there is to show of environment ``row``, after its answer or before."""
         engine = self.engine
         place = row, engine.cursor[row]
-        root = bool(engine.is_root[row])
+        judged = outcome is not None and engine.overseer is not None
         return Scene(
             domain=self.domain,
             context=engine.contexts[row],
             root=engine.roots[place],
             question=engine.questions[row],
-            is_root=root,
+            is_root=bool(engine.is_root[row]),
             transcript=engine.transcripts[place] if engine.overseer is not None else None,
             can_earn=bool(engine.can_earn[place]),
-            answer=answer,
-            approval=approval,
+            answer=None if answers is None else int(answers[row]),
+            reward=None if outcome is None else float(outcome.rewards[row]),
+            approval=float(outcome.approvals[row]) if outcome is not None and judged else None,
             truth=int(engine.truths[row]),
         )

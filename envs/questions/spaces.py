@@ -1,4 +1,4 @@
-"""The space of a set of facts."""
+"""Observation and action spaces of question environments."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from gymnasium import spaces
 from ia_gym.validation import check_range
 
 MAX_COUNT = 10**7
-"""Of symbols, and of numbers in an observation."""
+"""Largest number of symbols, and of tokens in an observation."""
 
 
 class FactsBox(spaces.Box):
-    """A flat ``Box`` of ``rows · row_length`` symbols, which knows how long a row is.
+    """A flat ``Box`` of ``rows * row_length`` symbols that knows how long a row is.
 
-    Networks that treat facts as a set cut the flat observation into rows again:
-    ``facts.reshape(-1, rows, row_length)``. A row that starts with 0 is padding.
+    Networks that treat facts as a set reshape the flat observation:
+    ``facts.reshape(-1, rows, row_length)``. A row that starts with 0 is padding. Two such spaces
+    are equal only if their rows are; a plain ``Box`` is not equal to any.
 
     Args:
         top: the largest symbol.
-        rows: facts, padding included.
-        row_length: symbols a fact.
+        rows: number of facts, padding included.
+        row_length: symbols per fact.
     """
 
     def __init__(self, top: int, rows: int, row_length: int) -> None:
@@ -31,6 +32,13 @@ class FactsBox(spaces.Box):
     def __repr__(self) -> str:
         return f"FactsBox({self.high.flat[0]}, rows={self.rows}, row_length={self.row_length})"
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, FactsBox)
+            and (self.rows, self.row_length) == (other.rows, other.row_length)
+            and super().__eq__(other)
+        )
+
 
 def make_spaces(
     n_symbols: int, rows: int, row_length: int, question_length: int, n_answers: int
@@ -39,9 +47,9 @@ def make_spaces(
 
     Args:
         n_symbols: symbols in the vocabulary.
-        rows: facts a context, padding included.
-        row_length: symbols a fact.
-        question_length: symbols a question.
+        rows: facts per context, padding included.
+        row_length: symbols per fact.
+        question_length: symbols per question.
         n_answers: symbols that can be answers.
 
     Raises:

@@ -9,7 +9,7 @@ tokens' embeddings, mapped to the model's width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -223,11 +223,18 @@ class AnswerNetwork(FactsNetwork):
     """A :class:`FactsNetwork` with logits over the answers: ``(B, Q, n_answers)``.
 
     Args:
-        n_symbols: see :class:`FactsNetwork`, as for all that follow but the last.
-        fact_shape: ``(F, L)``.
-        question_length: ``Lq``.
+        n_symbols: symbols in the vocabulary.
+        fact_shape: ``(F, L)``, rows and tokens a row.
+        question_length: ``Lq``, tokens a question.
         n_answers: answers to choose from.
-        **sizes: ``width`` and all that follow it there.
+        width: see :class:`FactsNetwork`, as for all that follow.
+        heads: see there.
+        fact_layers: see there.
+        question_layers: see there.
+        fact_passes: see there.
+        relational: see there.
+        meeting: see there.
+        any_hop: see there.
     """
 
     def __init__(
@@ -236,9 +243,28 @@ class AnswerNetwork(FactsNetwork):
         fact_shape: tuple[int, int],
         question_length: int,
         n_answers: int,
-        **sizes: Any,
+        width: int = 64,
+        heads: int = 4,
+        fact_layers: int = 2,
+        question_layers: int = 2,
+        fact_passes: int = 1,
+        relational: bool = False,
+        meeting: bool = False,
+        any_hop: bool = False,
     ) -> None:
-        super().__init__(n_symbols, fact_shape, question_length, **sizes)
+        super().__init__(
+            n_symbols,
+            fact_shape,
+            question_length,
+            width,
+            heads,
+            fact_layers,
+            question_layers,
+            fact_passes,
+            relational,
+            meeting,
+            any_hop,
+        )
         self.head = nn.Linear(self.embedding.embedding_dim, n_answers)
         self.head.weight.is_embedding = True  # type: ignore[attr-defined]  # of the answers
         nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely

@@ -193,7 +193,7 @@ def test_the_commands_take_actions_too(tmp_path):
     assert "of the best" in told.output
     told = runner.invoke(app, ["trace", str(run), "--env", "IA-CartPole-v0"])
     assert told.exit_code == 0, told.output
-    assert "HowGood(S, A)" in told.output
+    assert "approval" in told.output
     assert "3.940" not in told.output  # 1 + d + d^2 + d^3: four steps, which are not the run's
     for command in ("eval", "trace"):
         told = runner.invoke(app, [command, str(run), "--env", "IA-FrozenLake-v0"])

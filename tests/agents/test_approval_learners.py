@@ -33,7 +33,7 @@ def test_both_updates_come_to_the_answer_that_is_approved_of_most(cls, n_samples
         patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
         model.learn(200_000)
     batch = model.amplify(judging=True)
-    approvals = model.approvals(batch, model.list_answers(batch)).numpy()
+    approvals = model.judge_answers(batch, model.list_answers(batch)).numpy()
     to_be_had = approvals.max(axis=-1) > 0
     best = 1 + approvals.argmax(axis=-1)
     with torch.no_grad():
@@ -108,7 +108,7 @@ def test_drift_from_what_was_demonstrated_is_limited():
             max_drift=max_drift,
             **weights,
         )
-        model.approvals = lambda batch, answers: torch.as_tensor((answers == 1) * 1.0)
+        model.judge_answers = lambda batch, answers: torch.as_tensor((answers == 1) * 1.0)
         model.learn(80_000)
         drifts.append(model.logger.name_to_value["train/drift"])
     assert drifts[0] > 0.5

@@ -19,8 +19,8 @@ from ia_gym.envs import ActionApproval, check_vector_env
 from ia_gym.envs.actions.env_copies import AtariCopier, DeepCopier
 from ia_gym.envs.actions.games import (
     compute_frozen_lake_best_return,
-    make_frozen_lake_episodes,
     make_action_vec,
+    make_frozen_lake_episodes,
 )
 
 IDS = ["IA-FrozenLake-v0", "IA-CartPole-v0", "IA-Freeway-v0"]
@@ -210,7 +210,7 @@ def test_copies_that_differ_are_told():
         twin.steps = 100 * next(made)
         return twin
 
-    with pytest.raises(ValueError, match=r"env must be one whose copies go on alike"):
+    with pytest.raises(ValueError, match=r"env must be one whose copies continue alike"):
         ActionApproval(Rebuilt(), simulator=broken).reset()
 
 
@@ -340,7 +340,7 @@ def test_the_best_return_in_few_steps_is_the_best_of_all_plans():
     plans = list(itertools.product((0, 1), repeat=3 * n_steps))
     assert table.compute_best_return(start, n_steps) == pytest.approx(max(map(value, plans)))
     always = np.array([0, 1, 0])
-    earned, _ = table.expect_episode(always, start, n_steps)
+    earned, _ = table.compute_expected_episode(always, start, n_steps)
     assert earned == pytest.approx(value(always.tolist() * n_steps))
 
 

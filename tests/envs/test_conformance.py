@@ -54,7 +54,7 @@ class Stale(QuestionVectorEnv):
 
 
 class Unmasked(QuestionVectorEnv):
-    def _masked(self, info):
+    def _add_masks(self, info):
         return info
 
 

@@ -490,14 +490,14 @@ def test_text_shows_the_sub_questions_and_the_approval(capsys):
     _, info = env.reset(seed=0)
     while info["depth"] < 2:
         _, info = env.reset()
-    assert "answer due" in env.render()
+    assert "no answer yet" in env.render()
     env.step(info["truth"])
     text = env.render()
     assert "(answered)" in text
-    assert f"answer {info['truth']} (truth {info['truth']}), approval 1.00" in text
+    assert f"answer {info['truth']} (truth {info['truth']}), approval 1.00, reward 1.00" in text
     human = make(render_mode="human")
     human.reset(seed=0)
-    assert "answer due" in capsys.readouterr().out
+    assert "no answer yet" in capsys.readouterr().out
     human.step(1)
     assert "answer 1" in capsys.readouterr().out
 

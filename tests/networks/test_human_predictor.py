@@ -140,7 +140,9 @@ def test_half_of_what_h_is_asked_is_where_its_model_is_least_sure(monkeypatch):
     model.set_logger(configure(None, []))
     asked = []
     predictor_trainer = model.predictor_trainer
-    monkeypatch.setattr(predictor_trainer, "ask_human", lambda *case, **_: asked.append(case[-1]))
+    monkeypatch.setattr(
+        predictor_trainer, "query_overseer", lambda *case, **_: asked.append(case[-1])
+    )
     model.train_step()
     at_random, doubtful = asked
     assert len(at_random) == len(doubtful) == 6

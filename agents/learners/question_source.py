@@ -1,0 +1,94 @@
+"""What a learner reads from its environment: the domain and the overseer, and nothing else.
+
+The learners draw questions from the domain themselves, in batches, and never step the environment.
+Arguments of the environment that speak of its steps have no effect on them, and are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
+
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.domains import Domain
+
+QUESTIONS_PER_CONTEXT, TRUST = 16, 0.75
+"""Defaults of the question environments."""
+
+
+def read_domain(env: VecEnv) -> Domain:
+    """The domain that the environment asks about.
+
+    Raises:
+        ValueError: if it is not a question environment.
+    """
+    try:
+        domain = env.get_attr("domain")[0]
+    except AttributeError:
+        domain = None
+    if not isinstance(domain, Domain):
+        raise ValueError(f"env must be a question environment, got {env.observation_space}")
+    return domain
+
+
+def describe_domain(domain: Domain) -> str:
+    """The domain with what tells it from others of the same class."""
+    symbols = f"{domain.n_answers} answers, {domain.n_symbols} symbols"
+    return f"{domain!r} of depth {domain.max_depth} with {symbols}"
+
+
+def read_overseer(env: VecEnv, domain: Domain) -> Overseer:
+    """The environment's overseer.
+
+    Of a scripted one it is a copy with counters of its own. A human predictor, or an overseer that
+    was set with ``env.unwrapped.set_overseer``, is the environment's own object.
+
+    Raises:
+        ValueError: if the environment rewards the truth and has none, if it lacks the counters, if
+            it is for another domain, or if it would have to be shared with worker processes.
+    """
+    overseer: Any = env.get_attr("engine")[0].overseer
+    if overseer is None:
+        raise ValueError('env must be one of reward="approval": reward="truth" has no overseer')
+    if type(overseer) is ScriptedOverseer:
+        return ScriptedOverseer(domain, overseer.approval)
+    counters = ("domain", "human_interactions", "assistant_answers")
+    if missing := [name for name in counters if not hasattr(overseer, name)]:
+        raise ValueError(f"the overseer of env must have {missing}, see Overseer; got {overseer!r}")
+    if describe_domain(overseer.domain) != describe_domain(domain):
+        raise ValueError(
+            f"the overseer of env must be for {describe_domain(domain)}, "
+            f"got one for {describe_domain(overseer.domain)}"
+        )
+    if isinstance(env.unwrapped, SubprocVecEnv):
+        raise ValueError(
+            "env must run in this process for its overseer to be used: "
+            "take make_sb3_vec_env or DummyVecEnv, not SubprocVecEnv"
+        )
+    found: Overseer = overseer
+    return found
+
+
+def refuse_unused_options(env: VecEnv, learner: str) -> None:
+    """Refuse an environment with options that would have no effect on a learner.
+
+    Raises:
+        ValueError: naming the option and its value.
+    """
+    engine = env.get_attr("engine")[0]
+    if engine.overseer is None:  # reward="truth"
+        return
+    trust = None if engine.gate is None else engine.gate.threshold
+    for name, value, default in (
+        ("assistant", engine.assistant, None),
+        ("trust", trust, TRUST),
+        ("questions_per_context", engine.questions_per_context, QUESTIONS_PER_CONTEXT),
+        ("wrong_answer_penalty", engine.wrong_answer_penalty, 0.0),
+        ("audit", engine.audit, 0.0),
+    ):
+        if value != default:
+            raise ValueError(
+                f"{name} of env has no effect on {learner}, which draws questions itself and never "
+                f"steps env: leave it out, got {value!r}"
+            )

@@ -1,0 +1,213 @@
+"""The arguments of a question environment: documented, checked and put to use in one place."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import reduce
+from importlib import import_module
+from typing import Any, Literal, get_args
+
+from ia_gym.amplification.assistants import KnowNothing, Oracle
+from ia_gym.amplification.domain_checker import check_domain
+from ia_gym.amplification.overseers import ApprovalMode, Overseer, ScriptedOverseer
+from ia_gym.amplification.trust import TrustGate
+from ia_gym.domains import DOMAINS, Domain
+from ia_gym.envs.questions.engine import Engine
+from ia_gym.validation import check_number, check_range
+
+RewardMode = Literal["approval", "truth"]
+AssistantMode = Literal["inline", "oracle", "none"]
+Trust = float | Literal["auto"] | None
+
+TRUST_THRESHOLD = 0.75
+"""What ``trust="auto"`` stands for where there is a trust gate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionConfig:
+    """Arguments of :class:`~ia_gym.envs.QuestionEnv` and :class:`~ia_gym.envs.QuestionVectorEnv`.
+
+    An argument that would have no effect beside the others is refused.
+
+    Args:
+        domain: a name in ``ia_gym.domains.DOMAINS``, a subclass of ``Domain``, or the place of one
+            as "module:Class".
+        size: names per context (the paper's N); default the domain's own.
+        max_size: names in the pool that contexts draw from; default ``size``.
+        questions_per_context: root questions about a context before the next one is drawn,
+            1..10,000.
+        overseer: "scripted" (the domain's script), or the file of a human predictor that
+            ``ia-gym train imitation`` has saved, which judges strictly.
+        approval: "strict" (0 or 1), or "graded" (credit for near misses, where the domain has
+            any).
+        reward: "approval", or "truth" for evaluation: root questions only, no overseer, the reward
+            is 1 for a true answer and 0 otherwise.
+        assistant: who answers the overseer's sub-questions: "inline" (the agent itself), "oracle"
+            (always true) or "none" (always "I don't know"). Attach another one with
+            ``env.unwrapped.set_assistant(assistant)``.
+        trust: threshold of the trust gate in [0, 1), for ``assistant="inline"`` and for attached
+            assistants. "auto" is 0.75 there, and no gate with ``reward="truth"`` or another
+            ``assistant``, where a number is refused. None: no gate.
+        wrong_answer_penalty: subtracted from the reward of an answer that is not approved of, in
+            proportion to what it lacks in approval; at least 0. "I don't know" costs nothing, so
+            an agent may abstain.
+        audit: share in [0, 1] of the assistant's answers that the overseer decomposes and answers
+            itself. Needs an assistant: with ``assistant="inline"`` the first ``step`` before
+            ``set_assistant`` is refused.
+        domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
+
+    Raises:
+        ValueError: for a value that is not allowed or has no effect; the message names it.
+        TypeError: for a further argument that the domain does not have.
+    """
+
+    domain: str | type[Domain] = "Permutation"
+    size: int | None = None
+    max_size: int | None = None
+    questions_per_context: int = 16
+    overseer: str | os.PathLike[str] = "scripted"
+    approval: ApprovalMode = "strict"
+    reward: RewardMode = "approval"
+    assistant: AssistantMode = "inline"
+    trust: Trust = "auto"
+    wrong_answer_penalty: float = 0.0
+    audit: float = 0.0
+    domain_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        find_domain(self.domain)
+        check_range("questions_per_context", self.questions_per_context, 1, 10_000)
+        for name, allowed in (
+            ("approval", get_args(ApprovalMode)),
+            ("reward", get_args(RewardMode)),
+            ("assistant", get_args(AssistantMode)),
+        ):
+            if (value := getattr(self, name)) not in allowed:
+                raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+        if isinstance(self.trust, str) and self.trust != "auto":
+            raise ValueError(
+                f'trust must be a number in [0, 1), "auto" or None, got {self.trust!r}'
+            )
+        if self.trust is not None and self.trust != "auto":
+            check_number("trust", self.trust, "[0, 1)")
+        check_number("wrong_answer_penalty", self.wrong_answer_penalty, "[0, inf)")
+        check_number("audit", self.audit, "[0, 1]")
+        if self.reward == "truth":
+            self._refuse(OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
+        if self.assistant != "inline":
+            self._refuse(("trust",), f'assistant="{self.assistant}", which never learns')
+        if self.overseer != "scripted":
+            self._refuse(("approval",), "an overseer that has been learned, which judges strictly")
+
+    def _refuse(self, names: tuple[str, ...], beside: str) -> None:
+        """Refuse values of these arguments that ask for what there is not."""
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and value != getattr(type(self), name):
+                raise ValueError(
+                    f"{name} must be left out, for it has no effect with {beside}; got {value!r}"
+                )
+
+    def make_domain(self) -> Domain:
+        """The domain, with its arguments.
+
+        Raises:
+            TypeError: for an argument that it does not have.
+            ValueError: for a value out of range, or a domain whose methods do not fit it.
+        """
+        cls = find_domain(self.domain)
+        sizes = {"size": self.size, "max_size": self.max_size}
+        given = {name: value for name, value in sizes.items() if value is not None}
+        given |= self.domain_kwargs
+        parameters = inspect.signature(cls).parameters
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        unknown = [name for name in given if name not in parameters]
+        if unknown and not open_ended:
+            own = [entry.name for entry in fields(self)[1:-1] if entry.name not in sizes]
+            raise TypeError(
+                f"unknown argument {', '.join(map(repr, unknown))}: {cls.name} takes "
+                f"{', '.join(parameters)}, and every question environment {', '.join(own)}"
+            )
+        domain = cls(**given)
+        if cls not in DOMAINS.values():
+            check_domain(domain)
+        return domain
+
+    def make_engine(self, n_envs: int) -> Engine:
+        """The engine of ``n_envs`` environments.
+
+        Raises:
+            TypeError: see :meth:`make_domain`.
+            ValueError: see :meth:`make_domain`; also for a file that holds no such overseer.
+            FileNotFoundError: if ``overseer`` names no file.
+        """
+        domain = self.make_domain()
+        overseer: Overseer | None = None
+        if self.reward == "approval":
+            overseer = ScriptedOverseer(domain, self.approval)
+            if self.overseer != "scripted":
+                from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
+
+                overseer = LearnedOverseer.load(self.overseer, domain)
+        gate = None
+        if self.reward == "approval" and self.assistant == "inline" and self.trust is not None:
+            threshold = TRUST_THRESHOLD if self.trust == "auto" else self.trust
+            gate = TrustGate(domain.depends_on, domain.merged_into, threshold)
+        assistants = {"inline": None, "oracle": Oracle(domain), "none": KnowNothing()}
+        return Engine(
+            domain,
+            n_envs,
+            self.questions_per_context,
+            overseer,
+            assistants[self.assistant],
+            gate,
+            self.wrong_answer_penalty,
+            self.audit,
+        )
+
+
+OVERSEER_ARGUMENTS = (
+    *("overseer", "approval", "assistant", "trust"),
+    *("wrong_answer_penalty", "audit"),
+)
+"""Arguments of :class:`QuestionConfig` that say how approval comes about."""
+
+
+def find_domain(domain: str | type[Domain]) -> type[Domain]:
+    """The subclass of ``Domain`` that is given, or named by a name or as "module:Class".
+
+    Raises:
+        ValueError: if there is none.
+    """
+    found: Any = domain
+    if isinstance(domain, str):
+        module, colon, name = domain.partition(":")
+        if not colon:
+            found = DOMAINS.get(domain)
+        else:
+            try:
+                found = reduce(getattr, name.split("."), import_module(module))
+            except (ImportError, AttributeError, ValueError) as error:
+                raise ValueError(
+                    f"domain must be a name or the place of a class, got {domain!r}: {error}"
+                ) from error
+    if not (isinstance(found, type) and issubclass(found, Domain)):
+        raise ValueError(
+            f"domain must be one of {sorted(DOMAINS)}, a subclass of Domain or the place of one as "
+            f'"module:Class", got {domain!r}'
+        )
+    return found
+
+
+def make_evaluation_kwargs(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the environment that evaluates an agent, from those it was trained with.
+
+    Those that say how approval comes about are dropped, and ``reward`` becomes "truth"::
+
+        env = gym.make("IA-Permutation-v0", **make_evaluation_kwargs(env_kwargs))
+    """
+    kept = {key: value for key, value in env_kwargs.items() if key not in OVERSEER_ARGUMENTS}
+    return {**kept, "reward": "truth"}
