@@ -64,7 +64,7 @@ def write_report(
     sections = "\n\n".join(
         f"## {name}\n\n{format_markdown(frame)}" for name, frame in tables.items()
     )
-    pictures = "\n".join(f"![{path.stem}]({path.name})" for path in figures)
+    pictures = "\n".join(f"![{path.stem.replace('_', ' ')}]({path.name})" for path in figures)
     markdown, page = folder / "report.md", folder / "report.html"
     write_text(markdown, f"# {title}\n\n{sections}\n\n{pictures}\n")
     write_text(page, render_page(title, command, groups, tables))

@@ -119,7 +119,8 @@ for (const box of document.querySelectorAll("[data-table]")) {
     const words = field.value.toLowerCase().split(/\s+/);
     for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
     const count = rows.filter((row) => !row.hidden).length;
-    box.querySelector(".count").textContent = count === rows.length ? `${count} rows` : `${count} of ${rows.length} rows`;
+    const found = count === rows.length ? "" : `${count} of `;
+    box.querySelector(".count").textContent = `${found}${rows.length} row${rows.length === 1 ? "" : "s"}`;
   };
   field.addEventListener("input", search);
   search();
