@@ -102,9 +102,8 @@ class GymnasiumVecEnv(VecEnv):
         """
         if len(list(self._indices(indices))) != self.num_envs:
             raise ValueError("indices must name all environments, which share their attributes")
-        if hasattr(self._base, "envs"):  # gymnasium would hand a list out, one entry each
-            value = [value] * self.num_envs
-        self._base.set_attr(attr_name, value)
+        # gymnasium would hand a list out, one entry to each environment.
+        self._base.set_attr(attr_name, [value] * self.num_envs)
 
     def env_method(
         self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any

@@ -51,7 +51,7 @@ class CurvePlot:
 
 
 SAMPLES = Axis("timesteps", "samples")
-QUERIES = Axis("overseer/human_interactions", "overseer queries (logarithmic)", log=True)
+QUERIES = Axis("overseer/human_interactions", "overseer queries (log scale)", log=True)
 MINUTES = Axis(CLOCK, "minutes on one CPU core")
 
 

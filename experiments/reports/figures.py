@@ -36,7 +36,8 @@ def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
     styles = style_agents(group.agent for group in groups)
     columns = min(COLUMNS, len(names))
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(3.1 * columns + 1.5, 2.7 * rows + 0.5), layout="constrained")
+    legend = 0.7 + 0.075 * max(map(len, styles))  # inches: a line and the longest name
+    figure = Figure(figsize=(3.1 * columns + legend, 2.7 * rows + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
     alike = plot.y.factor == 100  # shares; returns of other environments are on other scales
     axes = figure.subplots(rows, columns, sharey=alike, squeeze=False).ravel()

@@ -16,9 +16,7 @@ from scipy.stats import bootstrap, trim_mean
 
 from ia_gym.agents.evaluation.evaluator import Labels
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class
-
-RESULT, CURVE = "result.json", "curve.csv"
-"""Files of a finished run, in the run's folder."""
+from ia_gym.experiments.run_folder import CURVE, RESULT, read_curve, read_result
 
 CLOCKS = ("time/cpu_minutes", "time/minutes")
 """Columns of minutes, the first one that a curve has counts: of a core at work, or on the wall."""
@@ -66,59 +64,48 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     root = Path(folder)
     if root.exists() and not root.is_dir():
         raise ValueError(f"folder must be a folder, got the file {folder}")
-    runs = [read_run(path.parent) for path in root.rglob(RESULT)]
+    places = (path.parent for path in root.rglob(RESULT))
+    runs = [read_finished_run(place) for place in places if is_part_of_comparison(place)]
     if not runs:
         raise ValueError(f"folder must hold finished runs ({RESULT}, {CURVE}), got {folder}")
     return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))
 
 
-def read_run(folder: Path) -> FinishedRun:
+def read_finished_run(folder: Path) -> FinishedRun:
     """The finished run in a folder.
 
     Raises:
         ValueError: if one of its files is missing, broken, empty or of something else.
     """
     result = read_result(folder / RESULT)
-    env_id = str(result["env_id"])
-    path = folder / CURVE
-    try:
-        curve = pd.read_csv(path)
-    except (OSError, UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise ValueError(f"{path} must be the curve of a finished run: {error}") from None
-    curve = evaluator_class(env_id).read_curve(env_id, curve)
-    needed = ("timesteps", evaluator_class(env_id).labels.score)
-    missing = [column for column in needed if column not in curve]
+    for key, kind in {"env_id": str, "agent": str, "seed": int}.items():
+        if not isinstance(result[key], kind):
+            raise ValueError(
+                f"{folder / RESULT} must be the result.json of a run: {key} is {result[key]!r}"
+            )
+    evaluator, path = evaluator_class(result["env_id"]), folder / CURVE
+    curve = evaluator.read_curve(result["env_id"], read_curve(path))
+    missing = [] if evaluator.labels.score in curve else [evaluator.labels.score]
     if not any(clock in curve for clock in CLOCKS):
         missing.append(CLOCKS[-1])
     if missing:
-        raise ValueError(f"{path} must have the columns {', '.join(missing)}")
-    if not len(curve):
-        raise ValueError(f"{path} must have a row for each evaluation, it has none")
+        raise ValueError(f"{path} must be the curve.csv of a run: it lacks {', '.join(missing)}")
     try:
         return FinishedRun(result, curve.astype(float))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} must hold numbers: {error}") from None
+        raise ValueError(f"{path} must be the curve.csv of a run: {error}") from None
 
 
-def read_result(path: Path) -> dict[str, Any]:
-    """What a ``result.json`` holds.
+def is_part_of_comparison(folder: Path) -> bool:
+    """Whether a run's folder belongs to the comparison around it; true if there is none.
 
-    Raises:
-        ValueError: if it is missing, no JSON, or lacks what every result has.
+    A comparison leaves alone the folders of earlier ones that it does not replace.
     """
     try:
-        result = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:  # no JSON, no UTF-8
-        raise ValueError(f"{path} must be the result of a finished run: {error}") from None
-    types = {"env_id": str, "agent": str, "seed": int, "final": dict}
-    wrong = [
-        name
-        for name, kind in types.items()
-        if not isinstance(result, dict) or not isinstance(result.get(name), kind)
-    ]
-    if wrong:
-        raise ValueError(f"{path} must hold {', '.join(wrong)}, as finished runs write them")
-    return dict(result)
+        runs = json.loads((folder.parent / "comparison.json").read_text("utf-8"))["runs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+    return folder.name in runs
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from ia_gym.agents import AmplificationCallback, GymnasiumVecEnv, LearnedActionAssistant
 from ia_gym.envs import ActionApprovalVectorEnv
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.comparison import compare
+from ia_gym.experiments.compare import compare
 from ia_gym.experiments.inspection.puzzle import learn, study_actions
 from ia_gym.experiments.settings import load_settings
 

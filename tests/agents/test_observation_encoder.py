@@ -99,7 +99,9 @@ def test_the_encoder_shows_what_the_wrappers_show(way):
 
 
 def make_model(env, **kwargs):
-    policy = "MultiInputPolicy" if isinstance(env.observation_space, gym.spaces.Dict) else "MlpPolicy"
+    policy = (
+        "MultiInputPolicy" if isinstance(env.observation_space, gym.spaces.Dict) else "MlpPolicy"
+    )
     few = {"n_steps": 64, "batch_size": 64, "n_epochs": 4, "gamma": 0.0, "seed": 0}
     return PPO(policy, env, **{**few, **kwargs})
 

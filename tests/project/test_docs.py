@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import sys
+import types
 from functools import cache
 from pathlib import Path
 
@@ -60,7 +62,9 @@ def test_the_code_on_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkey
         init(self, *args, **{**kwargs, "n_steps": 2, "batch_size": 2, "n_epochs": 1})
 
     monkeypatch.setattr(PPO, "__init__", init_short)
-    namespace, shown = {}, 0
+    module = types.ModuleType("page")  # where the classes of the page are found
+    monkeypatch.setitem(sys.modules, "page", module)
+    namespace, shown = vars(module), 0
     for code, output in BLOCKS[page]:
         capsys.readouterr()
         exec(re.sub(r"(\.learn\(|n_eval_episodes=)\d[\d_]*", r"\g<1>16", code), namespace)

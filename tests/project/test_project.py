@@ -114,7 +114,7 @@ def test_a_plain_checkout_is_a_package_as_it_stands(tmp_path):
         ["examples/compare.py", "--help"],
         ["examples/own_domain.py", "--timesteps", "2048"],
         ["examples/cleanrl_style.py", "4096"],
-        ["-m", "ia_gym.experiments.cli", "--help"],
+        ["-m", "ia_gym.experiments", "--help"],
     ],
     ids=lambda command: command[0],
 )
