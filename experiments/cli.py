@@ -309,7 +309,7 @@ def report(
     Example:
       ia-gym report runs/compare
     """
-    from ia_gym.experiments.reports.report import report as run
+    from ia_gym.experiments.reports.report import write_report as run
 
     check_output_file("readme", readme)
     for path in run(folder, readme):

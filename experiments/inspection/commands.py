@@ -17,7 +17,8 @@ from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.inspection.trace_page import page
-from ia_gym.experiments.reports.comparison_tables import cell, print_table
+from ia_gym.experiments.reports.formatting import format_measurement
+from ia_gym.experiments.reports.terminal_tables import print_table
 from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, read_run_settings
 
 
@@ -81,7 +82,7 @@ def print_evaluation(
     console = console or Console()
     print_table(table, env_id, evaluator.n_problems, console)
     measured = (
-        f"{column.heading} {cell(result[column.tag], column)}"
+        f"{column.heading} {format_measurement(result[column.tag], column.form)}"
         for column in (*labels.columns, labels.overapproval)
         if column.tag in result
     )

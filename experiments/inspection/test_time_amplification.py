@@ -22,7 +22,7 @@ from ia_gym.amplification.amplified_assistants import AmplifiedAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.experiments.inputs import check_env_id
-from ia_gym.experiments.reports.comparison_tables import split_tag
+from ia_gym.experiments.reports.finished_runs import split_tag
 from ia_gym.experiments.saved_agents import load_learner
 from ia_gym.files import write_json
 from ia_gym.networks.network_assistant import NetworkAssistant
