@@ -103,6 +103,14 @@ def test_wrappers_are_found():
     assert vec.env_is_wrapped(TimeLimit, indices=0) == [False]
 
 
+def test_a_method_is_an_attribute_like_any_other():
+    """gymnasium's vectors of single environments call it."""
+    make = [lambda: gym.make("IA-CartPole-v0")] * 2
+    vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+    assert vec.has_attr("set_assistant")
+    assert all(callable(each) for each in vec.get_attr("set_assistant"))
+
+
 def test_vector_wrappers_hide_no_methods():
     inside = gym.make_vec(BASE, num_envs=2, autoreset_mode=AutoresetMode.SAME_STEP)
     vec = GymnasiumVecEnv(OneHotVector(inside))

@@ -173,9 +173,9 @@ def test_ascii_terminals_are_enough(words, trained, monkeypatch):
 WORK = {
     "train": ("ia_gym.experiments.train.train_agent", ["ppo"]),
     "compare": ("ia_gym.experiments.compare.compare", []),
-    "envs": ("ia_gym.experiments.inspection.commands.print_environments", []),
-    "eval": ("ia_gym.experiments.inspection.commands.print_evaluation", ["x", "--env", BASE]),
-    "trace": ("ia_gym.experiments.inspection.commands.print_trace", ["x", "--env", BASE]),
+    "envs": ("ia_gym.experiments.inspection.environments.print_environments", []),
+    "eval": ("ia_gym.experiments.inspection.evaluation.print_evaluation", ["x", "--env", BASE]),
+    "trace": ("ia_gym.experiments.inspection.traces.print_trace", ["x", "--env", BASE]),
     "bench": ("ia_gym.experiments.bench.bench", []),
 }
 

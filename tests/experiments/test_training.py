@@ -154,9 +154,7 @@ def test_what_is_not_the_file_of_a_run_is_refused(content, tmp_path):
 def test_tensorboard_lists_settings_and_shows_examples(finished):
     folder, _ = finished
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0}).Reload()
-    assert {f"_hparams_/{part}" for part in ("experiment", "session_start_info")} <= set(
-        events.summary_metadata
-    )
+    assert "_hparams_/session_start_info" in events.summary_metadata
     assert len(events.Images("examples/context")) >= 3
     assert events.Tensors("examples/trace/text_summary")
 
