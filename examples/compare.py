@@ -1,22 +1,21 @@
-"""Imitation, PPO on approval and the supervised baseline, side by side: what ``make demo`` runs.
+"""Imitation, PPO with approval as its reward, and the supervised baseline: what ``make demo`` runs.
 
-Ends with a table, a picture of the learning curves and the command that opens TensorBoard.
+Ends with a table, a plot of the learning curves and the command that opens TensorBoard.
 """
 
 import typer
 
-from ia_gym.experiments.comparison import compare
+from ia_gym.experiments.__main__ import replace_unprintable
+from ia_gym.experiments.compare import compare
+from ia_gym.experiments.errors import report_errors
 
 
+@report_errors("compare")
 def main(env_id: str = "IA-Permutation-v0", seeds: int = 1, log_dir: str = "runs/demo") -> None:
-    """Train each agent ``seeds`` times."""
-    try:
-        compare(env_id, ["ppo", "imitation", "supervised"], seeds=seeds, log_dir=log_dir)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    """Train each agent ``seeds`` times and compare them."""
+    compare(env_id, ["ppo", "imitation", "supervised"], seeds=seeds, log_dir=log_dir)
 
 
 if __name__ == "__main__":
+    replace_unprintable()
     typer.run(main)

@@ -1,7 +1,7 @@
-"""A plain SB3 agent on a plain environment: inline assistant, no callback, default settings.
+"""An SB3 agent with default settings: no callback, and the agent is its own assistant.
 
-The agent answers the overseer's sub-questions itself, as episodes that look like any other.
-Run with ``--no-trust`` to see what becomes of it without the trust gate.
+It answers the overseer's sub-questions in episodes of their own, which look like any other. With
+``--no-trust``, the overseer builds on the answers of classes that have not proved themselves.
 """
 
 from typing import Annotated, Literal
@@ -25,7 +25,7 @@ def main(
     seed: int = 0,
     log_dir: str = "runs/plain_sb3",
 ) -> None:
-    """Train an agent, and print what it reaches as it goes."""
+    """Train an agent, and print its evaluations."""
     torch.set_num_threads(1)
     env = gym.make(env_id, **({} if trust else {"trust": None}))
     policy_kwargs = {"features_extractor_class": FactsExtractor}

@@ -33,7 +33,7 @@ N_QUESTIONS = 64
 REPETITIONS = 5
 
 
-def rate(work: Callable[[], int], seconds: float) -> float:
+def measure_rate(work: Callable[[], int], seconds: float) -> float:
     """Median units a second of ``work``, which returns how many it did, over 5 repetitions.
 
     Args:
@@ -50,7 +50,7 @@ def rate(work: Callable[[], int], seconds: float) -> float:
     return statistics.median(rates)
 
 
-def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, float]]:
+def measure_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, float]]:
     """Rates of one domain at one size: (what, units a second).
 
     Args:
@@ -79,10 +79,10 @@ def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, fl
         transcript = amplify(overseer, oracle, rng, contexts, questions, judging=False)
         return overseer.answer(contexts, questions, transcript).size
 
-    yield "generate, questions/s", rate(generate, seconds)
-    yield "truth, questions/s", rate(truth, seconds)
-    yield "generate + truth", rate(generate_and_truth, seconds)
-    yield "decompose, questions/s", rate(decompose, seconds)
+    yield "generate, questions/s", measure_rate(generate, seconds)
+    yield "truth, questions/s", measure_rate(truth, seconds)
+    yield "generate + truth", measure_rate(generate_and_truth, seconds)
+    yield "decompose, questions/s", measure_rate(decompose, seconds)
     env_id = f"IA-{name}-v0"
     vec = gym.make_vec(env_id, num_envs=N_ENVS, size=size, assistant="oracle")
     vec.reset(seed=0)
@@ -92,7 +92,7 @@ def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, fl
         vec.step(actions)
         return N_ENVS
 
-    yield f"VectorEnv × {N_ENVS}, steps/s", rate(vector_steps, seconds)
+    yield f"VectorEnv × {N_ENVS}, steps/s", measure_rate(vector_steps, seconds)
     vec.close()
     for assistant in ("oracle", "inline"):
         env = gym.make(env_id, size=size, assistant=assistant)
@@ -103,16 +103,16 @@ def bench_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, fl
             env.reset()
             return 1
 
-        yield f"Env, {assistant}, steps/s", rate(single_step, seconds)
+        yield f"Env, {assistant}, steps/s", measure_rate(single_step, seconds)
         env.close()
 
 
-def bench_imitation(seed: int = 0) -> tuple[float, float]:
+def time_imitation(seed: int = 0) -> tuple[float, float]:
     """Train ``ImitationIA`` on permutations of 4 names, k < 8, the smallest known public case.
 
     Returns:
-        Seconds until 95 % of held-out questions were answered truly (infinity if never), and the
-        accuracy in the end.
+        Seconds until 95 % accuracy on held-out questions (infinity if never reached), and the final
+        accuracy.
     """
     arguments: dict[str, Any] = {"size": 4, "max_power": 8}
     env = gym.make("IA-Permutation-v0", **arguments)
@@ -153,13 +153,13 @@ def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | No
         columns = []
         for size in sizes:
             table.add_column(str(size), justify="right")
-            columns.append(dict(bench_domain(name, size, seconds)))
+            columns.append(dict(measure_domain(name, size, seconds)))
         for figure in columns[0]:
             table.add_row(figure, *(short_count(column[figure]) for column in columns))
         console.print(table)
     if train:
-        reached, accuracy = bench_imitation()
+        reached, accuracy = time_imitation()
         console.print(
-            f"ImitationIA, permutation of 4 names, k < 8, one thread: 95 % after "
-            f"{reached:.1f} s; {accuracy:.1%} in the end"
+            f"ImitationIA, permutation of 4 names, k < 8, one thread: 95 % accuracy after "
+            f"{reached:.1f} s; final accuracy {accuracy:.1%}"
         )

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: the last two, so that one that is damaged costs an evaluation, no more."""
+"""Checkpoints of a run: the last two, so that a damaged one costs one evaluation and no more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
 
 
-def keep(model: AnswerLearner, folder: Path) -> None:
+def can_resume(cls: type) -> bool:
+    """Whether agents of this class write checkpoints; SB3's agents do not, and start over."""
+    return issubclass(cls, AnswerLearner)
+
+
+def save_checkpoint(model: AnswerLearner, folder: Path) -> None:
     """Write a checkpoint, and keep the one before it."""
     latest = folder / CHECKPOINT
     if latest.exists():
@@ -22,23 +27,25 @@ def keep(model: AnswerLearner, folder: Path) -> None:
     model.save(latest)
 
 
-def restore(cls: type[AnswerLearner], folder: Path, env: VecEnv) -> AnswerLearner | None:
-    """The learner as the last checkpoint has it, or the one before; None if there is none.
+def load_checkpoint(
+    cls: type[AnswerLearner], folder: Path, env: VecEnv, device: str = "auto"
+) -> AnswerLearner | None:
+    """The learner of the last checkpoint, or of the one before; None if there is none.
 
     Raises:
-        ValueError: if there are some, and none can be read.
+        ValueError: if there are checkpoints, and none can be read.
     """
     found = [folder / name for name in (CHECKPOINT, PREVIOUS) if (folder / name).exists()]
     for path in found:
         try:
-            return cls.load(path, env=env)
+            return cls.load(path, env=env, device=device)
         except ValueError:
             if path is found[-1]:
                 raise
     return None
 
 
-def drop(folder: Path) -> None:
-    """Remove the checkpoints of a run that is finished."""
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a finished run."""
     for name in (CHECKPOINT, PREVIOUS):
         (folder / name).unlink(missing_ok=True)

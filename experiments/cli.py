@@ -1,147 +1,178 @@
-"""The command ``ia-gym``."""
+"""The commands of ``ia-gym``: their options and help; the work is done in other modules.
+
+These are imported inside of the commands, so that ``--help`` answers at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import textwrap
 from typing import Annotated
 
 import typer
 
-
-@contextmanager
-def told(command: str) -> Iterator[None]:
-    """Tell of bad input in one line, with exit status 2."""
-    try:
-        yield
-    except (ValueError, FileNotFoundError) as error:
-        typer.echo(f"ia-gym {command}: {error}", err=True)
-        raise typer.Exit(2) from None
-
+from ia_gym.experiments.errors import fail, report_errors
+from ia_gym.experiments.inputs import (
+    check_output_file,
+    list_env_ids,
+    split_names,
+    split_numbers,
+)
+from ia_gym.experiments.settings import list_agents
 
 app = typer.Typer(
-    help="Gymnasium environments for Iterated Amplification.",
+    help="Gymnasium environments for Iterated Amplification: train, compare and inspect agents.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would take "[atari]" in a text for a style
 )
 
 
-@app.command()
-def compare(
-    env: Annotated[str, typer.Option(help="Environment id.")] = "IA-Permutation-v0",
-    agents: Annotated[
-        str, typer.Option(help="Names of settings files, with commas between.")
-    ] = "ppo,imitation,supervised",
-    seeds: Annotated[int, typer.Option(help="Runs an agent.")] = 1,
-    log_dir: Annotated[str, typer.Option(help="Folder for all results.")] = "runs/compare",
-    questions: Annotated[int | None, typer.Option(help="Held-out questions; default 4096.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Runs at a time; default one a core.")] = None,
-    timesteps: Annotated[
-        int | None, typer.Option(help="Questions to train on; default each agent's own number.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the comparison that --log-dir holds.")
-    ] = False,
-) -> None:
-    """Train agents side by side; table, curves and TensorBoard logs.
-
-    Example: ia-gym compare --env IA-Permutation-v0 --agents ppo,imitation --seeds 3
-    """
-    from ia_gym.experiments.comparison import compare as run
-
-    try:
-        run(env, agents.split(","), seeds, log_dir, questions, jobs, timesteps, resume)
-    except ValueError as error:
-        typer.echo(f"ia-gym compare: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+def list_names(heading: str, names: list[str]) -> str:
+    """A list for the end of a help text, as click leaves it."""
+    lines = textwrap.wrap(", ".join(names), 76, break_on_hyphens=False)
+    return "\n".join(["\b", f"{heading}:", *(f"  {line}" for line in lines)])
 
 
-@app.command()
+NAMES = "\n\n".join(
+    [list_names("Agents", list_agents()), list_names("Environments", list_env_ids())]
+)
+
+EnvId = Annotated[str, typer.Option("--env", metavar="ID", help="Environment id.")]
+EvalQuestions = Annotated[
+    int | None,
+    typer.Option("--eval-questions", help="Held-out questions to ask.  [default: 4096]"),
+]
+Model = Annotated[
+    str, typer.Argument(help="Folder of a run, or a model file in one.", show_default=False)
+]
+
+
+@app.command(epilog=NAMES)
+@report_errors("train")
 def train(
     agent: Annotated[
-        str, typer.Argument(help="Name of a settings file, such as imitation; or a run.json.")
+        str,
+        typer.Argument(
+            help="One of the agents below; or the run.json of an earlier run, to train as it did.",
+            show_default=False,
+        ),
     ],
     env: Annotated[
-        str | None, typer.Option(help="Environment id; default IA-Permutation-v0.")
+        str | None,
+        typer.Option(metavar="ID", help="Environment id.  [default: IA-Permutation-v0]"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random; default 0.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of agent and environment.  [default: 0]")
+    ] = None,
     log_dir: Annotated[
-        str | None, typer.Option(help="Folder of the run; default runs/ENV/AGENT_seedSEED.")
+        str | None, typer.Option(help="Folder of the run.  [default: runs/ID/AGENT_seedSEED]")
     ] = None,
-    questions: Annotated[int | None, typer.Option(help="Held-out questions; default 4096.")] = None,
+    eval_questions: EvalQuestions = None,
     timesteps: Annotated[
-        int | None, typer.Option(help="Questions to train on; default the agent's own number.")
+        int | None, typer.Option(help="Questions to train on.  [default: as tuned]")
     ] = None,
     target_accuracy: Annotated[
         float | None, typer.Option(help="Stop at this held-out accuracy, in (0, 1].")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many evaluations without a better one.")
+        int | None, typer.Option(help="Stop after this many evaluations without a better one.")
     ] = None,
     size: Annotated[
         int | None, typer.Option(help="Names in a context, out of the environment's pool.")
     ] = None,
     max_depth: Annotated[
-        int | None, typer.Option(help="Deepest questions to train on; the held-out ones stay.")
+        int | None,
+        typer.Option(help="Deepest questions to train on; the evaluation asks all depths."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.")
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in --log-dir.")
+        bool, typer.Option("--resume", help="Continue the run in --log-dir.")
     ] = False,
 ) -> None:
-    """Train one agent, with checkpoints; Ctrl-C or SIGTERM ends it so that --resume can go on.
+    r"""Train one agent with its tuned settings.
 
-    Example: ia-gym train imitation --env IA-Permutation-N64-v0
+    Leaves the model, its learning curve and TensorBoard logs in the run's folder. Ctrl-C or SIGTERM
+    stops the training; with --resume, the suite's own learners continue from their last checkpoint,
+    and SB3's agents (ppo, a2c, dqn and their variants) start over.
 
-    Example: ia-gym train runs/mine/run.json --log-dir runs/again
+    \b
+    Examples:
+      ia-gym train ppo
+      ia-gym train imitation --env IA-Permutation-N64-v0 --log-dir runs/mine
+      ia-gym train imitation --env IA-Permutation-N64-v0 --log-dir runs/mine --resume
+      ia-gym train runs/mine/run.json --log-dir runs/again
     """
-    from ia_gym.agents.evaluation.make_evaluator import evaluator_class
-    from ia_gym.experiments.training import Interrupted, train_once
+    from ia_gym.experiments.errors import describe_error
+    from ia_gym.experiments.signals import Interrupted
+    from ia_gym.experiments.train import describe_result, train_agent
 
     try:
-        result = train_once(
+        result = train_agent(
             agent,
-            env,
-            seed,
-            log_dir,
-            questions,
-            resume,
-            threads,
-            size,
-            max_depth,
-            device,
+            env_id=env,
+            seed=seed,
+            log_dir=log_dir,
+            n_eval_questions=eval_questions,
+            resume=resume,
+            threads=threads,
+            size=size,
+            max_depth=max_depth,
+            device=device,
             n_timesteps=timesteps,
             target_accuracy=target_accuracy,
             patience=patience,
         )
-    except ValueError as error:
-        typer.echo(f"ia-gym train: {error}", err=True)
-        raise typer.Exit(2) from None
     except Interrupted as error:
-        typer.echo(f"ia-gym train: {error}; --resume goes on", err=True)
-        raise typer.Exit(128 + error.signum) from None
-    except OSError as error:  # as on a full disk
-        typer.echo(f"ia-gym train: {error}; --resume goes on from the last checkpoint", err=True)
-        raise typer.Exit(1) from None
-    final = result["final"]
-    labels = evaluator_class(result["env_id"]).labels
-    typer.echo(
-        f"{result['agent']} on {result['env_id']}: {labels.score_label} {final[labels.score]:.1%} "
-        f"on {result['n_questions']} held-out {labels.unit} after training on "
-        f"{final['timesteps']} {labels.trained_on} with "
-        f"{final['overseer/human_interactions']:.0f} queries to the overseer; "
-        f"stopped by {result['stopped_by']}"
-    )
+        fail("train", describe_error(error), 128 + error.signum)
+    typer.echo(describe_result(result))
+
+
+@app.command(epilog=NAMES)
+@report_errors("compare")
+def compare(
+    env: EnvId = "IA-Permutation-v0",
+    agents: Annotated[
+        str, typer.Option(help="Names of agents, with commas between.")
+    ] = "ppo,imitation,supervised",
+    seeds: Annotated[int, typer.Option(help="Runs of each agent, with seeds 0, 1, ...")] = 1,
+    log_dir: Annotated[str, typer.Option(help="Folder for all results.")] = "runs/compare",
+    eval_questions: EvalQuestions = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Runs at a time.  [default: one for each core]")
+    ] = None,
+    timesteps: Annotated[
+        int | None, typer.Option(help="Questions to train on.  [default: as tuned]")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep finished runs in --log-dir, and continue the others."),
+    ] = False,
+) -> None:
+    r"""Train several agents and compare them: a table, learning curves and TensorBoard logs.
+
+    Without --resume, runs of the same names in --log-dir are replaced.
+
+    \b
+    Examples:
+      ia-gym compare
+      ia-gym compare --env IA-Wildcard-v0 --agents ppo,imitation --seeds 3
+    """
+    from ia_gym.experiments.compare import compare as run
+
+    run(env, split_names(agents), seeds, log_dir, eval_questions, jobs, timesteps, resume)
 
 
 @app.command()
+@report_errors("envs")
 def envs() -> None:
-    """List the environments: names, questions, and what an agent sees and answers.
+    r"""List the environments: questions, observations and answers.
 
-    Example: ia-gym envs
+    \b
+    Example:
+      ia-gym envs
     """
     from ia_gym.experiments.inspection.commands import print_environments
 
@@ -149,131 +180,158 @@ def envs() -> None:
 
 
 @app.command("eval")
+@report_errors("eval")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A run's folder, or a model in it.")],
-    env: Annotated[str, typer.Option(help="Environment id.")],
-    questions: Annotated[int | None, typer.Option(help="Held-out questions; default 4096.")] = None,
+    model: Model,
+    env: EnvId,
+    eval_questions: EvalQuestions = None,
     seed: Annotated[int, typer.Option(help="Another seed, other questions.")] = 0,
 ) -> None:
-    """Ask a trained agent held-out questions, and let H judge it with the agent as assistant.
+    r"""Evaluate a trained agent: its accuracy, and how far the overseer approves of its answers.
 
-    Example: ia-gym eval runs/mine --env IA-Permutation-v0
+    \b
+    Example:
+      ia-gym eval runs/mine --env IA-Permutation-v0
     """
     from ia_gym.experiments.inspection.commands import print_evaluation
 
-    with told("eval"):
-        print_evaluation(model, env, questions, seed)
+    print_evaluation(model, env, eval_questions, seed)
 
 
 @app.command()
+@report_errors("trace")
 def trace(
-    model: Annotated[str, typer.Argument(help="A run's folder, or a model in it.")],
-    env: Annotated[str, typer.Option(help="Environment id.")],
+    model: Model,
+    env: EnvId,
     number: Annotated[
         int | None,
-        typer.Option(
-            help="Of the held-out question or episode; default the first wrong one, or 0."
-        ),
+        typer.Option(help="Held-out question or episode.  [default: the first wrong one, or 0]"),
     ] = None,
     levels: Annotated[
-        int | None, typer.Option(help="Levels of sub-questions; default 4.", min=0, max=30)
+        int | None,
+        typer.Option(help="Levels of sub-questions to show.  [default: 4]", min=0, max=30),
     ] = None,
-    unfold: Annotated[bool, typer.Option("--unfold", help="Show what holds no error too.")] = False,
-    html: Annotated[str | None, typer.Option(help="Write a page to this file as well.")] = None,
+    unfold: Annotated[
+        bool, typer.Option("--unfold", help="Show the parts without an error too.")
+    ] = False,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write an HTML page to this file as well.")
+    ] = None,
 ) -> None:
-    """Follow an answer down to its sub-questions, and find where an error comes in.
+    r"""Show how an answer depends on the answers to its sub-questions, and where an error begins.
 
-    Example: ia-gym trace runs/mine --env IA-Permutation-v0 --html trace.html
+    \b
+    Example:
+      ia-gym trace runs/mine --env IA-Permutation-v0 --html trace.html
     """
     from ia_gym.experiments.inspection.commands import print_trace
 
-    with told("trace"):
-        print_trace(model, env, number, levels, unfold, html)
+    check_output_file("html", html)
+    print_trace(model, env, number, levels, unfold, html)
 
 
 @app.command()
-def study(
-    model: Annotated[str, typer.Argument(help="A network that `ia-gym train` has left.")],
-    env: Annotated[str, typer.Option(help="Environment id.")] = "IA-Permutation-N64-v0",
+@report_errors("amplify")
+def amplify(
+    model: Annotated[
+        str, typer.Argument(help="Model file of one of the suite's learners.", show_default=False)
+    ],
+    env: EnvId = "IA-Permutation-N64-v0",
     sizes: Annotated[
-        str | None, typer.Option(help="Names in a context, with commas between.")
+        str | None,
+        typer.Option(help="Names in a context, with commas between.  [default: all names]"),
     ] = None,
-    levels: Annotated[int, typer.Option(help="How often to amplify.", min=0, max=5)] = 3,
-    questions: Annotated[int, typer.Option(help="Held-out questions.")] = 2048,
+    levels: Annotated[int, typer.Option(help="How often to amplify the agent.", min=0, max=5)] = 3,
+    eval_questions: Annotated[
+        int, typer.Option("--eval-questions", help="Held-out questions of each size.")
+    ] = 2048,
     passes: Annotated[
-        int | None, typer.Option(help="Times that facts go through X's blocks; default its own.")
+        int | None,
+        typer.Option(help="Passes through the blocks for facts.  [default: as in training]"),
     ] = None,
-    out: Annotated[str | None, typer.Option(help="JSON file to write.")] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the scores to this JSON file.")
+    ] = None,
 ) -> None:
-    """Ask a trained X, and X amplified once and more, about contexts of several sizes.
+    r"""Measure what a trained agent gains by amplification at test time, at several sizes.
 
-    Example: ia-gym study runs/mine/model.safetensors --env IA-Permutation-N64-v0 --sizes 16,32,64
+    \b
+    Example:
+      ia-gym amplify runs/mine/model.safetensors --sizes 16,32,64
     """
     from ia_gym.experiments.inspection.test_time_amplification import study as run
 
-    with told("study"):
-        chosen = None if sizes is None else [int(size) for size in sizes.split(",")]
-        run(model, env, chosen, levels, questions, passes, out)
+    chosen = None if sizes is None else split_numbers("sizes", sizes)
+    check_output_file("out", out)
+    run(model, env, chosen, levels, eval_questions, passes, out)
 
 
-@app.command("study-actions")
-def study_actions(
-    out: Annotated[str, typer.Option(help="Folder to write to.")] = "results/puzzle",
-    rounds: Annotated[int, typer.Option(help="Of judging every action in every state.")] = 300,
+@app.command()
+@report_errors("puzzle")
+def puzzle(
+    out: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Folder to write to.")
+    ] = "results/puzzle",
+    rounds: Annotated[
+        int, typer.Option(help="Rounds of judging every action in every state.")
+    ] = 300,
 ) -> None:
-    """Work out which of X's answers makes the overseer of actions better, and at which depth.
+    r"""Compute exactly, on FrozenLake, which of the agent's answers improves the overseer.
 
-    Example: ia-gym study-actions --out results/puzzle
+    \b
+    Example:
+      ia-gym puzzle --out runs/puzzle
     """
     from ia_gym.experiments.inspection.puzzle import study_actions as run
 
-    with told("study-actions"):
-        for path in run(out, rounds):
-            typer.echo(str(path))
+    for path in run(out, rounds):
+        typer.echo(str(path))
 
 
 @app.command()
+@report_errors("report")
 def report(
-    folder: Annotated[str, typer.Argument(help="Where the finished runs are.")] = "results/N64",
+    folder: Annotated[str, typer.Argument(help="Folder that holds finished runs.")] = "results/N64",
     readme: Annotated[
-        str | None, typer.Option(help="Markdown file to put the tables into, between its marks.")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Markdown file in which to replace the table between its marks "
+            "<!-- report FOLDER --> and <!-- /report -->.",
+        ),
     ] = None,
 ) -> None:
-    """Draw accuracy over steps and over questions put to H, and write the tables.
+    r"""Write a report on finished runs: figures and tables, as Markdown and as an HTML page.
 
-    Example: ia-gym report results/N64 --readme README.md
+    \b
+    Example:
+      ia-gym report runs/compare
     """
     from ia_gym.experiments.reports.report import report as run
 
-    with told("report"):
-        for path in run(folder, readme):
-            typer.echo(str(path))
+    for path in run(folder, readme):
+        typer.echo(str(path))
 
 
 @app.command()
+@report_errors("bench")
 def bench(
-    sizes: Annotated[str, typer.Option(help="Names in a context, with commas between.")] = (
-        "8,16,32,64,128,256"
-    ),
+    sizes: Annotated[
+        str, typer.Option(help="Names in a context, with commas between.")
+    ] = "8,16,32,64,128,256",
     seconds: Annotated[float, typer.Option(help="Time for each figure.", min=0.01)] = 1.0,
     domains: Annotated[
-        str | None, typer.Option(help="Domains, with commas between; default all.")
+        str | None, typer.Option(help="Domains, with commas between.  [default: all]")
     ] = None,
     train: Annotated[bool, typer.Option(help="Also time ImitationIA on its smallest case.")] = True,
 ) -> None:
-    """Measure the suite's speed on this machine.
+    r"""Measure the suite's speed on this machine.
 
-    Example: ia-gym bench --sizes 8,64 --seconds 5
+    \b
+    Example:
+      ia-gym bench --sizes 8,64 --seconds 5
     """
     from ia_gym.experiments.bench import bench as run
 
-    try:
-        names = None if domains is None else domains.split(",")
-        run([int(size) for size in sizes.split(",")], seconds, train, names)
-    except ValueError as error:
-        typer.echo(f"ia-gym bench: {error}", err=True)
-        raise typer.Exit(2) from None
-
-
-if __name__ == "__main__":
-    app()
+    names = None if domains is None else split_names(domains)
+    run(split_numbers("sizes", sizes), seconds, train, names)

@@ -15,7 +15,7 @@ from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
-from ia_gym.experiments.settings import CLASSES
+from ia_gym.experiments.settings.classes import CLASSES
 from ia_gym.networks.tensor_files import read_tensors
 
 RUN_FILES = ("result.json", "run.json")

@@ -8,6 +8,7 @@ Importing this package registers its environments with Gymnasium:
   actions (:mod:`ia_gym.actions`).
 """
 
+import sys
 from contextlib import suppress
 
 from gymnasium.envs.registration import register
@@ -21,8 +22,8 @@ def register_domain(domain: type[Domain]) -> None:
     """Register the environments of a domain: at its base size, and at 16, 32 and 64 names.
 
     The specs hold the place of the class ("module:Class"), so that they can be written as JSON and
-    made in another process. A class that has no such place, since it is defined within a function,
-    is held itself.
+    made in another process. A class that cannot be found there, such as one defined within a
+    function, is held itself.
 
     Args:
         domain: a subclass of :class:`ia_gym.domains.Domain`. Its ``name`` becomes part of the ids.
@@ -34,18 +35,22 @@ def register_domain(domain: type[Domain]) -> None:
         raise ValueError(f"domain must be a subclass of Domain, got {domain!r}")
     if not isinstance(getattr(domain, "name", None), str):
         raise ValueError(f"domain must have a name, a string, {domain.__name__} has none")
-    place: str | type[Domain] = f"{domain.__module__}:{domain.__qualname__}"
-    if DOMAINS.get(domain.name) is domain:
-        place = domain.name
-    elif "<locals>" in domain.__qualname__:
-        place = domain
+    kwargs = {"domain": domain.name if DOMAINS.get(domain.name) is domain else _locate(domain)}
     for suffix, size in {"": domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
         register(
             id=f"IA-{domain.name}{suffix}-v0",
             entry_point="ia_gym.envs:QuestionEnv",
             vector_entry_point="ia_gym.envs:QuestionVectorEnv",
-            kwargs={"domain": place, "size": size},
+            kwargs={**kwargs, "size": size},
         )
+
+
+def _locate(domain: type[Domain]) -> str | type[Domain]:
+    """The place of a class as "module:Class", or itself where it cannot be found there."""
+    found: object = sys.modules.get(domain.__module__)
+    for name in domain.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return f"{domain.__module__}:{domain.__qualname__}" if found is domain else domain
 
 
 for _domain in DOMAINS.values():

@@ -20,6 +20,13 @@ def check_range(name: str, value: Any, low: int, high: int) -> int:
     return int(value)
 
 
+def convert_seed(seed: Any) -> Any:
+    """``seed`` with NumPy's integers as Python's, which alone gymnasium takes; also in a list."""
+    if isinstance(seed, list | tuple):
+        return [convert_seed(each) for each in seed]
+    return int(seed) if isinstance(seed, np.integer) else seed
+
+
 def check_number(name: str, value: Any, interval: str) -> float:
     """``value`` as a float, if it is a number in ``interval``, such as "(0, 1]" or "[1, inf)".
 

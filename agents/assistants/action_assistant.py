@@ -15,6 +15,7 @@ from stable_baselines3.common.torch_layers import create_mlp
 from torch import nn
 from torch.nn import functional as F
 
+from ia_gym.agents.assistants.observation_encoder import ObservationEncoder
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.network_assistant import sample_categorical
 from ia_gym.validation import check_number, check_range
@@ -76,6 +77,7 @@ class LearnedActionAssistant:
         polyak_tau: weight of the latest network in the average, once a call of :meth:`learn`.
         ent_coef: weight of the entropy of ``UsefulInformation``.
         net_arch: hidden layers.
+        encoder: shows states to the policy as its environments' wrappers do; default as they are.
 
     Raises:
         ValueError: for a number out of range, or a policy whose actions are not discrete.
@@ -92,8 +94,10 @@ class LearnedActionAssistant:
         polyak_tau: float = 0.5,
         ent_coef: float = 0.01,
         net_arch: Sequence[int] = (64, 64),
+        encoder: ObservationEncoder | None = None,
     ) -> None:
         self.policy = policy
+        self.encoder = encoder or ObservationEncoder()
         self.information = tuple(information)
         self.deterministic = deterministic
         self.n_epochs = check_range("n_epochs", n_epochs, 1, 10_000)
@@ -112,7 +116,8 @@ class LearnedActionAssistant:
 
     def good_action(self, observations: NDArray[Any]) -> NDArray[np.int64]:
         """See :class:`~ia_gym.actions.overseer.ActionAssistant`."""
-        actions, _ = self.policy.predict(observations, deterministic=self.deterministic)
+        shown = self.encoder(observations)
+        actions, _ = self.policy.predict(shown, deterministic=self.deterministic)
         return actions.astype(np.int64)
 
     def how_good(self, observations: NDArray[Any], actions: NDArray[np.int64]) -> Any:
@@ -132,7 +137,8 @@ class LearnedActionAssistant:
     def _answer(self, observations: NDArray[Any], actions: NDArray[np.int64]) -> Any:
         device = self.policy.device
         return self.average(
-            torch.as_tensor(observations, device=device), torch.as_tensor(actions, device=device)
+            torch.as_tensor(self.encoder(observations), device=device),
+            torch.as_tensor(actions, device=device),
         )
 
     # ----------------------------------------------------------------- learning
@@ -148,7 +154,8 @@ class LearnedActionAssistant:
             return {}
         device = self.policy.device
         whole = {key: np.concatenate([record[key] for record in records]) for key in records[0]}
-        data = {key: torch.as_tensor(value, device=device) for key, value in whole.items()}
+        inputs = {**whole, "observations": self.encoder(whole["observations"])}
+        data = {key: torch.as_tensor(value, device=device) for key, value in inputs.items()}
         n, losses = len(whole["actions"]), []
         for _ in range(self.n_epochs):
             for part in torch.split(torch.randperm(n, device=device), self.batch_size):

@@ -1,4 +1,4 @@
-"""Agents with SB3's face as the overseer's assistant."""
+"""Agents that predict as SB3's do, as the overseer's assistant."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import inspect
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
+from ia_gym.agents.assistants.observation_encoder import ObservationEncoder
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import Symbols
+
+ENCODED_ROWS = 1024
+"""Rows that are encoded at a time: encodings such as one-hot vectors can be large."""
 
 
 class PolicyAssistant:
@@ -18,29 +23,46 @@ class PolicyAssistant:
     Args:
         policy: the model or policy, or a copy of it.
         deterministic: take its best answers instead of sampling them.
-        domain: tells a policy that asks for masks, as MaskablePPO's does, which answers are of the
-            kind asked for; None to allow it all.
+        domain: tells a policy that takes action masks, as MaskablePPO's does, which answers are of
+            the kind asked for; None to allow all.
+        encoder: shows questions to the policy as its environments' wrappers do; default as they
+            are.
     """
 
     def __init__(
-        self, policy: PolicyPredictor, deterministic: bool = False, domain: Domain | None = None
+        self,
+        policy: PolicyPredictor,
+        deterministic: bool = False,
+        domain: Domain | None = None,
+        encoder: ObservationEncoder | None = None,
     ) -> None:
         self.policy = policy
         self.deterministic = deterministic
         takes_masks = "action_masks" in inspect.signature(policy.predict).parameters
         self.domain = domain if takes_masks else None
+        self.encoder = encoder or ObservationEncoder()
 
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`ia_gym.amplification.assistants.Assistant`."""
         answers = np.zeros(questions.shape[:2], np.int64)
         asked = np.nonzero(questions[..., 0])
-        if len(asked[0]):
-            facts = contexts["facts"].reshape(len(contexts), -1)
-            observation = {"facts": facts[asked[0]], "question": questions[asked]}
-            masks: dict[str, Any] = {}
-            if self.domain is not None:
-                masks["action_masks"] = self.domain.answer_mask(questions[asked])
-            answers[asked], _ = self.policy.predict(
-                observation, deterministic=self.deterministic, **masks
-            )
+        n = len(asked[0])
+        if not n:
+            return answers
+        facts = contexts["facts"].reshape(len(contexts), -1)
+        rows = ENCODED_ROWS if self.encoder.layers else n
+        answers[asked] = np.concatenate(
+            [
+                self._predict(facts[asked[0][i : i + rows]], questions[asked][i : i + rows])
+                for i in range(0, n, rows)
+            ]
+        )
         return answers
+
+    def _predict(self, facts: Symbols, questions: Symbols) -> NDArray[Any]:
+        """Answers ``(n,)`` to ``questions (n, Lq)`` about ``facts (n, F*L)``."""
+        masks: dict[str, Any] = {}
+        if self.domain is not None:
+            masks["action_masks"] = self.domain.answer_mask(questions)
+        observations = self.encoder({"facts": facts, "question": questions})
+        return self.policy.predict(observations, deterministic=self.deterministic, **masks)[0]

@@ -16,6 +16,7 @@ from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.actions.overseer import ActionAssistant
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
+from ia_gym.agents.assistants.observation_encoder import find_encoder_of
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
     Column,
@@ -91,6 +92,7 @@ class EpisodeEvaluator(Evaluator):
         self.kwargs = {**env_kwargs, "reward": "truth"}
         self.best_return = self.known.best_return()
         single = make_action_env(self.game, reward="truth")
+        self.observation_space = single.observation_space
         self.n_actions = int(single.action_space.n)  # type: ignore[attr-defined]
         single.close()
 
@@ -139,9 +141,10 @@ class EpisodeEvaluator(Evaluator):
             ``overseer/approval`` of a sample of the actions, ``eval/discounted_return`` from these
             actions on, and their difference, ``overseer/overapproval``.
         """
+        encoder = find_encoder_of(model, self.observation_space)
 
         def act(observations: NDArray[Any]) -> NDArray[np.int64]:
-            return model.predict(observations, deterministic=True)[0]
+            return model.predict(encoder(observations), deterministic=True)[0]
 
         if assistant is None:
             assistant = attached_assistant(model)
@@ -150,7 +153,9 @@ class EpisodeEvaluator(Evaluator):
             if self.known.tabular is not None:
                 episodes = self.known.tabular()
                 policy = act(np.arange(len(episodes.start)))
-                exact = episodes.table.expect_episode(policy, episodes.start, episodes.n_steps)
+                exact = episodes.table.compute_expected_episode(
+                    policy, episodes.start, episodes.n_steps
+                )
                 measured |= self._score(*exact)
         return measured
 
@@ -213,10 +218,11 @@ class EpisodeEvaluator(Evaluator):
         number = check_range("number", 0 if number is None else number, 0, 2**32 - 1)
         if assistant is None:
             assistant = attached_assistant(model)
+        encoder = find_encoder_of(model, self.observation_space)
         return Example(
             title=f"{self.env_id}, held-out episode {number}",
             context="",
-            body=trace_episode(self.game, model, assistant, seed=number, **self.kwargs),
+            body=trace_episode(self.game, model, encoder, assistant, seed=number, **self.kwargs),
         )
 
     def load_assistant(

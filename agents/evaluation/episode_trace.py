@@ -10,6 +10,7 @@ from rich.table import Table
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.actions.overseer import ActionAssistant
+from ia_gym.agents.assistants.observation_encoder import ObservationEncoder
 from ia_gym.agents.evaluation.evaluator import EVALUATION_STREAM, preserve_random_state
 from ia_gym.envs.actions.games import make_action_env
 
@@ -20,6 +21,7 @@ LONGEST = 6
 def trace_episode(
     game: str,
     model: PolicyPredictor,
+    encoder: ObservationEncoder,
     assistant: ActionAssistant | None,
     n_steps: int = 12,
     seed: int = 0,
@@ -30,6 +32,7 @@ def trace_episode(
     Args:
         game: a name in :data:`~ia_gym.envs.actions.games.GAMES`.
         model: the agent that plays.
+        encoder: shows it the observations.
         assistant: answers the overseer's questions; None for the overseer alone.
         n_steps: steps to show.
         seed: which episode.
@@ -49,7 +52,7 @@ def trace_episode(
         "observed",
         "assistant",
         "shown",
-        "own reward",
+        "reward",
     ):
         table.add_column(heading, justify="right")
     env = make_action_env(game, **{**env_kwargs, "reward": "approval"})
@@ -58,7 +61,8 @@ def trace_episode(
     with preserve_random_state():
         observation, _ = env.reset(seed=int(np.random.default_rng(stream).integers(2**31)))
         for step in range(n_steps):
-            action = model.predict(np.asarray(observation)[None], deterministic=True)[0][0]
+            shown = encoder(np.asarray(observation)[None])
+            action = model.predict(shown, deterministic=True)[0][0]
             before = np.atleast_1d(observation)
             observation, approval, terminated, truncated, info = env.step(action)
             table.add_row(

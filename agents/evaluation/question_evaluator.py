@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 import ia_gym  # noqa: F401  (registers the ids)
+from ia_gym.agents.assistants.observation_encoder import find_encoder_of
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
@@ -97,6 +98,7 @@ class QuestionEvaluator(Evaluator):
                 f"env_id must be of an environment that asks questions, got {env_id!r}"
             )
         self.domain: Domain = env.unwrapped.domain
+        self.observation_space = env.observation_space
         env.close()
         domain = self.domain
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM,)))
@@ -168,6 +170,9 @@ class QuestionEvaluator(Evaluator):
             model: the agent.
             assistant: answers the overseer's sub-questions; default the model itself.
 
+        Questions are shown to the model as the wrappers of its environments show them, see
+        :func:`~ia_gym.agents.assistants.observation_encoder.find_encoder`.
+
         Returns:
             By TensorBoard tag: ``eval/accuracy`` and the others of :meth:`score`,
             ``overseer/approval``, ``overseer/target_accuracy`` (how often the overseer's own answer
@@ -177,12 +182,13 @@ class QuestionEvaluator(Evaluator):
             ``overseer/collapsed``: 1 if the model has settled on answers that it approves of as
             its own assistant though they are wrong, else 0.
         """
-        best = PolicyAssistant(model, deterministic=True, domain=self.domain)
+        encoder = find_encoder_of(model, self.observation_space)
+        best = PolicyAssistant(model, deterministic=True, domain=self.domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         with preserve_random_state():
             # The policy alone: SB3's DQN explores by one random answer to the whole batch.
             policy = getattr(model, "policy", model)
-            sampling = PolicyAssistant(policy, domain=self.domain)
+            sampling = PolicyAssistant(policy, domain=self.domain, encoder=encoder)
             certainty = float(np.mean(sampling.answer(self.contexts, self.questions) == answers))
         overseer = ScriptedOverseer(self.domain)
         transcript = self._amplify(overseer, assistant or best)
@@ -266,7 +272,8 @@ class QuestionEvaluator(Evaluator):
         from ia_gym.agents.evaluation.question_trace import to_tree
 
         domain = self.domain
-        best = PolicyAssistant(model, deterministic=True, domain=domain)
+        encoder = find_encoder_of(model, self.observation_space)
+        best = PolicyAssistant(model, deterministic=True, domain=domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         if number is None:
             number = int((~domain.is_correct(self.contexts, self.questions, answers)).argmax())

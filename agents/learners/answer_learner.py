@@ -456,10 +456,12 @@ class AnswerLearner(BaseAlgorithm):
         except (LookupError, TypeError, RuntimeError, AttributeError, ArithmeticError) as error:
             if isinstance(error, TypeError) and changes.keys() - set(list_arguments(cls)):
                 raise
-            changed = f" with {changes}" if changes else ""
-            raise ValueError(
-                f"path must name a saved {cls.__name__}; {path}{changed}: {error!r}"
-            ) from error
+            wanted = (
+                f"{', '.join(changes)} must fit what {path} holds"
+                if changes
+                else (f"path must name a saved {cls.__name__}; {path}")
+            )
+            raise ValueError(f"{wanted}: {error!r}") from error
         return model
 
     @classmethod

@@ -12,9 +12,10 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.domains import Domain
+from ia_gym.envs.questions.config import QuestionConfig
 
-QUESTIONS_PER_CONTEXT, TRUST = 16, 0.75
-"""Defaults of the question environments."""
+STEP_OPTIONS = ("assistant", "trust", "questions_per_context", "wrong_answer_penalty", "audit")
+"""Arguments of a question environment that say how its steps come about."""
 
 
 def read_domain(env: VecEnv) -> Domain:
@@ -76,18 +77,12 @@ def refuse_unused_options(env: VecEnv, learner: str) -> None:
     Raises:
         ValueError: naming the option and its value.
     """
-    engine = env.get_attr("engine")[0]
-    if engine.overseer is None:  # reward="truth"
-        return
-    trust = None if engine.gate is None else engine.gate.threshold
-    for name, value, default in (
-        ("assistant", engine.assistant, None),
-        ("trust", trust, TRUST),
-        ("questions_per_context", engine.questions_per_context, QUESTIONS_PER_CONTEXT),
-        ("wrong_answer_penalty", engine.wrong_answer_penalty, 0.0),
-        ("audit", engine.audit, 0.0),
-    ):
-        if value != default:
+    config, attached = env.get_attr("config")[0], env.get_attr("engine")[0].assistant
+    values = {name: getattr(config, name) for name in STEP_OPTIONS}
+    if attached is not None and values["assistant"] == QuestionConfig.assistant:
+        values["assistant"] = attached
+    for name, value in values.items():
+        if value != getattr(QuestionConfig, name):
             raise ValueError(
                 f"{name} of env has no effect on {learner}, which draws questions itself and never "
                 f"steps env: leave it out, got {value!r}"

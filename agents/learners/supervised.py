@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from stable_baselines3.common.vec_env import VecEnv
+
 from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.domains import Domain
 
 
 class Supervised(AnswerLearner):
@@ -12,6 +16,16 @@ class Supervised(AnswerLearner):
 
     Args: those of :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
     """
+
+    def _check_environment(self, env: VecEnv, domain: Domain) -> None:
+        super()._check_environment(env, domain)
+        overseer = env.get_attr("engine")[0].overseer
+        scripted = type(overseer) is ScriptedOverseer and overseer.approval == "strict"
+        if overseer is not None and not scripted:
+            raise ValueError(
+                "overseer and approval of env have no effect on Supervised: leave them out, "
+                f"got {overseer!r}"
+            )
 
     def train_step(self) -> None:
         """Draw questions and train on their true answers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -11,7 +10,8 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from ia_gym.envs.questions.spaces import FactsBox
-from ia_gym.networks.answer_network import EncodedFacts, FactsNetwork
+from ia_gym.networks.answer_network import FactsNetwork
+from ia_gym.networks.encoding_cache import EncodingCache, is_tracing
 
 
 class FactsExtractor(BaseFeaturesExtractor):
@@ -69,55 +69,18 @@ class FactsExtractor(BaseFeaturesExtractor):
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Features ``(n, width)`` of ``facts (n, F·L)`` and ``question (n, Lq)``."""
         facts, questions = observations["facts"].long(), observations["question"].long()
-        if not torch.is_grad_enabled() and self.cache.serves(facts):
-            return self.network.read(self.cache.encode(facts), questions[:, None])[:, 0]
+        contexts = facts.view(-1, *self.network.fact_shape)
+        if is_tracing():  # row by row, since a graph must not depend on which contexts are equal
+            return self.network.read(self.network.encode(contexts), questions[:, None])[:, 0]
+        if not torch.is_grad_enabled() and self._is_rollout(contexts, facts):
+            return self.network.read(self.cache.encode(contexts), questions[:, None])[:, 0]
         return read_pairs(self.network, facts, questions)
 
-
-class EncodingCache:
-    """Keeps the encoded facts of the last batch, for an agent that acts in a vector environment.
-
-    An environment asks many questions about a context in a row; row i of one batch mostly has
-    the facts of row i of the batch before. Only rows that changed are encoded again.
-
-    Args:
-        network: the network that encodes.
-    """
-
-    def __init__(self, network: FactsNetwork) -> None:
-        self.network = network
-        self.facts: Tensor | None = None
-        self.stamp: Tensor | None = None
-
-    def serves(self, facts: Tensor) -> bool:
-        """Whether ``facts (n, F·L)`` look like the batch of a vector environment, one a row."""
-        if self.facts is not None and self.facts.shape == facts.shape:
+    def _is_rollout(self, contexts: Tensor, facts: Tensor) -> bool:
+        """Whether this is the batch of a vector environment: a context a row, most of them kept."""
+        if self.cache.has_shape(contexts.shape):
             return True
         return 2 * len(find_distinct_rows(facts)[0]) > len(facts)
-
-    def encode(self, facts: Tensor) -> EncodedFacts:
-        """What ``network.encode`` gives for ``facts (n, F·L)``."""
-        # Any update of the network moves this vector too, also one that bypasses autograd.
-        stamp = self.network.fact_norm.weight
-        same_weights = self.stamp is not None and stamp.equal(self.stamp)
-        if self.facts is None or self.facts.shape != facts.shape or not same_weights:
-            changed = torch.ones(len(facts), dtype=torch.bool, device=facts.device)
-        else:
-            changed = (facts != self.facts).any(dim=1)
-        if changed.any():
-            contexts = facts[changed].view(-1, *self.network.fact_shape)
-            encoded = self.network.encode(contexts)
-            if changed.all():
-                self.encoded = encoded
-            else:
-                for kept, new in zip(self.encoded.tensors(), encoded.tensors(), strict=True):
-                    kept[changed] = new
-            self.facts, self.stamp = facts.clone(), stamp.detach().clone()
-        return self.encoded
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> EncodingCache:
-        """A copy starts empty, with the copied network."""
-        return EncodingCache(copy.deepcopy(self.network, memo))
 
 
 def read_pairs(

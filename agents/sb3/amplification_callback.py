@@ -15,36 +15,43 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
+from ia_gym.agents.assistants.observation_encoder import find_encoder
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
+from ia_gym.agents.sb3.training_envs import check_training_env, is_in_processes
 from ia_gym.files import write_atomically
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.validation import check_number, check_range
 
 
 class AmplificationCallback(BaseCallback):
-    """Attaches a slow copy of the agent to the environment, as the overseer's assistant.
+    """Attaches a slow copy of the agent to the environments, as the overseer's assistant.
 
     The copy is the Polyak average of the agent's policy, as in Christiano et al. (2018), renewed
-    before each rollout. How many classes of questions the overseer trusts is logged as
-    ``trust/trusted_classes``.
+    before each rollout. It is shown observations as the environments' wrappers show them to the
+    agent. A further call of ``learn`` of the same agent continues with the same copy. The number of
+    classes of questions that the overseer trusts is logged as ``trust/trusted_classes``.
 
     Where actions are approved of (:class:`~ia_gym.envs.ActionApproval`), the copy answers
     ``GoodAction``, and a network of its own learns to answer the overseer's other questions from
     the overseer's judgements, before each rollout: see
-    :class:`~ia_gym.agents.assistants.action_assistant.LearnedActionAssistant`. What it measures is logged under
-    ``assistant/``.
+    :class:`~ia_gym.agents.assistants.action_assistant.LearnedActionAssistant`. What it measures is
+    logged under ``assistant/``.
 
     Args:
-        polyak_tau: weight of the latest policy in the average, once a renewal; 1 for a snapshot.
+        polyak_tau: weight of the latest policy in the average at each renewal, in (0, 1]; 1 for a
+            snapshot.
         period: rollouts from one renewal to the next.
         deterministic: take the copy's best answers instead of sampling them.
-        path: a file (safetensors) that keeps the copy beside a saved model. If it is there,
-            training goes on with the copy in it; when training ends, the copy is written to it.
+        path: a safetensors file that keeps the copy beside a saved model. If it exists, training
+            resumes with the copy in it; when training ends, the copy is written to it.
         verbose: as in SB3.
         answering: arguments of ``LearnedActionAssistant``, where actions are approved of.
 
     Raises:
-        ValueError: for a number out of range, or a file that holds another policy's copy.
+        ValueError: for a number out of range; when training starts, for a file that holds another
+            policy's copy, environments that are not ia_gym's or whose reward is not approval, or
+            wrappers that an assistant cannot repeat (see
+            :func:`~ia_gym.agents.assistants.observation_encoder.find_encoder`).
     """
 
     def __init__(
@@ -64,9 +71,19 @@ class AmplificationCallback(BaseCallback):
         if not isinstance(path, str | os.PathLike | None):
             raise ValueError(f"path must be None or the name of a file, got {path!r}")
         self.path = None if path is None else Path(path)
+        self._policy: BasePolicy | None = None
 
     def _on_training_start(self) -> None:
-        policy = self.model.policy
+        check_training_env(self, ["reward_mode", "set_assistant"])
+        if self._policy is not self.model.policy:
+            self._begin()
+        else:
+            self.assistant.encoder = find_encoder(self.training_env)
+        self.training_env.env_method("set_assistant", self.assistant)
+
+    def _begin(self) -> None:
+        """Make the slow copy, of the policy as it is now or of what the file holds."""
+        self._policy = policy = self.model.policy
         # As SB3 loads a policy; one that has been trained holds tensors that cannot be copied.
         fresh = type(policy)(**policy._get_constructor_parameters()).to(self.model.device)
         fresh.load_state_dict(policy.state_dict())
@@ -83,27 +100,35 @@ class AmplificationCallback(BaseCallback):
                 raise ValueError(
                     f"path must hold the copy of such a policy: {self.path}: {error}"
                 ) from error
-        self.training_env.env_method("set_assistant", self.assistant)
 
     def _make_assistant(self) -> PolicyAssistant | LearnedActionAssistant:
-        """Whoever answers what the overseers of these environments ask."""
+        """Make what answers the overseer's questions, by the kind of environment."""
         copy = self.average.module
+        encoder = find_encoder(self.training_env)
         if self.training_env.has_attr("domain"):
             if self.answering is not None:
                 raise ValueError("answering must be None where questions are asked, not actions")
             domain = self.training_env.get_attr("domain")[0]
-            return PolicyAssistant(cast("PolicyPredictor", copy), self.deterministic, domain)
+            return PolicyAssistant(
+                cast("PolicyPredictor", copy), self.deterministic, domain, encoder
+            )
         shown = self.training_env.get_attr("overseer")[0].information
         return LearnedActionAssistant(
-            cast("BasePolicy", copy), shown, self.deterministic, **(self.answering or {})
+            cast("BasePolicy", copy),
+            shown,
+            self.deterministic,
+            encoder=encoder,
+            **(self.answering or {}),
         )
 
     def _on_rollout_start(self) -> None:
         if self.rollouts % self.period == 0:
             self.average.update_parameters(self.model.policy)
+            if is_in_processes(self.training_env):  # which hold copies of it
+                self.training_env.env_method("set_assistant", self.assistant)
         self.rollouts += 1
         if isinstance(self.assistant, LearnedActionAssistant):
-            # One entry an environment; of a batched vector, the first one holds them all.
+            # One entry per environment; of a batched vector, the first one holds them all.
             taken = list(chain.from_iterable(self.training_env.env_method("take_records")))
             for name, value in self.assistant.learn(taken).items():
                 self.logger.record(f"assistant/{name}", value)

@@ -9,6 +9,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
+from stable_baselines3.common.env_util import is_wrapped
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
@@ -18,10 +20,10 @@ import ia_gym  # noqa: F401  (registers the ids)
 class GymnasiumVecEnv(VecEnv):
     """A gymnasium ``VectorEnv`` (autoreset mode SAME_STEP) as an SB3 ``VecEnv``.
 
-    Infos are handed out one dict an environment, with ``terminal_observation``,
-    ``TimeLimit.truncated`` and, at an episode's end, ``episode`` (return ``r``, length ``l``, time
-    ``t``), from which SB3 logs ``rollout/ep_rew_mean``. An episode whose info has a false ``is_root``
-    (a sub-question of the overseer's) is left out of these statistics.
+    Infos are one dict per environment, with ``terminal_observation``, ``TimeLimit.truncated`` and,
+    at an episode's end, ``episode`` (return ``r``, length ``l``, time ``t``), from which SB3 logs
+    ``rollout/ep_rew_mean``: what SB3's ``Monitor`` adds, so that it counts as one. An episode whose
+    info has a false ``is_root`` (a sub-question of the overseer's) has no ``episode``.
 
     Args:
         venv: the vector environment.
@@ -34,7 +36,8 @@ class GymnasiumVecEnv(VecEnv):
         mode = venv.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
             raise ValueError(f"venv must have autoreset_mode SAME_STEP, got {mode}")
-        self.venv: Any = venv  # with call, get_attr and set_attr, which all but the base class have
+        self.venv: Any = venv
+        self._base: Any = venv.unwrapped  # wrappers pass on no call, get_attr and set_attr
         super().__init__(venv.num_envs, venv.single_observation_space, venv.single_action_space)
         self._started = time.monotonic()
         self._returns = np.zeros(self.num_envs)
@@ -87,35 +90,45 @@ class GymnasiumVecEnv(VecEnv):
         self.venv.close()
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """An attribute of the environments, one entry for each of ``indices``."""
-        values = self.venv.get_attr(attr_name)
+        """An attribute of the environments, one entry per index."""
+        values = self._base.get_attr(attr_name)
         return [values[i] for i in self._indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set an attribute of all environments.
+        """Set an attribute of all environments to one value, whatever its type.
 
         Raises:
-            ValueError: for a part of them: they are one object.
+            ValueError: for some of the environments only.
         """
         if len(list(self._indices(indices))) != self.num_envs:
             raise ValueError("indices must name all environments, which share their attributes")
-        self.venv.set_attr(attr_name, value)
+        # gymnasium would hand a list out, one entry to each environment.
+        self._base.set_attr(attr_name, [value] * self.num_envs)
 
     def env_method(
         self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
-        """Call a method of the vector environment once; one entry for each of ``indices``."""
-        values = self.venv.call(method_name, *args, **kwargs)
+        """Call a method of the unwrapped vector environment once; one entry per index."""
+        values = self._base.call(method_name, *args, **kwargs)
         return [values[i] for i in self._indices(indices)]
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """False for each: a vector environment has vector wrappers around all of it."""
-        return [False for _ in self._indices(indices)]
+        """Whether each environment has the wrapper around it.
+
+        True for SB3's ``Monitor``, in whose place this class fills ``info["episode"]``. A native
+        vector environment has no wrappers around single environments.
+        """
+        if wrapper_class is Monitor:
+            return [True for _ in self._indices(indices)]
+        envs = getattr(self._base, "envs", None)
+        return [
+            envs is not None and is_wrapped(envs[i], wrapper_class) for i in self._indices(indices)
+        ]
 
     def get_images(self) -> list[np.ndarray]:
-        """One picture an environment, in render mode "rgb_array"."""
+        """One picture per environment, in render mode "rgb_array"."""
         return list(self.venv.render())
 
     def _indices(self, indices: VecEnvIndices) -> Iterable[int]:
@@ -123,7 +136,7 @@ class GymnasiumVecEnv(VecEnv):
 
 
 def split_infos(infos: dict[str, Any], num_envs: int) -> list[dict[str, Any]]:
-    """Gymnasium's vector infos (a dict of arrays with ``_key`` masks) as a dict an environment."""
+    """Split gymnasium's vector infos (arrays with ``_key`` masks) into one dict per environment."""
     singles: list[dict[str, Any]] = [{} for _ in range(num_envs)]
     for key, values in infos.items():
         if key.startswith("_"):
@@ -143,7 +156,7 @@ def split_infos(infos: dict[str, Any], num_envs: int) -> list[dict[str, Any]]:
 
 
 def make_sb3_vec_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> GymnasiumVecEnv:
-    """``num_envs`` batched copies of a registered environment, as SB3 wants them.
+    """``num_envs`` batched copies of a registered environment as an SB3 ``VecEnv``.
 
     Args:
         env_id: a registered id, such as "IA-Permutation-v0".

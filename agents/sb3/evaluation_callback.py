@@ -1,4 +1,4 @@
-"""Evaluates the agent as training goes on."""
+"""Evaluates the agent during training."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.sb3.bridge import GymnasiumVecEnv
+from ia_gym.agents.sb3.training_envs import check_training_env, count
 from ia_gym.validation import check_number, check_range
 
 CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
-"""What evaluations log of time: as it passed, and as a core was at work in this process."""
+"""What evaluations log of time: wall-clock time, and processor time of this process."""
 
 
 class EvaluationCallback(BaseCallback):
-    """Evaluates the agent on held-out questions as training goes on, and logs the result.
+    """Evaluates the agent on held-out problems during training, and logs the result.
+
+    A further call of ``learn`` continues the evaluations; with ``reset_num_timesteps=True`` it
+    begins a new history.
 
     Every agent gets the same tags: those of the evaluator's ``evaluate``, the overseer's counters
     such as ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
@@ -28,17 +31,18 @@ class EvaluationCallback(BaseCallback):
         evaluator: see :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator`.
         eval_freq: timesteps from one evaluation to the next.
         on_evaluation: called with each evaluation's row.
-        history: the evaluations of a training that is resumed; its clock goes on too.
-        target_accuracy: accuracy, in (0, 1], at which to stop; None to go on.
-        patience: evaluations without a better accuracy after which to stop; None to go on.
+        history: the evaluations of a training that is resumed; its clock continues too.
+        target_accuracy: score, in (0, 1], at which to stop; None to use the whole budget.
+        patience: evaluations without a better score after which to stop; None likewise.
         verbose: as in SB3.
 
     Attributes:
-        history: one dict an evaluation, with ``timesteps`` beside the tags.
+        history: one dict per evaluation, with ``timesteps`` beside the tags.
         stopped_by: "target_accuracy", "patience", or None if neither has stopped the training.
 
     Raises:
-        ValueError: for a target or a patience out of range.
+        ValueError: for an argument out of range; when training starts, for environments without an
+            overseer's counters.
     """
 
     def __init__(
@@ -60,12 +64,16 @@ class EvaluationCallback(BaseCallback):
         self.patience = patience
         self.stopped_by: str | None = None
         self.evaluator = evaluator
-        self.eval_freq = eval_freq
+        self.eval_freq = check_range("eval_freq", eval_freq, 1, 10**12)
         self.on_evaluation = on_evaluation
         self.history = list(history)
-        self._decide()  # a run that is resumed may have come to its end before
+        self._decide()  # a run that is resumed may have ended before
 
     def _on_training_start(self) -> None:
+        if not hasattr(self.model, self.evaluator.counters[0]):
+            check_training_env(self, self.evaluator.counters, needs_approval=False)
+        if self.history and self.history[-1]["timesteps"] > self.num_timesteps:
+            self.history, self.stopped_by = [], None  # timesteps are counted from 0 again
         self.started = {tag: clock() for tag, clock in CLOCKS.items()}
         if self.history:
             for tag in CLOCKS:
@@ -110,10 +118,7 @@ class EvaluationCallback(BaseCallback):
             self.stopped_by = "patience"
 
     def _count(self, name: str) -> int:
-        """A counter of the overseer's: the learner's own, or that of its environments."""
+        """A counter of the overseer's: the learner's own, or that of the environments."""
         if hasattr(self.model, name):
             return int(getattr(self.model, name))
-        counts = self.training_env.get_attr(name)
-        # A batched environment counts for all its copies; separate ones each for itself.
-        batched = isinstance(self.training_env.unwrapped, GymnasiumVecEnv)
-        return int(counts[0] if batched else sum(counts))
+        return count(self.training_env, name)

@@ -24,6 +24,7 @@ from ia_gym.envs.actions.env_copies import (
     choose_copier,
 )
 from ia_gym.envs.same_step import FinalObservations, check_autoreset_mode
+from ia_gym.validation import convert_seed
 
 ASSISTANT_METHODS = ("good_action", "how_good", "useful_information")
 """What an assistant answers."""
@@ -74,8 +75,8 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
 
     - ``approval``, and ``own_reward``, the environment's own;
     - ``information``: what the overseer was shown, an index into ``overseer.information``;
-    - ``observed``: the part of the approval that the overseer saw itself; the rest is the assistant's
-      estimate;
+    - ``observed``: the part of the approval that the overseer saw itself; the rest is the
+      assistant's estimate;
     - ``usefulness`` of the information in (0, 1], where it was judged.
 
     Args:
@@ -199,6 +200,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; a ``seed`` seeds the random numbers of the copies too."""
+        seed = convert_seed(seed)
         observation, info = self.env.reset(seed=seed, options=options)
         if seed is not None:
             # A stream that the environment, which takes the seed itself, does not draw from.
@@ -286,6 +288,7 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode in each environment, or in those of ``options["reset_mask"]``."""
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
+        seed = convert_seed(seed)
         result = super().reset(seed=seed, options=options)  # takes the mask out, and checks it
         self._ended &= ~mask
         return result

@@ -183,7 +183,7 @@ def make_action_env(
         ValueError: for an unknown game; see also :class:`~ia_gym.envs.ActionApproval`.
     """
     known = find_game(game)
-    return ActionApproval(
+    env = ActionApproval(
         known.make(render_mode),
         reward=reward,
         simulator=simulator or known.simulator,
@@ -195,6 +195,10 @@ def make_action_env(
         usefulness_rate=usefulness_rate,
         value=value or known.value,
     )
+    # The arguments are in the spec of the id, by which gymnasium makes this wrapper too; recorded
+    # once more they could not be written as JSON.
+    env._saved_kwargs = {}
+    return env
 
 
 def make_action_vec(

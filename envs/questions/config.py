@@ -99,8 +99,10 @@ class QuestionConfig:
             self._refuse(OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
         if self.assistant != "inline":
             self._refuse(("trust",), f'assistant="{self.assistant}", which never learns')
-        if self.overseer != "scripted":
-            self._refuse(("approval",), "an overseer that has been learned, which judges strictly")
+        if self.overseer != "scripted" and self.approval != "strict":
+            raise ValueError(
+                f'approval must be "strict" with a learned overseer, got {self.approval!r}'
+            )
 
     def _refuse(self, names: tuple[str, ...], beside: str) -> None:
         """Refuse values of these arguments that ask for what there is not."""

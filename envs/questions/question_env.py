@@ -21,6 +21,7 @@ from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMo
 from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
+from ia_gym.validation import convert_seed
 
 
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
@@ -118,7 +119,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
 
         A root question left unanswered is dropped, a sub-question is asked again.
         """
-        super().reset(seed=seed)
+        super().reset(seed=convert_seed(seed))
         engine = self.engine
         if seed is not None or not self._ready:
             engine.reset(self.np_random)

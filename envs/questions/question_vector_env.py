@@ -20,7 +20,7 @@ from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
 from ia_gym.envs.same_step import check_autoreset_mode, pack_final_observations
-from ia_gym.validation import check_range
+from ia_gym.validation import check_range, convert_seed
 
 Step = tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
@@ -116,7 +116,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
             seed: one seed for the whole vector.
             options: ``{"reset_mask": bool (num_envs,)}`` resets only those environments.
         """
-        super().reset(seed=seed)
+        super().reset(seed=convert_seed(seed))
         engine = self.engine
         mask = (options or {}).get("reset_mask")
         if seed is not None or not self._ready:

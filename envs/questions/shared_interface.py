@@ -115,6 +115,16 @@ class QuestionInterface:
         self.engine.size = full.size if size is None else check_range("size", size, 2, full.size)
 
     @property
+    def reward_mode(self) -> str:
+        """What the reward is: "approval" or "truth"."""
+        return self.config.reward
+
+    @property
+    def overseer(self) -> Overseer | None:
+        """Who decomposes questions and judges answers; None with ``reward="truth"``."""
+        return self.engine.overseer
+
+    @property
     def human_interactions(self) -> int:
         """Queries to the overseer so far: one for each root question it has decomposed."""
         return self.engine.overseer.human_interactions if self.engine.overseer else 0

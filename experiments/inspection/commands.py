@@ -14,10 +14,10 @@ from rich.table import Table
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
+from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.inspection.trace_page import page
 from ia_gym.experiments.reports.comparison_tables import cell, print_table
 from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, settings_of
-from ia_gym.experiments.training import check_env_id
 
 
 def print_environments(console: Console | None = None) -> None:
@@ -62,7 +62,7 @@ def print_evaluation(
         ValueError: if it is none, or one for another environment.
     """
     torch.set_num_threads(1)
-    check_env_id(env_id)
+    env_id = check_env_id(env_id)
     agent = load_agent(model)
     check_fit(agent, env_id)
     trained = (settings_of(model) or {}).get("env_kwargs", {})
@@ -116,7 +116,7 @@ def print_trace(
             or without effect.
     """
     torch.set_num_threads(1)
-    check_env_id(env_id)
+    env_id = check_env_id(env_id)
     agent = load_agent(model)
     check_fit(agent, env_id)
     trained = (settings_of(model) or {}).get("env_kwargs", {})

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from ia_gym.actions.overseer import ActionOverseer
 from ia_gym.actions.transition_table import TabularAssistant, TransitionTable
 from ia_gym.envs.actions.games import make_frozen_lake
-from ia_gym.experiments.training import command, commit
+from ia_gym.experiments.provenance import describe_command, describe_commit
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
 
@@ -108,7 +108,9 @@ def study_actions(folder: str | os.PathLike[str], n_rounds: int = 300) -> list[P
     }
     pd.DataFrame(columns).to_csv(written[0], index_label="round")
     ends = {name: summed_up(curves) for name, curves in runs.items()}
-    write_json(written[1], {"command": command(), "commit": commit(), "runs": ends})
+    write_json(
+        written[1], {"command": describe_command(), "commit": describe_commit(), "runs": ends}
+    )
     draw(runs, written[2])
     return written
 

@@ -21,9 +21,9 @@ from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.amplification.amplified_assistants import AmplifiedAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.reports.comparison_tables import split_tag
 from ia_gym.experiments.saved_agents import load_learner
-from ia_gym.experiments.training import check_env_id
 from ia_gym.files import write_json
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_range
@@ -61,7 +61,7 @@ def study(
         FileNotFoundError: if there is no such model.
         ValueError: for a model, an id or a size that does not fit.
     """
-    check_env_id(env_id)
+    env_id = check_env_id(env_id)
     if passes is not None:
         check_range("passes", passes, 1, 1000)
     spec = gym.spec(env_id).kwargs

@@ -59,6 +59,8 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     """
     runs = []
     for path in Path(folder).rglob("result.json"):
+        if not is_part_of_comparison(path.parent):
+            continue
         result = json.loads(path.read_text("utf-8"))
         curve = pd.read_csv(path.with_name("curve.csv"))
         env_id = result["env_id"]
@@ -66,6 +68,18 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     if not runs:
         raise ValueError(f"folder must hold finished runs (result.json, curve.csv), got {folder}")
     return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))
+
+
+def is_part_of_comparison(folder: Path) -> bool:
+    """Whether a run's folder belongs to the comparison around it; true if there is none.
+
+    A comparison leaves alone the folders of earlier ones that it does not replace.
+    """
+    try:
+        runs = json.loads((folder.parent / "comparison.json").read_text("utf-8"))["runs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+    return folder.name in runs
 
 
 @dataclass(frozen=True)

@@ -1,40 +1,24 @@
-"""Tuned settings of the agents, kept as data: one YAML file an agent, one entry an environment."""
+"""Tuned settings of the agents: one YAML file an agent, with one entry an environment.
+
+The names of classes in them are explained in :mod:`ia_gym.experiments.settings.classes`.
+"""
 
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 
-import stable_baselines3 as sb3
 import yaml
 
-from ia_gym.agents.learners.answer_search import AnswerSearch
-from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
-from ia_gym.agents.learners.reinforce import Reinforce
-from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
-from ia_gym.agents.learners.schedules import HoldLinear
-from ia_gym.agents.learners.supervised import Supervised
-from ia_gym.agents.policies.facts_extractor import FactsExtractor
-from ia_gym.networks.optimizers import MuonAdamW
 from ia_gym.validation import check_number, check_range
 
-CLASSES: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (
-        *(sb3.PPO, sb3.A2C, sb3.DQN),
-        *(ImitationIA, IteratedAmplification, Supervised),
-        *(Reinforce, AnswerSearch, ReinforceWithDemonstrations),
-        *(FactsExtractor, MuonAdamW),
-    )
-}
-"""What a settings file may name."""
-if find_spec("sb3_contrib"):
-    import sb3_contrib
-
-    CLASSES |= {cls.__name__: cls for cls in (sb3_contrib.MaskablePPO, sb3_contrib.QRDQN)}
+OF_CONTRIB = ("MaskablePPO", "QRDQN")
+"""Algorithms that need sb3-contrib."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +26,18 @@ class Settings:
     """How one agent is trained on one environment.
 
     Attributes:
-        algorithm: name of the model's class, one of ``CLASSES``.
+        algorithm: name of the model's class, one of
+            :data:`~ia_gym.experiments.settings.classes.CLASSES`.
         n_timesteps: questions to train on.
         model: arguments of the model's class.
         n_envs: environments side by side, for agents that step them.
         env_kwargs: arguments of the environment.
-        amplification: arguments of ``AmplificationCallback``; None to answer inline.
+        amplification: arguments of ``AmplificationCallback``; None for no callback: the agent then
+            answers the sub-questions itself.
         curriculum: arguments of ``Curriculum``; None for no curriculum.
-        target_accuracy: held-out accuracy at which to stop; None to go on.
-        patience: evaluations without a better accuracy after which to stop; None to go on.
+        target_accuracy: held-out accuracy, in (0, 1], at which to stop; None to use all timesteps.
+        patience: evaluations without a better accuracy after which to stop; None to use all
+            timesteps.
 
     Raises:
         ValueError: for a value that is not allowed; the message names it.
@@ -67,6 +54,8 @@ class Settings:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        from ia_gym.experiments.settings.classes import CLASSES  # torch: `--help` needs none
+
         if not isinstance(self.algorithm, str) or self.algorithm not in CLASSES:
             raise ValueError(f"algorithm must be one of {sorted(CLASSES)}, got {self.algorithm!r}")
         check_range("n_timesteps", self.n_timesteps, 1, 10**12)
@@ -82,8 +71,8 @@ class Settings:
             check_range("patience", self.patience, 1, 10**6)
 
 
-def agent_names() -> list[str]:
-    """Agents that have a settings file, and their variants (``file-variant``)."""
+def list_agents() -> list[str]:
+    """The agents that have a settings file, and their variants (``file-variant``), sorted."""
     names = []
     for entry in files(__name__).iterdir():
         if entry.name.endswith(".yaml"):
@@ -100,7 +89,7 @@ def load_settings(agent: str, env_id: str) -> Settings:
     its ``variants`` hold what differs from itself.
 
     Args:
-        agent: one of :func:`agent_names`.
+        agent: one of :func:`list_agents`.
         env_id: an environment; the larger sizes of a domain, where they have no entry of their
             own, take that of the domain's base id.
 
@@ -108,10 +97,10 @@ def load_settings(agent: str, env_id: str) -> Settings:
         ValueError: for an unknown agent, an environment without settings, or an agent of
             sb3-contrib where that is not installed.
     """
-    if agent not in agent_names():
-        raise ValueError(f"agent must be one of {agent_names()}, got {agent!r}")
+    if agent not in list_agents():
+        raise ValueError(f"agent must be one of {list_agents()}, got {agent!r}")
     name, _, variant = agent.partition("-")
-    entries, known = _read(name), known_env_ids(name)
+    entries, known = _read(name), list_tuned_envs(name)
     here = next((key for key in (env_id, re.sub(r"-N\d+-", "-", env_id)) if key in known), None)
     if here is None:
         raise ValueError(f"env_id must be one of {known} for {agent}, got {env_id!r}")
@@ -120,19 +109,24 @@ def load_settings(agent: str, env_id: str) -> Settings:
     whole = asdict(load_settings(entries["like"], env_id)) if "like" in entries else {}
     for part in parts:
         whole = merge(whole, part or {})
-    if whole["algorithm"] not in CLASSES:
-        raise ValueError(f"{agent} needs sb3-contrib: pip install ia-gym[contrib]")
+    if whole["algorithm"] in OF_CONTRIB and find_spec("sb3_contrib") is None:
+        raise ValueError(f'{agent} needs sb3-contrib: pip install "ia-gym[contrib]"')
     return Settings(**whole)
 
 
-def known_env_ids(agent: str) -> list[str]:
+def list_tuned_envs(agent: str) -> list[str]:
     """The environments that an agent's settings file has entries for."""
     entries = _read(agent.partition("-")[0])
     return sorted(key for key in entries if key.startswith("IA-"))
 
 
 def _read(name: str) -> dict[str, Any]:
-    """What a settings file holds."""
+    """The content of a settings file, to keep and to change."""
+    return deepcopy(_parse(name))
+
+
+@cache
+def _parse(name: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(
         files(__name__).joinpath(f"{name}.yaml").read_text("utf-8")
     )
@@ -146,14 +140,3 @@ def merge(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(whole.get(key), dict)
         merged[key] = merge(whole[key], value) if both else value
     return merged
-
-
-def resolve(value: Any) -> Any:
-    """``value`` with names of classes and schedules replaced by what they name."""
-    if isinstance(value, dict):
-        return {key: resolve(item) for key, item in value.items()}
-    if isinstance(value, str) and value in CLASSES:
-        return CLASSES[value]
-    if isinstance(value, str) and value.startswith("hold_"):
-        return HoldLinear(float(value.removeprefix("hold_")))
-    return value

@@ -1,5 +1,6 @@
 """A2C's settings for rl-zoo3."""
 
-from ia_gym.experiments.zoo import for_zoo
+from ia_gym.experiments.zoo import make_hyperparams
 
-hyperparams = for_zoo("a2c")
+hyperparams, policies = make_hyperparams("a2c", __name__)
+globals().update(policies)

@@ -1,5 +1,6 @@
 """DQN's settings for rl-zoo3."""
 
-from ia_gym.experiments.zoo import for_zoo
+from ia_gym.experiments.zoo import make_hyperparams
 
-hyperparams = for_zoo("dqn")
+hyperparams, policies = make_hyperparams("dqn", __name__)
+globals().update(policies)

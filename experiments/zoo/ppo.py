@@ -1,5 +1,6 @@
 """PPO's settings for rl-zoo3."""
 
-from ia_gym.experiments.zoo import for_zoo
+from ia_gym.experiments.zoo import make_hyperparams
 
-hyperparams = for_zoo("ppo")
+hyperparams, policies = make_hyperparams("ppo", __name__)
+globals().update(policies)

@@ -1,5 +1,6 @@
 """QR-DQN's settings for rl-zoo3."""
 
-from ia_gym.experiments.zoo import for_zoo
+from ia_gym.experiments.zoo import make_hyperparams
 
-hyperparams = for_zoo("qrdqn")
+hyperparams, policies = make_hyperparams("qrdqn", __name__)
+globals().update(policies)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ia_gym.networks.blocks import Block, Memory
+from ia_gym.networks.optimizers import AdamWParameter
 from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
 from ia_gym.validation import check_range
 
@@ -124,7 +125,7 @@ class FactsNetwork(nn.Module):
         self.relational = relational
         self.any_hop = any_hop
         self.embedding = nn.Embedding(n_symbols, width)
-        self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
+        self.embedding.weight = AdamWParameter(self.embedding.weight.data)
         length = fact_shape[1]
         self.fact_in = nn.Linear(length * width, width, bias=False)
         self.question_in = nn.Linear(question_length * width, width, bias=False)
@@ -266,7 +267,7 @@ class AnswerNetwork(FactsNetwork):
             any_hop,
         )
         self.head = nn.Linear(self.embedding.embedding_dim, n_answers)
-        self.head.weight.is_embedding = True  # type: ignore[attr-defined]  # of the answers
+        self.head.weight = AdamWParameter(self.head.weight.data)  # a row for each answer
         nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
 
     def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ia_gym.domains.domain import Domain
 from ia_gym.networks.answer_network import MAX_LAYERS, MAX_NETWORK_SIZE
 from ia_gym.networks.blocks import Block, Memory
+from ia_gym.networks.optimizers import AdamWParameter
 from ia_gym.validation import check_range
 
 
@@ -56,18 +57,18 @@ class HumanPredictor(nn.Module):
             n_events += 2 * slots
         self.n_events, self.n_places = n_events, n_events * self.length
         self.embedding = nn.Embedding(domain.n_symbols, width)
-        self.embedding.weight.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
+        self.embedding.weight = AdamWParameter(self.embedding.weight.data)
         self.event_in = nn.Linear(self.length * width, width, bias=False)
         # Whether a token stood at some earlier place: names are many, but sameness is one thing.
         self.same_in = nn.Linear(self.length * self.n_places, width, bias=False)
         nn.init.zeros_(self.same_in.weight)
         self.event_place = nn.Embedding(n_events, width)
-        self.event_place.weight.is_embedding = True  # type: ignore[attr-defined]
+        self.event_place.weight = AdamWParameter(self.event_place.weight.data)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.RMSNorm(width)
         # For each token of the event to come: a symbol, or the place to copy one from.
         self.head = nn.Linear(width, self.length * (self.n_symbols + self.n_places))
-        self.head.weight.is_embedding = True  # type: ignore[attr-defined]
+        self.head.weight = AdamWParameter(self.head.weight.data)
         self.mask: Tensor
         self.register_buffer(
             "mask", torch.ones(n_events, n_events).triu(1) * -1e9, persistent=False

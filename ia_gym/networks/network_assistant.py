@@ -6,22 +6,27 @@ import torch
 
 from ia_gym.domains import Contexts
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.networks.answer_network import AnswerNetwork, EncodedFacts, trim_padding
+from ia_gym.networks.answer_network import AnswerNetwork
+from ia_gym.networks.encoding_cache import EncodingCache
 from ia_gym.validation import check_number
 
 
 class NetworkAssistant:
-    """Answers with an :class:`~ia_gym.networks.answer_network.AnswerNetwork`, each context encoded once.
+    """Answers with an :class:`~ia_gym.networks.answer_network.AnswerNetwork`.
 
-    The encoding of the last batch of contexts is kept for further rounds of questions about it.
+    The last batch of contexts stays encoded for further rounds of questions about it, see
+    :class:`~ia_gym.networks.encoding_cache.EncodingCache`.
 
     Args:
-        network: the network; used as it is, without gradients.
-        temperature: of the softmax that answers are sampled from. Below 1, what is likely is said
-            more often than that; at 0 the likeliest alone.
+        network: the network, used as it is and without gradients.
+        temperature: of the softmax that answers are sampled from, in [0, inf). Below 1, likely
+            answers are given more often than that; 0 gives the likeliest alone.
         passes: times the facts go through their blocks; default the network's own number.
-        min_probability: an answer that the network finds less likely than this, in [0, 1], is not given:
-            ``idk`` stands in its place. The likelihood is that of temperature 1.
+        min_probability: in [0, 1]. An answer to which the network gives a smaller probability (at
+            temperature 1) is replaced by ``idk``.
+
+    Raises:
+        ValueError: for a ``temperature`` or ``min_probability`` out of range.
     """
 
     def __init__(
@@ -31,25 +36,23 @@ class NetworkAssistant:
         passes: int | None = None,
         min_probability: float = 0.0,
     ) -> None:
-        self.network = network
         self.temperature = check_number("temperature", temperature, "[0, inf)")
         self.min_probability = check_number("min_probability", min_probability, "[0, 1]")
         self.passes = passes
-        self._contexts: Contexts | None = None
-        self._encoded: EncodedFacts
-        self._stamp: torch.Tensor
+        self._cache = EncodingCache(network, trim=True)
+
+    @property
+    def network(self) -> AnswerNetwork:
+        """The network that answers."""
+        return self._cache.network
 
     @torch.no_grad()
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        """See :class:`Assistant`."""
-        # Any update of the network moves this vector too.
-        stamp = self.network.fact_norm.weight
-        if self._contexts is not contexts or not self._stamp.equal(stamp):
-            facts = torch.as_tensor(contexts["facts"], device=self.network.device)
-            self._encoded = self.network.encode(trim_padding(facts), self.passes)
-            self._contexts, self._stamp = contexts, stamp.clone()
+        """See :class:`~ia_gym.amplification.assistants.Assistant`."""
+        facts = torch.as_tensor(contexts["facts"], device=self.network.device)
+        encoded = self._cache.encode(facts, self.passes)
         asked = torch.as_tensor(questions, device=self.network.device)
-        logits = self.network.read(self._encoded, asked)
+        logits = self.network.read(encoded, asked)
         answers = sample_categorical(logits, self.temperature)
         if self.min_probability:
             likely = logits.softmax(dim=-1).gather(-1, answers[..., None])[..., 0]
@@ -58,7 +61,16 @@ class NetworkAssistant:
 
 
 def sample_categorical(logits: torch.Tensor, temperature: float) -> torch.Tensor:
-    """A symbol sampled by the softmax of ``logits / temperature (..., n)``: ``(...)``."""
-    if temperature:  # adding Gumbel noise and taking the largest samples the softmax
+    """Sample from a categorical distribution.
+
+    Args:
+        logits: ``(..., n)``.
+        temperature: the distribution is the softmax of ``logits / temperature``; 0 takes the
+            largest.
+
+    Returns:
+        int64 ``(...)`` in 0..n - 1.
+    """
+    if temperature:  # the largest of the logits with Gumbel noise is such a sample
         logits = logits - temperature * torch.empty_like(logits).exponential_().log()
     return logits.argmax(dim=-1)

@@ -1,88 +1,150 @@
-"""The optimizer that the suite's networks learn fastest with."""
+"""The optimizer that the suite's networks learn fastest with, and the parameters it sets apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
+
+from ia_gym.validation import check_number
+
+OPTIONS = ("lr", "matrix_factor", "weight_decay", "momentum", "betas")
+"""What each parameter group may set for itself."""
+
+
+class AdamWParameter(nn.Parameter):
+    """A 2-D parameter that :class:`MuonAdamW` leaves to AdamW, such as the table of an embedding.
+
+    Unlike an attribute set on an ``nn.Parameter``, its class survives ``copy.deepcopy``.
+    """
+
+    use_muon = False
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:  # else pickle makes it a Parameter
+        return AdamWParameter, (self.data, self.requires_grad)
 
 
 class MuonAdamW(torch.optim.Optimizer):
     """Muon on the weight matrices, AdamW on embeddings, biases and norms.
 
-    Muon orthogonalises a matrix's update (Jordan et al., 2024). On the domains here it halves the
-    steps. A 2-D parameter with an attribute ``is_embedding`` is left to AdamW. One learning rate
-    drives both, so that any schedule that sets ``param_groups`` works.
+    Muon (Jordan et al., 2024) orthogonalizes the update of a matrix; with it the networks of this
+    suite need half the steps. Matrices are the 2-D parameters, except those with an attribute
+    ``use_muon`` that is false, such as :class:`AdamWParameter`.
+
+    Every parameter group has one learning rate for both algorithms, so that any scheduler works,
+    and may have values of its own for all arguments below.
 
     Args:
-        params: parameters.
+        params: parameters, named parameters, or dicts that define parameter groups, as any
+            optimizer of PyTorch takes them.
         lr: learning rate of AdamW.
-        matrix_factor: Muon's learning rate is ``lr · matrix_factor``.
+        matrix_factor: Muon's learning rate is ``lr * matrix_factor``.
         weight_decay: decoupled weight decay of both.
         momentum: of Muon.
         betas: of AdamW.
+
+    Raises:
+        ValueError: for a value out of range, or a parameter group with an unknown option.
     """
 
     def __init__(
         self,
-        params: Iterable[nn.Parameter],
+        params: ParamsT,
         lr: float = 3e-3,
         matrix_factor: float = 3.0,
         weight_decay: float = 0.01,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
-        params = list(params)
-        super().__init__(params, {"lr": lr})
-        matrices: list[nn.Parameter] = []
-        rest: list[nn.Parameter] = []
-        for parameter in params:
-            embedding = getattr(parameter, "is_embedding", False)
-            (matrices if parameter.ndim == 2 and not embedding else rest).append(parameter)
-        self.parts: list[tuple[torch.optim.Optimizer, float]] = []
-        if matrices:
-            muon = torch.optim.Muon(matrices, weight_decay=weight_decay, momentum=momentum)
-            self.parts.append((muon, matrix_factor))
-        if rest:
-            adamw = torch.optim.AdamW(rest, weight_decay=weight_decay, betas=betas)
-            self.parts.append((adamw, 1.0))
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "matrix_factor": matrix_factor,
+                "weight_decay": weight_decay,
+                "momentum": momentum,
+                "betas": betas,
+            },
+        )
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a parameter group, as for any optimizer of PyTorch.
+
+        Raises:
+            ValueError: for a value out of range, or an unknown option.
+        """
+        # Schedulers keep "initial_lr" in a group.
+        if unknown := param_group.keys() - {"params", "param_names", "initial_lr", *OPTIONS}:
+            raise ValueError(
+                f"a parameter group may set {', '.join(OPTIONS)}, got {', '.join(sorted(unknown))}"
+            )
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        # Decided once, and part of the state: a copy of a parameter may have lost its attributes.
+        group["use_muon"] = [
+            parameter.ndim == 2 and getattr(parameter, "use_muon", True)
+            for parameter in group["params"]
+        ]
+        try:
+            list(self._split(group))
+        except ValueError:
+            self.param_groups.pop()
+            raise
+
+    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One update of all parameters; ``closure``, if given, is evaluated first."""
-        loss = None if closure is None else closure()
-        for part, factor in self.parts:
-            for group in part.param_groups:
-                group["lr"] = self.param_groups[0]["lr"] * factor
-            part.step()
+        """Update all parameters that have a gradient.
+
+        Args:
+            closure: evaluates the model again and returns the loss, as for any optimizer of
+                PyTorch.
+
+        Returns:
+            What ``closure`` returned; None without one.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for part in self._split(group):
+                part.state = self.state
+                part.step()
         return loss
 
+    def _split(self, group: dict[str, Any]) -> Iterator[torch.optim.Optimizer]:
+        """PyTorch's optimizers of the two kinds of parameters in a group.
+
+        They are made anew for each step, so that whatever changes the groups (schedulers,
+        ``load_state_dict``, ``copy.deepcopy``) has its effect; all state is in ``self.state``.
+        """
+        rest: list[Tensor] = []
+        matrices: list[Tensor] = []
+        for parameter, use_muon in zip(group["params"], group["use_muon"], strict=True):
+            (matrices if use_muon else rest).append(parameter)
+        lr, weight_decay = group["lr"], group["weight_decay"]
+        check_number("matrix_factor", group["matrix_factor"], "[0, inf)")
+        if matrices:
+            matrix_lr = lr * group["matrix_factor"]
+            yield torch.optim.Muon(matrices, matrix_lr, weight_decay, group["momentum"])
+        if rest:
+            yield torch.optim.AdamW(rest, lr, group["betas"], weight_decay=weight_decay)
+
     def tensors(self) -> dict[str, Tensor]:
-        """All that updates have left behind, a flat dict for a file of tensors."""
+        """The state, as a flat dict for a file of tensors."""
         return {
-            f"{i}/{j}/{key}": torch.as_tensor(value)
-            for i, (part, _) in enumerate(self.parts)
-            for j, state in part.state_dict()["state"].items()
+            f"{place}/{key}": torch.as_tensor(value)
+            for place, state in self.state_dict()["state"].items()
             for key, value in state.items()
         }
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what :meth:`tensors` gave."""
-        states = [part.state_dict() for part, _ in self.parts]
+        state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
-            i, j, key = name.split("/")
-            states[int(i)]["state"].setdefault(int(j), {})[key] = value
-        for (part, _), state in zip(self.parts, states, strict=True):
-            part.load_state_dict(state)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states of both parts, in order, and the learning rate."""
-        parts = [part.state_dict() for part, _ in self.parts]
-        return {"parts": parts, "lr": self.param_groups[0]["lr"]}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
-        for (part, _), state in zip(self.parts, state_dict["parts"], strict=True):
-            part.load_state_dict(state)
-        self.param_groups[0]["lr"] = state_dict["lr"]
+            place, key = name.split("/")
+            state.setdefault(int(place), {})[key] = value
+        self.load_state_dict({**self.state_dict(), "state": state})

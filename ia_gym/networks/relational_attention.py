@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ia_gym.networks.blocks import Block, Memory
+from ia_gym.networks.optimizers import AdamWParameter
 
 SHARED = 20.0
 """Factor on the scores of shared tokens: Adam's steps are small for numbers that grow to 10."""
@@ -85,22 +86,20 @@ class RelationalBlock(Block):
     ) -> None:
         super().__init__(width, heads)
         self.pointers, self.n_hops = heads // 2, n_hops
-        self.shared = nn.Parameter(torch.randn(heads, n_pairs) / SHARED)
-        self.shared.is_embedding = True  # type: ignore[attr-defined]  # for MuonAdamW
+        self.shared = AdamWParameter(torch.randn(heads, n_pairs) / SHARED)
         with torch.no_grad():
             self.shared[: self.pointers] = 0
             for pointer in range(self.pointers):
                 self.shared[pointer, links[pointer % len(links)]] = LINK / SHARED
         self.meets: nn.Parameter | None = None
         if meeting:
-            self.meets = nn.Parameter(torch.zeros(heads - self.pointers, self.pointers))
-            self.meets.is_embedding = True  # type: ignore[attr-defined]
+            self.meets = AdamWParameter(torch.zeros(heads - self.pointers, self.pointers))
             with torch.no_grad():
                 for head in range(heads - self.pointers):
                     self.shared[self.pointers + head, links[head % len(links)]] = LINK / SHARED
                     self.meets[head, (head + 1) % self.pointers] = MEET / SHARED
         self.moves = nn.Linear(width, self.pointers * (2 + n_hops))
-        self.moves.weight.is_embedding = True  # type: ignore[attr-defined]
+        self.moves.weight = AdamWParameter(self.moves.weight.data)
         nn.init.zeros_(self.moves.weight)
         # A fact's pointer hops at first, a question's stays or hops, and none looks afresh.
         leaning = torch.tensor([0.0, READY if n_hops > 1 else 0.0, *[READY] * n_hops])

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 from stable_baselines3 import A2C, DQN, PPO
-from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.callbacks import CallbackList, EvalCallback
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from ia_gym.agents import (
@@ -20,6 +23,7 @@ from ia_gym.agents import (
 )
 from ia_gym.agents.policies.facts_extractor import find_distinct_rows, read_pairs
 from ia_gym.domains import Permutation
+from ia_gym.envs import OneHot, OneHotVector
 from ia_gym.networks.answer_network import FactsNetwork
 from ia_gym.networks.optimizers import MuonAdamW
 
@@ -78,6 +82,50 @@ def test_attributes_methods_and_masks():
         vec.set_attr("note", "hello", indices=[0])
     assert vec.env_is_wrapped(gym.Wrapper) == [False] * 3
     vec.close()
+
+
+@pytest.mark.parametrize("kind", ["native", "sync"])
+def test_a_list_is_one_value_for_all_environments(kind):
+    """As in SB3's own vector environments; gymnasium's would hand it out, one entry each."""
+    vec = make_sb3_vec_env(BASE, num_envs=3)
+    if kind == "sync":
+        make = [lambda: gym.make(BASE)] * 3
+        vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+    for value in ([1, 2, 3], (4, 5), [6]):
+        vec.set_attr("note", value)
+        assert vec.get_attr("note") == [value] * 3
+
+
+def test_wrappers_are_found():
+    make = [lambda: OneHot(gym.make(BASE))] * 2
+    vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+    assert vec.env_is_wrapped(OneHot) == [True, True]
+    assert vec.env_is_wrapped(TimeLimit, indices=0) == [False]
+
+
+def test_vector_wrappers_hide_no_methods():
+    inside = gym.make_vec(BASE, num_envs=2, autoreset_mode=AutoresetMode.SAME_STEP)
+    vec = GymnasiumVecEnv(OneHotVector(inside))
+    vec.reset()
+    assert vec.get_attr("domain")[0].size == 8
+    assert len(vec.env_method("action_masks")) == 2
+    vec.set_attr("note", "hello")
+    assert inside.unwrapped.note == "hello"
+
+
+def test_sb3_evaluates_whole_episodes_of_root_questions_without_a_warning(recwarn):
+    """The bridge fills what SB3's Monitor fills, so that it is taken for monitored."""
+    vec = make_sb3_vec_env(BASE, num_envs=3, reward="truth")
+    assert vec.env_is_wrapped(Monitor) == [True] * 3
+    model = PPO("MultiInputPolicy", vec, policy_kwargs=SMALL, n_steps=4, batch_size=4)
+    returns, lengths = evaluate_policy(
+        model, vec, n_eval_episodes=20, return_episode_rewards=True, deterministic=True
+    )
+    assert set(returns) <= {0.0, 1.0}
+    assert set(lengths) == {1}
+    model.learn(24, EvalCallback(vec, n_eval_episodes=3, eval_freq=4, verbose=0))
+    messages = [str(warning.message) for warning in recwarn]
+    assert not [message for message in messages if "Monitor" in message]
 
 
 def test_pictures_of_all_environments():

@@ -340,7 +340,7 @@ def test_the_best_return_in_few_steps_is_the_best_of_all_plans():
     plans = list(itertools.product((0, 1), repeat=3 * n_steps))
     assert table.compute_best_return(start, n_steps) == pytest.approx(max(map(value, plans)))
     always = np.array([0, 1, 0])
-    earned, _ = table.expect_episode(always, start, n_steps)
+    earned, _ = table.compute_expected_episode(always, start, n_steps)
     assert earned == pytest.approx(value(always.tolist() * n_steps))
 
 

@@ -12,7 +12,7 @@ import pytest
 from ia_gym.amplification.trace import TraceNode
 from ia_gym.experiments.inspection.trace_page import page
 from ia_gym.experiments.reports.report import report
-from ia_gym.experiments.training import train_once
+from ia_gym.experiments.train import train_agent
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -31,7 +31,7 @@ def browser():
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for agent in ("supervised", "search"):
-        train_once(agent, log_dir=folder / f"{agent}_seed0", n_questions=64, n_timesteps=4096)
+        train_agent(agent, log_dir=folder / f"{agent}_seed0", n_eval_questions=64, n_timesteps=4096)
     return folder
 
 

@@ -22,7 +22,7 @@ from ia_gym.experiments.reports.finished_runs import (
 )
 from ia_gym.experiments.reports.report import report
 from ia_gym.experiments.saved_agents import load_learner
-from ia_gym.experiments.training import train_once
+from ia_gym.experiments.train import train_agent
 
 BASE = "IA-Permutation-v0"
 
@@ -44,7 +44,7 @@ def test_each_level_of_amplification_adds_a_depth(domain):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "supervised"
-    train_once("supervised", BASE, log_dir=folder, n_questions=64, n_timesteps=4096)
+    train_agent("supervised", BASE, log_dir=folder, n_eval_questions=64, n_timesteps=4096)
     return folder
 
 
@@ -52,7 +52,7 @@ def test_a_study_tells_sizes_and_levels(run, tmp_path):
     out = tmp_path / "study.json"
     model = str(run / "model.safetensors")
     arguments = ["study", model, "--env", BASE, "--sizes", "4,8", "--levels", "2"]
-    arguments += ["--questions", "64", "--out", str(out)]
+    arguments += ["--eval-questions", "64", "--out", str(out)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     scores = json.loads(out.read_text())["scores"]

@@ -15,7 +15,7 @@ from ia_gym.amplification.trace import trace
 from ia_gym.domains import DOMAINS, Permutation
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.inspection.trace_page import page
-from ia_gym.experiments.training import train_once
+from ia_gym.experiments.train import train_agent
 
 ENV_ID = "IA-Permutation-v0"
 
@@ -100,7 +100,7 @@ def test_the_page_holds_every_question_once_and_nothing_from_elsewhere():
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for agent in ("search", "ppo"):
-        train_once(agent, ENV_ID, log_dir=folder / agent, n_questions=64, n_timesteps=4096)
+        train_agent(agent, ENV_ID, log_dir=folder / agent, n_eval_questions=64, n_timesteps=4096)
     return folder
 
 
@@ -108,7 +108,7 @@ def runs(tmp_path_factory):
 def test_trained_agents_are_evaluated_and_traced(agent, runs, tmp_path):
     result = json.loads((runs / agent / "result.json").read_text())
     given = CliRunner().invoke(
-        app, ["eval", str(runs / agent), "--env", ENV_ID, "--questions", "64"]
+        app, ["eval", str(runs / agent), "--env", ENV_ID, "--eval-questions", "64"]
     )
     assert given.exit_code == 0, given.output
     assert f"{100 * result['final']['eval/accuracy']:.1f}" in given.output

@@ -1,71 +1,103 @@
-"""`ia-gym train`: stopping rules, signals, and going on."""
+"""`ia-gym train`: results, stopping rules, signals, checkpoints and resuming."""
 
 import json
+import multiprocessing as mp
 import os
+import shutil
 import signal
-import subprocess
-import sys
-import time
+import threading
 
 import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_runs import BASE, STEPS, TINY_LEARNER, TINY_PPO, write_run_file
 from typer.testing import CliRunner
 
 from ia_gym.agents import QuestionEvaluator, Supervised
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.evaluation_callback import CLOCKS, EvaluationCallback
+from ia_gym.experiments import train as train_module
 from ia_gym.experiments.checkpoints import CHECKPOINT
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.inspection.example_callback import ExampleCallback
-from ia_gym.experiments.training import train_once
-from ia_gym.files import write_atomically, write_text
+from ia_gym.experiments.run_folder import clear_folder, lock_folder, prepare_folder
+from ia_gym.experiments.saved_agents import load_agent
+from ia_gym.experiments.train import train_agent
 
-BASE = "IA-Permutation-v0"
+TINY = {"n_eval_questions": 64, "n_timesteps": STEPS, "model": TINY_LEARNER}
+FROZEN = {**TINY_LEARNER, "learning_rate": 1e-12}
 
 
-def test_the_budget_ends_a_run(tmp_path):
-    result = train_once(
-        "supervised", BASE, log_dir=tmp_path, n_questions=64, n_timesteps=8192, seed=3
-    )
+def without_clocks(final):
+    return {**final, **dict.fromkeys(CLOCKS)}
+
+
+def read_curve(folder):
+    return pd.read_csv(folder / "curve.csv").drop(columns=list(CLOCKS))
+
+
+def logged_steps(folder):
+    """The steps of the evaluations that TensorBoard shows."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    return [event.step for event in events.Scalars("eval/accuracy")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run and its result."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    return folder, train_agent("supervised", BASE, log_dir=folder, seed=3, **TINY)
+
+
+def test_the_budget_ends_a_run(finished):
+    folder, result = finished
     assert result["stopped_by"] == "budget"
-    assert result["final"]["timesteps"] == 8192
+    assert result["final"]["timesteps"] == STEPS
     assert result["seed"] == 3
-    assert json.loads((tmp_path / "result.json").read_text()) == json.loads(json.dumps(result))
-    curve = pd.read_csv(tmp_path / "curve.csv")
+    assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
+    curve = pd.read_csv(folder / "curve.csv")
     assert curve["work/teraflop"].is_monotonic_increasing
     assert curve["work/teraflop"].iloc[-1] > 0
-    model = Supervised.load(tmp_path / "model")
+    model = Supervised.load(folder / "model")
     scores = QuestionEvaluator(BASE, 64).evaluate(model)
     assert scores["eval/accuracy"] == result["final"]["eval/accuracy"]
     weights = sum(parameter.numel() for parameter in model.policy.network.parameters())
-    assert (tmp_path / "model.safetensors").stat().st_size < 4.1 * weights
+    assert (folder / "model.safetensors").stat().st_size < 4.1 * weights + 8192
+
+
+def test_a_result_says_where_it_comes_from(finished):
+    _, result = finished
+    assert set(result["versions"]) >= {"ia-gym", "gymnasium", "torch"}
+    assert result["hardware"]["device"] == "cpu"
+    assert result["n_eval_questions"] == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (
+            ["/usr/bin/ia-gym", "train", "ppo", "--log-dir", "x", "--seed", "1"],
+            "train ppo --seed 1",
+        ),
+        (["/a b/__main__.py", "train", "ppo", "--log-dir=a b"], "train ppo"),
+        (["ia-gym", "compare", "--agents", "ppo, a2c"], "compare --agents 'ppo, a2c'"),
+    ],
+)
+def test_the_command_is_recorded_as_one_would_type_it(words, command, monkeypatch):
+    from ia_gym.experiments.provenance import describe_command
+
+    monkeypatch.setattr("sys.argv", words)
+    assert describe_command() == f"ia-gym {command}"
 
 
 def test_a_target_ends_a_run(tmp_path):
-    result = train_once(
-        "supervised",
-        BASE,
-        log_dir=tmp_path,
-        n_questions=64,
-        n_timesteps=163_840,
-        target_accuracy=0.05,
-    )
+    result = train_agent("supervised", BASE, log_dir=tmp_path, target_accuracy=0.01, **TINY)
     assert result["stopped_by"] == "target_accuracy"
-    assert result["final"]["eval/accuracy"] >= 0.05
-    assert result["final"]["timesteps"] < result["settings"]["n_timesteps"]
+    assert result["final"]["timesteps"] < STEPS
 
 
 def test_patience_ends_a_run(tmp_path):
-    frozen = {"learning_rate": 1e-12}
-    result = train_once(
-        "supervised",
-        BASE,
-        log_dir=tmp_path,
-        n_questions=64,
-        n_timesteps=40_960,
-        patience=3,
-        model=frozen,
+    result = train_agent(
+        "supervised", BASE, log_dir=tmp_path, patience=3, **{**TINY, "model": FROZEN}
     )
     assert result["stopped_by"] == "patience"
     assert len(pd.read_csv(tmp_path / "curve.csv")) == 4
@@ -76,118 +108,247 @@ def test_patience_ends_a_run(tmp_path):
     [
         (["chess"], "agent must be one of"),
         (["imitation", "--env", "Chess-v0"], "env_id must be one of"),
+        (["imitation", "--env", "CartPole-v1"], "env_id must be one of"),
         (["imitation", "--timesteps", "0"], "n_timesteps must be in"),
         (["imitation", "--target-accuracy", "1.5"], "target_accuracy must be a number in"),
         (["imitation", "--patience", "0"], "patience must be in"),
         (["imitation", "--seed", "-1"], "seed must be in"),
         (["imitation", "--threads", "0"], "threads must be in"),
         (["imitation", "--size", "9"], "size must be in"),
+        (["imitation", "--eval-questions", "0"], "n_eval_questions must be in"),
         (["imitation", "--max-depth", "9"], "max_depth must be in 1..2, got 9"),
-        (["ppo", "--max-depth", "2"], "max_depth is for learners that are taught answers"),
+        (["ppo", "--max-depth", "2"], "max_depth is for the suite's own learners"),
         (["imitation", "--resume"], "resume needs a run with the same settings"),
+        (["imitation", "--device", "toaster"], "device must be"),
+        (["imitation", "--device", "meta"], "device must be"),
+        (["imitation", "--device", "cuda:99"], "device must be"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message, tmp_path):
     result = CliRunner().invoke(app, ["train", *arguments, "--log-dir", str(tmp_path / "run")])
     assert result.exit_code == 2
     assert message in result.output
+    assert result.output.count("\n") == 1
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(ended_by, tmp_path):
-    command = [sys.executable, "-m", "ia_gym.experiments.cli", "train", "mixed", "--env", BASE]
-    command += ["--timesteps", "40960", "--questions", "64", "--log-dir"]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
-    broken = tmp_path / "broken"
-    process = subprocess.Popen([*command, str(broken)], stdout=subprocess.PIPE, text=True)
-    for _ in range(4):  # a few evaluations, then in between two of them
-        process.stdout.readline()
-    process.send_signal(ended_by)
-    assert process.wait(60) == 128 + ended_by
-    assert not (broken / "result.json").exists()
-    subprocess.run([*command, str(broken), "--resume"], check=True, capture_output=True)
-    curves = [
-        pd.read_csv(folder / "curve.csv").drop(columns=list(CLOCKS))
-        for folder in (tmp_path / "whole", broken)
-    ]
-    pd.testing.assert_frame_equal(*curves, check_exact=True)
-    assert (tmp_path / "whole/model.safetensors").stat().st_size == os.path.getsize(
-        broken / "model.safetensors"
-    )
+def test_a_run_can_be_repeated_from_its_file_alone(finished, tmp_path):
+    """The number of held-out questions too; and with the id as gymnasium imports it."""
+    folder, first = finished
+    run_file = json.loads((folder / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**run_file, "env_id": f"ia_gym:{BASE}"}))
+    again = train_agent(str(tmp_path / "run.json"), log_dir=tmp_path / "again")
+    assert again["n_eval_questions"] == 64
+    assert without_clocks(again["final"]) == without_clocks(first["final"])
+    assert (again["seed"], again["env_id"]) == (3, BASE)
 
 
-def test_a_finished_run_is_not_run_again(tmp_path):
-    arguments = {"log_dir": tmp_path, "n_questions": 64, "n_timesteps": 4096}
-    first = train_once("supervised", BASE, **arguments)
-    started = time.monotonic()
-    again = train_once("supervised", BASE, resume=True, **arguments)
-    assert again["final"] == first["final"]
-    assert time.monotonic() - started < 30
+@pytest.mark.parametrize("content", ["", "[1, 2]", '{"agent": "ppo"}', None])
+def test_what_is_not_the_file_of_a_run_is_refused(content, tmp_path):
+    path = tmp_path / "run.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=r"agent must name a run\.json: .*run.json"):
+        train_agent(str(path))
 
 
-def test_a_run_can_be_made_again_from_its_file_alone(tmp_path):
-    first = train_once("search", BASE, seed=3, log_dir=tmp_path / "a", n_questions=64,
-                       n_timesteps=4096)  # fmt: skip
-    again = train_once(str(tmp_path / "a" / "run.json"), log_dir=tmp_path / "b", n_questions=64)
-    clocks = dict.fromkeys(CLOCKS)
-    assert {**again["final"], **clocks} == {**first["final"], **clocks}
-    assert again["seed"] == 3
-    (tmp_path / "junk.json").write_text("[1, 2]")
-    for name in ("junk.json", "none.json"):
-        with pytest.raises(ValueError, match=r"agent must name a run\.json"):
-            train_once(str(tmp_path / name))
-
-
-def test_tensorboard_lists_settings_and_shows_examples(tmp_path):
-    train_once("supervised", BASE, log_dir=tmp_path, n_questions=64, n_timesteps=8192)
-    events = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "tensors": 0}).Reload()
+def test_tensorboard_lists_settings_and_shows_examples(finished):
+    folder, _ = finished
+    events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0}).Reload()
     assert {f"_hparams_/{part}" for part in ("experiment", "session_start_info")} <= set(
         events.summary_metadata
     )
     assert len(events.Images("examples/context")) >= 3
-    text = events.Tensors("examples/trace/text_summary")[0].tensor_proto.string_val[0].decode()
-    assert "an error comes in" in text
+    assert events.Tensors("examples/trace/text_summary")
+
+
+def test_a_finished_run_is_not_run_again(finished, monkeypatch):
+    folder, first = finished
+    monkeypatch.setattr(train_module, "run_training", None)
+    again = train_agent("supervised", BASE, log_dir=folder, seed=3, resume=True, **TINY)
+    assert again["final"] == first["final"]
+
+
+def test_a_new_run_replaces_the_earlier_one_and_no_other_files(finished, tmp_path, capsys):
+    """Its model too: it would be taken for that of the new run."""
+    folder = tmp_path / "a [bold] run"
+    shutil.copytree(finished[0], folder)
+    kept = ["checkpoint_notes.txt", "run.json.bak", "model.safetensors.old"]
+    for name in kept:
+        (folder / name).write_text("mine")
+    arguments = {**TINY, "model": TINY_PPO, "n_timesteps": 512}
+    train_agent("ppo", BASE, log_dir=folder, **arguments)
+    assert "replacing the run in" in capsys.readouterr().out
+    assert type(load_agent(folder)).__name__ == "PPO"
+    assert all((folder / name).read_text() == "mine" for name in kept)
+    clear_folder(folder)
+    assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == sorted(kept)
+
+
+def raise_signal_at(row_number, signum, monkeypatch):
+    """Let a signal arrive in the middle of the evaluation of this number."""
+    run_training, rows = train_module.run_training, []
+
+    def run(each, show, stop_on):
+        def on_evaluation(row):
+            rows.append(row)
+            show(row)
+            if len(rows) == row_number:
+                signal.raise_signal(signum)
+
+        return run_training(each, on_evaluation, stop_on)
+
+    monkeypatch.setattr(train_module, "run_training", run)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(
+    signum, tmp_path, monkeypatch
+):
+    run_file = str(write_run_file(tmp_path / "run.json", "imitation"))
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train_agent(run_file, log_dir=whole)
+    earlier = signal.signal(signum, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            raise_signal_at(7, signum, patch)
+            result = CliRunner().invoke(app, ["train", run_file, "--log-dir", str(stopped)])
+        assert signal.getsignal(signum) is signal.default_int_handler
+    finally:
+        signal.signal(signum, earlier)
+    assert result.exit_code == 128 + signum
+    assert f"stopped by {signal.Signals(signum).name}" in result.output
+    assert "--resume continues from the last checkpoint" in result.output
+    assert not (stopped / "result.json").exists()
+    result = CliRunner().invoke(app, ["train", run_file, "--log-dir", str(stopped), "--resume"])
+    assert result.exit_code == 0
+    pd.testing.assert_frame_equal(read_curve(whole), read_curve(stopped), check_exact=True)
+    for name in ("model.safetensors", "human.safetensors"):
+        assert (whole / name).read_bytes() == (stopped / name).read_bytes()
+
+
+def test_agents_without_checkpoints_say_that_they_start_over(tmp_path, monkeypatch):
+    run_file = str(write_run_file(tmp_path / "run.json", "ppo", n_timesteps=1024))
+    words = ["train", run_file, "--log-dir", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        raise_signal_at(2, signal.SIGTERM, patch)
+        result = CliRunner().invoke(app, words)
+    assert result.exit_code == 128 + signal.SIGTERM
+    assert "ppo writes no checkpoints: --resume starts over" in result.output
+    result = CliRunner().invoke(app, [*words, "--resume"])
+    assert result.exit_code == 0
+    assert "ppo writes no checkpoints: it starts over" in result.output
+    steps = logged_steps(tmp_path / "run")
+    assert steps == sorted(set(steps))
+
+
+def test_a_second_signal_stops_at_once(tmp_path, monkeypatch):
+    run_file = str(write_run_file(tmp_path / "run.json", "supervised"))
+    run_training = train_module.run_training
+
+    def run(each, show, stop_on):
+        def on_evaluation(_):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+        return run_training(each, on_evaluation, stop_on)
+
+    monkeypatch.setattr(train_module, "run_training", run)
+    result = CliRunner().invoke(app, ["train", run_file, "--log-dir", str(tmp_path / "run")])
+    assert result.exit_code == 130
+    assert "interrupted" in result.output
+
+
+def test_training_runs_in_any_thread(finished, tmp_path):
+    results = []
+
+    def work():
+        results.append(train_agent("supervised", BASE, log_dir=tmp_path, seed=3, **TINY))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert without_clocks(results[0]["final"]) == without_clocks(finished[1]["final"])
+
+
+def hold_lock(folder, locked, release):
+    with lock_folder(folder):
+        locked.set()
+        release.wait()
+
+
+def test_a_folder_is_for_one_process_at_a_time(finished, tmp_path):
+    """Resuming too; a process that was killed leaves no lock behind."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    context = mp.get_context("spawn")
+    locked, release = context.Event(), context.Event()
+    other = context.Process(target=hold_lock, args=(folder, locked, release))
+    other.start()
+    try:
+        assert locked.wait(60)
+        for more in ([], ["--resume"]):
+            words = ["train", str(folder / "run.json"), "--log-dir", str(folder), *more]
+            result = CliRunner().invoke(app, words)
+            assert result.exit_code == 2
+            assert "log_dir is in use by another process" in result.output
+        assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+    finally:
+        other.kill()
+        other.join()
+    again = train_agent(str(folder / "run.json"), log_dir=folder, resume=True)
+    assert without_clocks(again["final"]) == without_clocks(finished[1]["final"])
 
 
 def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
+    arguments = {**TINY, "model": TINY_PPO, "n_timesteps": 1024}
     finals = []
     for name in ("with", "without"):
-        finals.append(
-            train_once("ppo", BASE, log_dir=tmp_path / name, n_questions=64, n_timesteps=8192)
-        )
-        monkeypatch.setattr(ExampleCallback, "_log_example", lambda self: None)
-    clocks = dict.fromkeys(CLOCKS)
-    assert {**finals[0]["final"], **clocks} == {**finals[1]["final"], **clocks}
+        finals.append(train_agent("ppo", BASE, log_dir=tmp_path / name, **arguments)["final"])
+        monkeypatch.setattr("ia_gym.experiments.run.EXAMPLES", 0.1)  # the first alone
+    assert without_clocks(finals[0]) == without_clocks(finals[1])
 
 
-@pytest.fixture
-def broken_off(tmp_path, monkeypatch):
-    """A run that crashed at its fifth evaluation, and the result of one that did not."""
-    arguments = {"n_questions": 64, "n_timesteps": 40 * 1024}
-    whole = train_once("supervised", BASE, log_dir=tmp_path / "whole", **arguments)
+class CrashError(Exception):
+    """An end that nobody expected."""
+
+
+@pytest.fixture(scope="module")
+def crashed(finished, tmp_path_factory):
+    """A run like the finished one that crashed at its fifth evaluation."""
+    folder = tmp_path_factory.mktemp("runs") / "crashed"
     evaluate, rows = EvaluationCallback._evaluate, []
 
     def crash(self):
         if len(rows) == 4:
-            raise RuntimeError("a crash")
+            raise CrashError
         rows.append(evaluate(self))
 
-    monkeypatch.setattr(EvaluationCallback, "_evaluate", crash)
-    with pytest.raises(RuntimeError, match="a crash"):
-        train_once("supervised", BASE, log_dir=tmp_path / "broken", **arguments)
-    monkeypatch.setattr(EvaluationCallback, "_evaluate", evaluate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EvaluationCallback, "_evaluate", crash)
+        with pytest.raises(CrashError):
+            train_agent("supervised", BASE, log_dir=folder, seed=3, **TINY)
+    return folder
+
+
+@pytest.fixture
+def crashed_run(crashed, tmp_path):
+    """A copy of the crashed run, to be changed, and a function that resumes it."""
+    folder = tmp_path / "run"
+    shutil.copytree(crashed, folder)
 
     def resume(**stopping):
-        folder = tmp_path / "broken"
-        return train_once("supervised", BASE, log_dir=folder, resume=True, **arguments, **stopping)
+        return train_agent(
+            "supervised", BASE, log_dir=folder, seed=3, resume=True, **TINY, **stopping
+        )
 
-    return whole, tmp_path, resume
+    return folder, resume
 
 
 @pytest.mark.parametrize("damage", ["none", "truncated", "flipped", "header flipped", "gone"])
-def test_a_damaged_checkpoint_costs_an_evaluation_and_no_more(broken_off, damage):
-    whole, folder, resume = broken_off
-    latest = folder / "broken" / CHECKPOINT
+def test_a_damaged_checkpoint_costs_an_evaluation_and_no_more(finished, crashed_run, damage):
+    folder, resume = crashed_run
+    latest = folder / CHECKPOINT
     content = bytearray(latest.read_bytes())
     if damage == "truncated":
         latest.write_bytes(content[: len(content) // 2])
@@ -196,105 +357,106 @@ def test_a_damaged_checkpoint_costs_an_evaluation_and_no_more(broken_off, damage
         latest.write_bytes(content)
     elif damage == "gone":
         latest.unlink()
-    final, clocks = resume()["final"], dict.fromkeys(CLOCKS)
-    assert {**final, **clocks} == {**whole["final"], **clocks}
-    left = {path.name for path in (folder / "broken").iterdir()}
+    assert without_clocks(resume()["final"]) == without_clocks(finished[1]["final"])
+    left = {path.name for path in folder.iterdir()}
     assert not any(name.startswith("checkpoint") or name.endswith(".part") for name in left)
+    # And TensorBoard's curves have neither holes nor doubles.
+    assert logged_steps(folder) == logged_steps(finished[0])
+    pd.testing.assert_frame_equal(read_curve(folder), read_curve(finished[0]), check_exact=True)
 
 
-def test_a_run_that_goes_on_may_stop_by_another_rule(broken_off):
-    _, folder, resume = broken_off
+@pytest.mark.parametrize("name", ["run.json", "curve.csv"])
+@pytest.mark.parametrize("content", ["", "{\x00", "a,b\n1,2\n"])
+def test_a_broken_file_of_a_run_to_be_resumed_is_named(crashed_run, name, content):
+    folder, resume = crashed_run
+    (folder / name).write_text(content)
+    with pytest.raises(ValueError, match=f"{name} must be the {name} of a run"):
+        resume()
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"final": 1}'])
+def test_a_broken_result_is_named(finished, tmp_path, content):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    (folder / "result.json").write_text(content)
+    with pytest.raises(ValueError, match=r"result\.json must be the result\.json of a run"):
+        train_agent("supervised", BASE, log_dir=folder, seed=3, resume=True, **TINY)
+
+
+def test_a_resumed_run_may_stop_by_another_rule(finished, crashed_run):
+    folder, resume = crashed_run
     result = resume(target_accuracy=0.01)
     assert result["stopped_by"] == "target_accuracy"
-    curves = [
-        pd.read_csv(folder / name / "curve.csv").drop(columns=list(CLOCKS))
-        for name in ("whole", "broken")
-    ]
-    assert len(curves[1]) == 4 < len(curves[0])
-    pd.testing.assert_frame_equal(curves[0][:4], curves[1], check_exact=True)
-    assert json.loads((folder / "broken/run.json").read_text())["settings"]["target_accuracy"]
+    whole, stopped = read_curve(finished[0]), read_curve(folder)
+    assert len(stopped) == 4 < len(whole)
+    pd.testing.assert_frame_equal(whole[:4], stopped, check_exact=True)
+    assert json.loads((folder / "run.json").read_text())["settings"]["target_accuracy"]
     with pytest.raises(ValueError, match="resume needs a run with the same settings"):
-        resume()  # it has ended by now
-
-
-def test_tensorboards_curves_have_neither_holes_nor_doubles(broken_off):
-    _, folder, resume = broken_off
-    resume()
-    steps = []
-    for name in ("whole", "broken"):
-        events = EventAccumulator(str(folder / name), size_guidance={"scalars": 0}).Reload()
-        steps.append([event.step for event in events.Scalars("eval/accuracy")])
-    assert steps[0] == steps[1]
-    assert steps[0] == sorted(set(steps[0]))
-
-
-def told_steps(folder):
-    """The steps of the evaluations that TensorBoard shows."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    return [event.step for event in events.Scalars("eval/accuracy")]
+        resume()  # it is finished by now
 
 
 @pytest.mark.parametrize("agent", ["supervised", "ppo"])
-def test_a_run_that_starts_over_tells_tensorboard_nothing_twice(agent, tmp_path, monkeypatch):
-    """Broken off before its first checkpoint; agents of SB3's leave none at all."""
-    monkeypatch.setattr(ExampleCallback, "_log_example", lambda self: None)
-    arguments = {"log_dir": tmp_path, "n_questions": 16, "n_timesteps": 4096}
+def test_a_run_that_starts_over_logs_nothing_twice(agent, tmp_path, monkeypatch):
+    """It crashed before its first checkpoint; SB3's agents write none at all."""
+    model = TINY_PPO if agent == "ppo" else TINY_LEARNER
+    arguments = {"log_dir": tmp_path, "n_eval_questions": 16, "n_timesteps": 512, "model": model}
 
     def crash(*_):
-        raise RuntimeError("a crash")
+        raise CrashError
 
     with monkeypatch.context() as patch:
         patch.setattr(AmplificationCallback, "_on_training_end", crash)  # PPO's, at its end
-        patch.setattr("ia_gym.experiments.checkpoints.keep", crash)
-        with pytest.raises(RuntimeError, match="a crash"):
-            train_once(agent, BASE, **arguments)
-    first = told_steps(tmp_path)
+        patch.setattr("ia_gym.experiments.run.save_checkpoint", crash)
+        with pytest.raises(CrashError):
+            train_agent(agent, BASE, **arguments)
+    first = logged_steps(tmp_path)
     assert first[0] == 0
     assert (len(first) == 1) == (agent == "supervised")
-    train_once(agent, BASE, resume=True, **arguments)
-    steps = told_steps(tmp_path)
+    train_agent(agent, BASE, resume=True, **arguments)
+    steps = logged_steps(tmp_path)
     assert steps == sorted(set(steps))
     assert steps == pd.read_csv(tmp_path / "curve.csv")["timesteps"].tolist()
 
 
-def test_a_run_that_had_come_to_its_end_trains_no_further(tmp_path, monkeypatch):
-    """Broken off when it had met its target and not yet told so."""
-    arguments = {"log_dir": tmp_path, "n_questions": 64, "n_timesteps": 40_960, "patience": 1}
-    frozen = {"learning_rate": 1e-12, "n_contexts": 4, "n_questions": 8}
-    frozen["policy_kwargs"] = {"width": 16, "heads": 2}
-
-    def crash(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Supervised, "save", only_resumable(Supervised.save, crash))
-        with pytest.raises(OSError, match="No space left"):
-            train_once("supervised", BASE, model=frozen, **arguments)
-    evaluations = len(pd.read_csv(tmp_path / "curve.csv"))
-    result = train_once("supervised", BASE, model=frozen, resume=True, **arguments)
-    assert result["stopped_by"] == "patience"
-    assert len(pd.read_csv(tmp_path / "curve.csv")) == evaluations == 2
-    assert result["final"]["timesteps"] == 1024
-
-
-def only_resumable(save, crash):
-    """Saves checkpoints, and no models."""
+def save_checkpoints_only(save):
+    """A full disk once the final model is to be saved."""
 
     def save_some(self, path, *rest, resumable=True, **kwargs):
-        (save if resumable else crash)(self, path, *rest, **kwargs)
+        if not resumable:
+            raise OSError(28, "No space left on device")
+        save(self, path, *rest, resumable=resumable, **kwargs)
 
     return save_some
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file"
-    write_text(path, "old")
+def test_a_run_that_had_reached_its_end_trains_no_further(tmp_path, monkeypatch):
+    """It had stopped by patience, and then the disk was full."""
+    run_file = write_run_file(tmp_path / "run.json", "supervised")
+    content = json.loads(run_file.read_text())
+    content["settings"] |= {"patience": 1, "model": FROZEN}
+    run_file.write_text(json.dumps(content))
+    folder = tmp_path / "run"
+    words = ["train", str(run_file), "--log-dir", str(folder)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Supervised, "save", save_checkpoints_only(Supervised.save))
+        result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "No space left on device; --resume continues" in result.output
+    evaluations = len(pd.read_csv(folder / "curve.csv"))
+    result = train_agent(str(run_file), log_dir=folder, resume=True)
+    assert result["stopped_by"] == "patience"
+    assert len(pd.read_csv(folder / "curve.csv")) == evaluations == 2
 
-    def fill(aside):
-        aside.write_text("half")
-        raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, fill)
-    assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+@pytest.mark.parametrize("place", ["file", "file/below", "/dev/null/x", "a\x00b"])
+def test_an_unusable_folder_is_refused(place, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="log_dir must be a folder that can be written, got"):
+        prepare_folder(tmp_path / place)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ValueError, match="log_dir must be a folder that can be written, got"):
+        prepare_folder(tmp_path)

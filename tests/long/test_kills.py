@@ -28,8 +28,8 @@ EARLY = 1 / 8
 
 def command(agent, folder, timesteps, *more):
     return [
-        *(sys.executable, "-m", "ia_gym.experiments.cli", "train", agent, "--seed", "3"),
-        *("--questions", "64", "--timesteps", str(timesteps), "--log-dir", str(folder), *more),
+        *(sys.executable, "-m", "ia_gym.experiments", "train", agent, "--seed", "3"),
+        *("--eval-questions", "64", "--timesteps", str(timesteps), "--log-dir", str(folder), *more),
     ]
 
 

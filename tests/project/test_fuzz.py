@@ -32,8 +32,9 @@ from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import DOMAINS, Permutation
 from ia_gym.experiments.inspection.example_callback import ExampleCallback
+from ia_gym.experiments.run_folder import read_run
 from ia_gym.experiments.saved_agents import load_agent, load_learner
-from ia_gym.experiments.training import read_run, train_once
+from ia_gym.experiments.train import train_agent
 from ia_gym.networks.tensor_files import read_tensors, write_tensors
 
 BASE = "IA-Permutation-v0"
@@ -346,7 +347,7 @@ def test_runs_to_be_made_again_of_which_one_thing_is_junk(tmp_path, unshown, key
     path = tmp_path / "run.json"
     path.write_text(json.dumps(whole))
     try:
-        result = train_once(str(path), log_dir=tmp_path / "run", n_questions=16)
+        result = train_agent(str(path), log_dir=tmp_path / "run", n_eval_questions=16)
     except ValueError as error:
         assert named(error, [key]), error
         return
@@ -546,12 +547,12 @@ TRAIN_ARGUMENTS = {
 
 
 @settings(QUIET, max_examples=QUIET.max_examples // 5)
-@given(st.fixed_dictionaries({"n_questions": st.just(16) | junk}, optional=TRAIN_ARGUMENTS))
+@given(st.fixed_dictionaries({"n_eval_questions": st.just(16) | junk}, optional=TRAIN_ARGUMENTS))
 def test_arguments_of_training(tmp_path, unshown, arguments):
     short = {"n_timesteps": 64, **arguments}
     if isinstance(short["n_timesteps"], int) and short["n_timesteps"] > 2000:
         short["n_timesteps"] = 2000
     try:
-        train_once("supervised", BASE, log_dir=tmp_path, **short)
+        train_agent("supervised", BASE, log_dir=tmp_path, **short)
     except (ValueError, TypeError) as error:
         assert named(error, [*short, "env_kwargs"]), error

@@ -1,0 +1,176 @@
+"""How observations reach a policy: through the wrappers of the environments it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.wrappers import (
+    AddRenderObservation,
+    DelayObservation,
+    NormalizeObservation,
+    TimeAwareObservation,
+)
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecNormalize
+
+from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
+
+Observations = NDArray[Any] | dict[str, NDArray[Any]]
+"""A batch of observations, one a row."""
+Layer = Callable[[Any], Any]
+"""What one wrapper makes of a batch of observations."""
+
+WITH_MEMORY = (AddRenderObservation, DelayObservation, NormalizeObservation, TimeAwareObservation)
+"""Wrappers of gymnasium whose observations depend on more than the observation inside."""
+ALLOWED = (
+    "allowed are gymnasium's ObservationWrappers without memory, SB3's VecNormalize, vector "
+    "wrappers with a method `observations`, and wrappers that leave observations as they are"
+)
+
+
+class ObservationEncoder:
+    """Shows a policy an environment's observations as its wrappers show them.
+
+    Evaluations and assistants draw problems of their own, outside of any environment, and put them
+    to the policy in the form it was trained on.
+
+    Args:
+        layers: what the wrappers do to a batch of observations, the innermost first.
+    """
+
+    def __init__(self, layers: Sequence[Layer] = ()) -> None:
+        self.layers = tuple(layers)
+
+    def __call__(self, observations: Observations) -> Observations:
+        """The batch as the policy sees it."""
+        for layer in self.layers:
+            observations = layer(observations)
+        return observations
+
+
+def find_encoder(env: VecEnv) -> ObservationEncoder:
+    """The encoder of training environments, found by walking their wrappers.
+
+    Statistics, such as those of ``VecNormalize``, are the wrapper's own: the encoder always uses
+    the present ones, and never updates them.
+
+    Raises:
+        ValueError: for a wrapper whose observations cannot be made outside of the environment.
+    """
+    layers: list[Layer] = []
+    layer: Any = env
+    while isinstance(layer, VecEnvWrapper):
+        if isinstance(layer, VecNormalize):
+            layers.append(layer.normalize_obs)
+        else:
+            layers += read_vector_wrapper(layer, layer.venv)
+        layer = layer.venv
+    inner = getattr(layer, "venv", None)
+    if isinstance(inner, VectorEnv):
+        while isinstance(inner, VectorWrapper):
+            layers += read_vector_wrapper(inner, inner.env)
+            inner = inner.env
+        if not isinstance(inner, ActionApprovalVectorEnv) and hasattr(inner, "envs"):
+            layers += read_wrappers(inner.envs[0])
+    elif isinstance(layer, DummyVecEnv):
+        layers += read_wrappers(layer.envs[0])
+    else:
+        check_remote_wrappers(layer)
+    return ObservationEncoder(layers[::-1])
+
+
+def find_encoder_of(model: Any, observation_space: gym.Space[Any]) -> ObservationEncoder:
+    """The encoder of an agent's environments, see :func:`find_encoder`.
+
+    Args:
+        model: an SB3 model; or a policy, or a model without environments, that sees observations
+            as they are.
+        observation_space: the space of an observation without wrappers.
+
+    Raises:
+        ValueError: for a wrapper that is not allowed, or an agent without environments that sees
+            other observations.
+    """
+    env = model.get_env() if hasattr(model, "get_env") else None
+    if env is not None:
+        return find_encoder(env)
+    shown = getattr(model, "observation_space", observation_space)
+    if shown != observation_space:
+        raise ValueError(
+            f"model must see observations of {observation_space}, or hold the environments whose "
+            f"wrappers change them (set_env); it sees {shown}"
+        )
+    return ObservationEncoder()
+
+
+def read_vector_wrapper(wrapper: Any, inside: Any) -> list[Layer]:
+    """What a vector wrapper, of SB3 or gymnasium, does to a batch; nothing if it leaves it alone.
+
+    Raises:
+        ValueError: if it changes observations in a way that is not known.
+    """
+    if callable(getattr(type(wrapper), "observations", None)):
+        return [wrapper.observations]
+    if wrapper.observation_space != inside.observation_space:
+        raise ValueError(f"env must not be wrapped by {type(wrapper).__name__}: {ALLOWED}")
+    return []
+
+
+def read_wrappers(env: gym.Env[Any, Any]) -> list[Layer]:
+    """What the wrappers of a single environment do to a batch, the outermost first.
+
+    Raises:
+        ValueError: for a wrapper that is not allowed.
+    """
+    layers: list[Layer] = []
+    while isinstance(env, gym.Wrapper) and not isinstance(env, ActionApproval):
+        changes = env.observation_space != env.env.observation_space
+        known = isinstance(env, gym.ObservationWrapper) and not isinstance(env, WITH_MEMORY)
+        if known:
+            layers.append(RowByRow(env.observation))  # type: ignore[attr-defined]
+        elif changes or isinstance(env, WITH_MEMORY):
+            raise ValueError(f"env must not be wrapped by {type(env).__name__}: {ALLOWED}")
+        env = env.env
+    return layers
+
+
+class RowByRow:
+    """Applies a function of one observation to every row of a batch.
+
+    Args:
+        observe: the function.
+    """
+
+    def __init__(self, observe: Callable[[Any], Any]) -> None:
+        self.observe = observe
+
+    def __call__(self, observations: Observations) -> Observations:
+        """The batch of what the function makes of the rows."""
+        if isinstance(observations, dict):
+            columns = zip(*observations.values(), strict=True)
+            rows = [self.observe(dict(zip(observations, row, strict=True))) for row in columns]
+        else:
+            rows = [self.observe(row) for row in observations]
+        if isinstance(rows[0], dict):
+            return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+        return np.stack(rows)
+
+
+def check_remote_wrappers(env: VecEnv) -> None:
+    """Refuse wrappers that change observations in other processes, out of reach.
+
+    Raises:
+        ValueError: naming the first of them.
+    """
+    spec = env.get_attr("spec", [0])[0] if env.has_attr("spec") else None
+    for wrapper in spec.additional_wrappers if spec is not None else ():
+        cls: Any = gym.envs.registration.load_env_creator(wrapper.entry_point)
+        if isinstance(cls, type) and issubclass(cls, gym.ObservationWrapper):
+            raise ValueError(
+                f"env must not be wrapped by {wrapper.name} in {type(env).__name__}, whose "
+                "processes hide it: use DummyVecEnv, or make_sb3_vec_env with a vector wrapper"
+            )

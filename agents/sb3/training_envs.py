@@ -1,0 +1,51 @@
+"""What callbacks ask of the environments that an agent is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
+
+
+def check_training_env(
+    callback: BaseCallback, attributes: Sequence[str], needs_approval: bool = True
+) -> None:
+    """Refuse environments with which a callback cannot work, before training.
+
+    Args:
+        callback: asks.
+        attributes: what the environments must have, such as "domain" where questions are asked.
+        needs_approval: whether their reward must be approval.
+
+    Raises:
+        ValueError: naming the callback and what is wrong.
+    """
+    env, name = callback.training_env, type(callback).__name__
+    missing = [attribute for attribute in attributes if not env.has_attr(attribute)]
+    if missing:
+        kind = "question environments" if "domain" in attributes else "environments"
+        raise ValueError(f"{name} needs {kind} of ia_gym, got environments without {missing}")
+    if needs_approval and "truth" in env.get_attr("reward_mode"):
+        raise ValueError(f'{name} needs environments of reward="approval", got reward="truth"')
+
+
+def is_in_processes(env: VecEnv) -> bool:
+    """Whether the environments live in processes of their own, to which objects are copied."""
+    return isinstance(env.unwrapped, SubprocVecEnv)
+
+
+def count(env: VecEnv, name: str) -> int:
+    """Sum of a counter over the overseers of all environments, each object counted once.
+
+    Several environments may share an overseer: copies of a batched environment always do. In
+    processes of their own none is shared.
+
+    Args:
+        env: the environments.
+        name: of the counter, such as "human_interactions".
+    """
+    if is_in_processes(env):
+        return int(sum(env.get_attr(name)))
+    overseers = {id(each): each for each in env.get_attr("overseer") if each is not None}
+    return sum(int(getattr(each, name, 0)) for each in overseers.values())

@@ -1,0 +1,310 @@
+"""What ``ia-gym compare`` does: several agents on one environment, each run in its own process.
+
+Under ``log_dir``, every run has a folder, see :mod:`ia_gym.experiments.run_folder`. Beside them lie
+``table.csv``, ``comparison.json`` and ``curves.png``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import queue
+import shlex
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ia_gym.agents.evaluation.evaluator import Evaluator
+from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
+from ia_gym.experiments import provenance
+from ia_gym.experiments.inputs import check_distinct, check_env_id
+from ia_gym.experiments.reports.comparison_tables import print_agents, print_table, summary_table
+from ia_gym.experiments.reports.finished_runs import FinishedRun, by_agent, summary
+from ia_gym.experiments.reports.learning_curves import plot_curves
+from ia_gym.experiments.run import Run, run_training
+from ia_gym.experiments.run_folder import (
+    CURVE,
+    ERROR,
+    RESULT,
+    RUN,
+    clear_folder,
+    is_resumable,
+    lock_folder,
+    prepare_folder,
+    read_curve,
+    read_result,
+)
+from ia_gym.experiments.settings import load_settings
+from ia_gym.experiments.signals import Interrupted
+from ia_gym.experiments.train import describe_restart
+from ia_gym.files import write_json
+from ia_gym.validation import check_range
+
+
+def compare(
+    env_id: str = "IA-Permutation-v0",
+    agents: Sequence[str] = ("ppo", "imitation", "supervised"),
+    seeds: int = 1,
+    log_dir: str | os.PathLike[str] = "runs",
+    n_eval_questions: int | None = None,
+    jobs: int | None = None,
+    n_timesteps: int | None = None,
+    resume: bool = False,
+) -> pd.DataFrame:
+    """Train agents on an environment, ``seeds`` times each, and compare them.
+
+    A run that fails leaves ``error.txt`` in its folder, and the others continue. Ctrl-C stops the
+    unfinished runs; the finished ones stay, and are in the table.
+
+    Args:
+        env_id: an environment of the suite.
+        agents: names out of :func:`~ia_gym.experiments.settings.list_agents`, each once.
+        seeds: runs of each agent, with seeds 0, 1, ...
+        log_dir: a folder for all results. Runs of this comparison's agents and seeds that lie there
+            are replaced; other runs there are left alone, and do not count.
+        n_eval_questions: held-out questions of the evaluation; default 4096. Of no use where
+            episodes are played.
+        jobs: runs at a time, one core each; default one a core.
+        n_timesteps: questions to train on, instead of each agent's own number.
+        resume: keep the finished runs in ``log_dir``, and continue the others from their last
+            checkpoint, instead of replacing them.
+
+    Returns:
+        The table: one row a finished run, and the baselines.
+
+    Raises:
+        ValueError: for an unknown id or agent, an agent named twice, a number out of range, a
+            ``log_dir`` that cannot be used or is in use, or a run to be resumed that has other
+            settings.
+        KeyboardInterrupt: after Ctrl-C, once the table of the finished runs is written.
+    """
+    env_id = check_env_id(env_id)
+    check_distinct("agents", agents)
+    check_range("seeds", seeds, 1, 1000)
+    if n_eval_questions is not None:
+        check_range("n_eval_questions", n_eval_questions, 1, 10**6)
+    jobs = check_range("jobs", os.cpu_count() or 1 if jobs is None else jobs, 1, 1000)
+    settings = {agent: load_settings(agent, env_id) for agent in agents}
+    if n_timesteps is not None:
+        settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
+    folder = prepare_folder(log_dir)
+    evaluator = make_evaluator(env_id, n_eval_questions)
+    runs = [
+        Run(env_id, agent, seed, settings[agent], n_eval_questions, folder / f"{agent}_seed{seed}")
+        for seed in range(seeds)
+        for agent in agents
+    ]
+    console = Console()
+    with lock_folder(folder):
+        prepare_runs(runs, resume, console)
+        started = time.monotonic()
+        interrupted = run_all([run for run in runs if not is_finished(run)], jobs)
+        table = write_results(runs, evaluator, started, console)
+    if interrupted:
+        raise KeyboardInterrupt
+    return table
+
+
+def is_finished(run: Run) -> bool:
+    """Whether the run's result is there."""
+    return (run.folder / RESULT).exists()
+
+
+def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
+    """Make the folders of the runs, empty unless they are to be resumed.
+
+    Raises:
+        ValueError: if a run to be resumed has other settings, or is in use.
+    """
+    folder = runs[0].folder.parent
+    earlier = [run for run in runs if (run.folder / RUN).exists()]
+    if resume:
+        other = [run.name for run in earlier if not is_resumable(run.folder, run.describe())]
+        if other:
+            raise ValueError(
+                f"resume needs runs with the same settings in log_dir, got others in {folder}: "
+                + ", ".join(other)
+            )
+        for run in earlier:
+            if is_finished(run):  # before anything is trained
+                read_result(run.folder / RESULT)
+                read_curve(run.folder / CURVE)
+    elif earlier:
+        console.print(
+            f"replacing {len(earlier)} runs in {folder}: {', '.join(run.name for run in earlier)}",
+            markup=False,
+            soft_wrap=True,
+        )
+    names = {run.name for run in runs}
+    left_alone = sorted(
+        path.parent.name for path in folder.glob(f"*/{RUN}") if path.parent.name not in names
+    )
+    if left_alone:
+        console.print(
+            f"left alone in {folder}, not part of this comparison: {', '.join(left_alone)}",
+            markup=False,
+            soft_wrap=True,
+        )
+    for run in runs:
+        run.folder.mkdir(exist_ok=True)
+        with lock_folder(run.folder):
+            if not resume or run not in earlier:
+                clear_folder(run.folder)
+            (run.folder / ERROR).unlink(missing_ok=True)
+
+
+def write_results(
+    runs: Sequence[Run], evaluator: Evaluator, started: float, console: Console
+) -> pd.DataFrame:
+    """Write and print what the finished ones among ``runs`` came to, and name the others.
+
+    Args:
+        runs: the runs of this comparison.
+        evaluator: of their environment.
+        started: when it began, by ``time.monotonic``.
+        console: where to print.
+
+    Returns:
+        The table.
+    """
+    env_id, folder = runs[0].env_id, runs[0].folder.parent
+    finished = {
+        run.name: FinishedRun(read_result(run.folder / RESULT), read_curve(run.folder / CURVE))
+        for run in runs
+        if is_finished(run)
+    }
+    results = [each.result for each in finished.values()]
+    references = evaluator.references()
+    order = sorted(finished.values(), key=lambda each: (each.agent, each.result["seed"]))
+    summaries = [summary(group) for group in by_agent(order)]
+    table = summary_table(results, references)
+    table.to_csv(folder / "table.csv", index=False)
+    write_json(
+        folder / "comparison.json",
+        {
+            "command": provenance.describe_command(),
+            "env_id": env_id,
+            "wall_minutes": (time.monotonic() - started) / 60,
+            "runs": [run.name for run in runs],
+            "unfinished": [run.name for run in runs if run.name not in finished],
+            "results": results,
+            "agents": summaries,
+            "references": references,
+        },
+    )
+    print_table(table, env_id, evaluator.n_problems, console)
+    if len(results) > len(summaries):
+        print_agents(summaries, console)
+    notes = []
+    if results:
+        curves = {name: each.curve for name, each in finished.items()}
+        plot_curves(curves, references, env_id, folder / "curves.png")
+        notes.append(f"curves: {folder / 'curves.png'}")
+    for run in runs:
+        if (run.folder / ERROR).exists():
+            notes.append(f"{run.name} failed: see {run.folder / ERROR}")
+        elif run.name not in finished:
+            notes.append(f"{run.name} was not finished; {describe_restart(run)}")
+    notes.append(f"all curves: {shlex.join(['tensorboard', '--logdir', str(folder)])}")
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    return table
+
+
+def run_all(runs: Sequence[Run], jobs: int) -> bool:
+    """Train everything, ``jobs`` runs at a time; true if Ctrl-C stopped it."""
+    context = mp.get_context("spawn")
+    messages = context.Queue()
+    waiting = list(runs)
+    working: dict[str, Any] = {}
+    labels = {run.name: evaluator_class(run.env_id).labels for run in runs}
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[score]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    try:
+        with progress:
+            bars = {
+                run.name: progress.add_task(
+                    run.name, start=False, total=run.settings.n_timesteps, score="-"
+                )
+                for run in runs
+            }
+            while waiting or working:
+                while waiting and len(working) < jobs:
+                    run = waiting.pop(0)
+                    process = context.Process(target=_work, args=(run, messages), name=run.name)
+                    with block_ctrl_c():
+                        process.start()
+                    working[run.name] = process
+                    progress.start_task(bars[run.name])
+                try:
+                    name, row = messages.get(timeout=0.2)
+                    progress.update(
+                        bars[name],
+                        completed=row["timesteps"],
+                        score=f"{labels[name].score_label} {row[labels[name].score]:.1%}",
+                    )
+                except queue.Empty:
+                    pass
+                for name, process in list(working.items()):
+                    if process.exitcode is not None:
+                        del working[name]
+                        progress.stop_task(bars[name])
+    except KeyboardInterrupt:
+        return True
+    finally:
+        for process in working.values():
+            process.terminate()
+        for process in working.values():
+            process.join()
+    return False
+
+
+@contextmanager
+def block_ctrl_c() -> Iterator[None]:
+    """Keep Ctrl-C from the processes started meanwhile; this one receives it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _work(run: Run, messages: Any) -> None:
+    """A worker process: train, and report to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        with lock_folder(run.folder):
+            run_training(run, lambda row: messages.put((run.name, row)), (signal.SIGTERM,))
+    except Interrupted:
+        raise SystemExit(1) from None
+    except Exception:
+        (run.folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+        raise SystemExit(1) from None
+
+
+def _end_with_parent() -> None:
+    """End this process when the parent is killed."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,118 @@
+"""Checks of what the commands are given, made before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import gymnasium as gym
+
+import ia_gym  # noqa: F401  (registers the ids)
+
+PREFIX = "ia_gym:"
+"""Before an id, it makes gymnasium import the package; here it is allowed and of no effect."""
+
+
+def list_env_ids() -> list[str]:
+    """Ids of all registered environments of the suite, and of your own domains."""
+    return sorted(
+        env_id
+        for env_id, spec in gym.registry.items()
+        if isinstance(spec.entry_point, str) and spec.entry_point.startswith("ia_gym.envs:")
+    )
+
+
+def check_env_id(env_id: str) -> str:
+    """``env_id`` without the prefix "ia_gym:".
+
+    Raises:
+        ValueError: if it is not one of :func:`list_env_ids`.
+    """
+    known = list_env_ids()
+    found = env_id.removeprefix(PREFIX) if isinstance(env_id, str) else None
+    if found not in known:
+        raise ValueError(f"env_id must be one of {known}, got {env_id!r}")
+    return str(found)
+
+
+def check_device(device: str | None) -> None:
+    """Refuse a device that torch does not know or this machine does not have.
+
+    SB3 takes the CPU, without a word, where CUDA is asked for and missing.
+
+    Raises:
+        ValueError: naming the device.
+    """
+    import torch  # here, lest `ia-gym --help` waits for it
+
+    if device in (None, "auto"):
+        return
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, TypeError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'device must be "auto", "cpu" or one that this machine has, got {device!r}: {reason}'
+        ) from None
+
+
+def check_output_file(name: str, path: str | os.PathLike[str] | None) -> None:
+    """Refuse a file that cannot be written; it is left as it was.
+
+    Args:
+        name: of the argument, for the message.
+        path: the file; None for none.
+
+    Raises:
+        ValueError: if it is a folder, or in a folder that is missing or cannot be written to.
+    """
+    if path is None:
+        return
+    target = Path(path)
+    existed = os.path.lexists(target)
+    try:
+        with target.open("ab"):
+            pass
+        if not existed:
+            target.unlink()
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise ValueError(
+            f"{name} must be a file that can be written, got {path}: {error}"
+        ) from None
+
+
+def split_names(text: str) -> list[str]:
+    """The names in ``text``, which have commas between them; spaces do not matter."""
+    return [name.strip() for name in text.split(",")]
+
+
+def split_numbers(name: str, text: str) -> list[int]:
+    """The whole numbers in ``text``, which have commas between them.
+
+    Args:
+        name: of the argument, for the message.
+        text: such as "8, 16".
+
+    Raises:
+        ValueError: if it holds anything else.
+    """
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"{name} must be whole numbers with commas between, got {text!r}"
+        ) from None
+
+
+def check_distinct(name: str, values: Sequence[str]) -> None:
+    """Refuse a list that is empty or holds a value twice.
+
+    Raises:
+        ValueError: naming the values.
+    """
+    if not values:
+        raise ValueError(f"{name} must hold at least one name, got none")
+    twice = sorted({value for value in values if list(values).count(value) > 1})
+    if twice:
+        raise ValueError(f"{name} must be distinct, got twice: {', '.join(twice)}")

@@ -1,0 +1,208 @@
+"""One agent trained once: from its settings to its model, curve and result."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import VecEnv
+from torch.utils.tensorboard import SummaryWriter
+
+from ia_gym.agents.assistants.action_assistant import ASSISTANT
+from ia_gym.agents.evaluation.evaluator import Evaluator
+from ia_gym.agents.evaluation.make_evaluator import make_evaluator
+from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
+from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
+from ia_gym.agents.sb3.bridge import make_sb3_vec_env
+from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
+from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
+from ia_gym.experiments import provenance
+from ia_gym.experiments.checkpoints import load_checkpoint, remove_checkpoints, save_checkpoint
+from ia_gym.experiments.inspection.example_callback import ExampleCallback
+from ia_gym.experiments.run_folder import CURVE, HUMAN, RESULT, RUN, read_curve
+from ia_gym.experiments.settings import Settings
+from ia_gym.experiments.settings.classes import CLASSES, resolve
+from ia_gym.experiments.signals import Interrupted, StopOnSignal
+from ia_gym.files import write_atomically, write_json, write_text
+
+EVALUATIONS = 40
+"""Evaluations in a run, evenly spaced."""
+EXAMPLES = 4
+"""Traces and pictures in a run, beside one at its beginning."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One agent trained once.
+
+    Attributes:
+        env_id: the environment.
+        agent: one of :func:`~ia_gym.experiments.settings.list_agents`.
+        seed: of the agent and its environment.
+        settings: how it is trained.
+        n_eval_questions: held-out questions that it is evaluated on; None for the evaluator's
+            default, and where episodes are played.
+        folder: where all its files go.
+    """
+
+    env_id: str
+    agent: str
+    seed: int
+    settings: Settings
+    n_eval_questions: int | None
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Agent and seed."""
+        return f"{self.agent}_seed{self.seed}"
+
+    @property
+    def learner(self) -> type:
+        """The agent's class."""
+        return CLASSES[self.settings.algorithm]
+
+    def describe(self) -> dict[str, Any]:
+        """All that decides how the run goes, as ``run.json`` holds it."""
+        fields = {key: value for key, value in asdict(self).items() if key != "folder"}
+        description: dict[str, Any] = json.loads(json.dumps(fields))
+        return description
+
+
+def run_training(
+    run: Run,
+    on_evaluation: Callable[[dict[str, float]], None] | None = None,
+    stop_on: tuple[signal.Signals, ...] = (),
+) -> dict[str, Any]:
+    """Train an agent, and write its model, curve and result into the run's folder.
+
+    At every evaluation, and when a signal stops the training, the suite's own learners write a
+    checkpoint. A run whose folder holds one resumes from it, and ends with the same numbers as if
+    it had never stopped. SB3's agents write none and start over.
+
+    Args:
+        run: what to train.
+        on_evaluation: called with each evaluation's row.
+        stop_on: signals that stop the training; of effect in the main thread only.
+
+    Returns:
+        The content of ``result.json``: the run, its last evaluation, versions, hardware.
+
+    Raises:
+        Interrupted: when one of ``stop_on`` was received.
+        OSError: when a file cannot be written, as on a full disk.
+    """
+    write_json(run.folder / RUN, run.describe())
+    settings = run.settings
+    stop = StopOnSignal()
+    with stop.listen(stop_on):
+        env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
+        model, history = load_or_make_model(run, env)
+        evaluator = make_evaluator(run.env_id, run.n_eval_questions, **settings.env_kwargs)
+        # Before the logger's own file: what was logged after the checkpoint will be logged again,
+        # and all of it without one.
+        write_layout(run.folder, evaluator, model.num_timesteps + 1 if history else 0)
+        model.set_logger(configure(str(run.folder), ["tensorboard"]))
+
+        def save_progress(row: dict[str, float]) -> None:
+            write_text(run.folder / CURVE, pd.DataFrame(evaluation.history).to_csv(index=False))
+            if isinstance(model, AnswerLearner):
+                save_checkpoint(model, run.folder)
+            if on_evaluation is not None:
+                on_evaluation(row)
+
+        evaluation = EvaluationCallback(
+            evaluator,
+            settings.n_timesteps // EVALUATIONS,
+            on_evaluation=save_progress,
+            history=history,
+            target_accuracy=settings.target_accuracy,
+            patience=settings.patience,
+        )
+        if evaluation.stopped_by is None:
+            try:
+                model.learn(
+                    settings.n_timesteps - model.num_timesteps,
+                    callback=[*make_callbacks(run, evaluator, evaluation), stop],
+                    reset_num_timesteps=not history,
+                )
+            except Interrupted:
+                if isinstance(model, AnswerLearner):
+                    save_checkpoint(model, run.folder)
+                raise
+        save_model(model, run.folder)
+        env.close()
+        result = {
+            "env_id": run.env_id,
+            "agent": run.agent,
+            "seed": run.seed,
+            "command": provenance.describe_command(),
+            "commit": provenance.describe_commit(),
+            "settings": asdict(settings),
+            "n_eval_questions": evaluator.n_problems,
+            "stopped_by": evaluation.stopped_by or "budget",
+            "final": evaluation.history[-1],
+            "versions": provenance.list_versions(),
+            "hardware": provenance.describe_hardware(model.device),
+        }
+        write_json(run.folder / RESULT, result)
+        remove_checkpoints(run.folder)
+    return result
+
+
+def load_or_make_model(run: Run, env: VecEnv) -> tuple[Any, list[dict[str, float]]]:
+    """The agent and its evaluations so far: from the last checkpoint, or new and none."""
+    arguments = resolve(run.settings.model)
+    if issubclass(run.learner, AnswerLearner):
+        device = arguments.get("device", "auto")
+        model = load_checkpoint(run.learner, run.folder, env, device)
+        if model is not None:
+            curve = read_curve(run.folder / CURVE)
+            rows: list[Any] = curve[curve["timesteps"] <= model.num_timesteps].to_dict("records")
+            return model, rows
+    return run.learner(env=env, seed=run.seed, **{"policy": "MultiInputPolicy", **arguments}), []
+
+
+def make_callbacks(
+    run: Run, evaluator: Evaluator, evaluation: EvaluationCallback
+) -> list[BaseCallback]:
+    """The callbacks of a training, in the order in which they are called."""
+    settings = run.settings
+    callbacks: list[BaseCallback] = []
+    if settings.curriculum is not None:
+        callbacks.append(CurriculumCallback(**settings.curriculum))
+    if settings.amplification is not None:
+        path = run.folder / ASSISTANT
+        path.unlink(missing_ok=True)  # agents with a callback start over
+        callbacks.append(AmplificationCallback(path=path, **settings.amplification))
+    listed = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(settings)}
+    examples = ExampleCallback(evaluator, listed, -(-settings.n_timesteps // EXAMPLES))
+    return [*callbacks, evaluation, examples]
+
+
+def save_model(model: BaseAlgorithm, folder: Path) -> None:
+    """Write the trained agent, and the human predictor if it has one."""
+    if isinstance(model, AnswerLearner):
+        model.save(folder / "model", resumable=False)
+        if isinstance(model, AmplifiedLearner) and model.predictor_trainer is not None:
+            model.predictor_trainer.overseer.save(folder / HUMAN)
+    else:
+        write_atomically(folder / "model.zip", model.save)
+
+
+def write_layout(folder: Path, evaluator: Evaluator, purge_step: int | None = None) -> None:
+    """Write the layout of TensorBoard's custom-scalars page.
+
+    TensorBoard forgets what an earlier file says of ``purge_step`` and after.
+    """
+    with SummaryWriter(str(folder), purge_step=purge_step) as writer:
+        writer.add_custom_scalars(evaluator.layout)

@@ -1,0 +1,199 @@
+"""Policies are evaluated, and assist, on the observations that their wrappers show them."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import (
+    DelayObservation,
+    FlattenObservation,
+    NormalizeObservation,
+    TransformObservation,
+)
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecExtractDictObs,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+)
+
+from ia_gym.agents import (
+    AmplificationCallback,
+    EpisodeEvaluator,
+    EvaluationCallback,
+    GymnasiumVecEnv,
+    HumanPredictorCallback,
+    QuestionEvaluator,
+    make_sb3_vec_env,
+)
+from ia_gym.agents.assistants.observation_encoder import find_encoder
+from ia_gym.envs import OneHot, OneHotVector
+
+BASE = "IA-Permutation-v0"
+TINY = {"size": 3, "max_power": 4}
+
+
+def negate(env):
+    """An ObservationWrapper of gymnasium's: a vector of the tokens' opposites."""
+    flat = FlattenObservation(env)
+    space = gym.spaces.Box(-100, 0, flat.observation_space.shape, np.float64)
+    return TransformObservation(flat, lambda observation: -1.0 * observation, space)
+
+
+def normalized(env):
+    """With statistics that have seen something, and are frozen."""
+    env = VecNormalize(env, norm_reward=False)
+    env.reset()
+    for _ in range(20):
+        env.step(np.array([env.action_space.sample() for _ in range(env.num_envs)]))
+    env.training = False
+    return env
+
+
+def in_sync(*wrappers):
+    make = [lambda: wrappers[0](gym.make(BASE, **TINY))] * 3
+    return GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+
+
+WAYS = {
+    "plain": lambda: make_sb3_vec_env(BASE, 3, **TINY),
+    "one-hot": lambda: make_vec_env(BASE, 3, env_kwargs=TINY, wrapper_class=OneHot),
+    "one-hot vector": lambda: GymnasiumVecEnv(
+        OneHotVector(gym.make_vec(BASE, 3, autoreset_mode=AutoresetMode.SAME_STEP, **TINY))
+    ),
+    "single ones in a vector": lambda: in_sync(OneHot),
+    "two wrappers": lambda: make_vec_env(BASE, 3, env_kwargs=TINY, wrapper_class=negate),
+    "normalized": lambda: normalized(make_sb3_vec_env(BASE, 3, **TINY)),
+    "normalized one-hot": lambda: normalized(
+        VecMonitor(make_vec_env(BASE, 3, env_kwargs=TINY, wrapper_class=OneHot))
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_encoder_shows_what_the_wrappers_show(way):
+    """The tokens inside, encoded, are what comes out at the top."""
+    env = WAYS[way]()
+    encode = find_encoder(env)
+    shown = env.reset()
+    for _ in range(3):
+        base = env.unwrapped
+        if hasattr(base, "venv") and not hasattr(base.venv.unwrapped, "envs"):
+            inside = base.venv.unwrapped._observe()
+        else:
+            singles = base.envs if hasattr(base, "envs") else base.venv.unwrapped.envs
+            rows = [single.unwrapped._observe() for single in singles]
+            inside = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+        encoded = encode(inside)
+        if isinstance(shown, dict):
+            for key, value in shown.items():
+                np.testing.assert_allclose(encoded[key], value)
+        else:
+            assert encoded.dtype == shown.dtype
+            np.testing.assert_allclose(encoded, shown)
+        shown = env.step(np.zeros(3, np.int64))[0]
+
+
+def make_model(env, **kwargs):
+    policy = (
+        "MultiInputPolicy" if isinstance(env.observation_space, gym.spaces.Dict) else "MlpPolicy"
+    )
+    few = {"n_steps": 64, "batch_size": 64, "n_epochs": 4, "gamma": 0.0, "seed": 0}
+    return PPO(policy, env, **{**few, **kwargs})
+
+
+@pytest.mark.parametrize("way", ["one-hot", "one-hot vector", "normalized"])
+def test_an_evaluation_is_what_playing_comes_to(way):
+    """Answers to the held-out questions, encoded by hand, are as often right as reported."""
+    env = WAYS[way]()
+    model = make_model(env)
+    model.learn(192)
+    evaluator = QuestionEvaluator(BASE, 320, **TINY)
+    domain, rows = evaluator.domain, evaluator.observations
+    if way == "normalized":
+        rows = env.normalize_obs(rows)
+    else:
+        tokens = np.concatenate([rows["facts"], rows["question"]], axis=1)
+        rows = np.eye(domain.n_symbols, dtype=np.float32)[tokens].reshape(len(tokens), -1)
+    answers = model.predict(rows, deterministic=True)[0].reshape(evaluator.truths.shape)
+    expected = np.mean(answers == evaluator.truths)
+    assert evaluator.evaluate(model)["eval/accuracy"] == pytest.approx(expected)
+
+
+def test_training_with_all_callbacks_under_wrappers():
+    """Without a trust gate, so that the assistant is asked from the start."""
+    inside = make_vec_env(BASE, 2, env_kwargs={"trust": None}, wrapper_class=OneHot)
+    model = make_model(VecNormalize(inside))
+    evaluation = EvaluationCallback(QuestionEvaluator(BASE, 64), 64)
+    model.learn(128, [AmplificationCallback(), evaluation])
+    assert evaluation.history[-1]["overseer/assistant_answers"] > 0
+    model.learn(128, HumanPredictorCallback(2, 4, seed=0, width=16, heads=2, layers=1))
+
+
+def test_episodes_and_x_under_wrappers():
+    """VecNormalize over all, and one-hot states of the lake inside."""
+    env = VecNormalize(make_vec_env("IA-FrozenLake-v0", 2, wrapper_class=FlattenObservation))
+    model = make_model(env, n_steps=32)
+    evaluation = EvaluationCallback(EpisodeEvaluator("IA-FrozenLake-v0", 4), 64)
+    model.learn(64, [AmplificationCallback(), evaluation])
+    states = env.normalize_obs(np.eye(64, dtype=np.int64))
+    policy = model.predict(states, deterministic=True)[0]
+    episodes = evaluation.evaluator.known.tabular()
+    expected, _ = episodes.table.compute_expected_episode(policy, episodes.start, episodes.n_steps)
+    assert evaluation.history[-1]["eval/return"] == pytest.approx(expected)
+    assistant = env.get_attr("assistant")[0]
+    np.testing.assert_array_equal(
+        assistant.policy.predict(states, deterministic=True)[0],
+        [assistant.policy.predict(row, deterministic=True)[0] for row in states],
+    )
+    assistant.deterministic = True
+    np.testing.assert_array_equal(
+        assistant.good_action(np.arange(64)),
+        assistant.policy.predict(states, deterministic=True)[0],
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrap", "name"),
+    [
+        (lambda: make_vec_env(BASE, 1, wrapper_class=lambda env: DelayObservation(OneHot(env), 1)),
+         "DelayObservation"),
+        (lambda: make_vec_env(BASE, 1, wrapper_class=lambda env: NormalizeObservation(OneHot(env))),
+         "NormalizeObservation"),
+        (lambda: VecFrameStack(make_vec_env(BASE, 1, wrapper_class=OneHot), 2), "VecFrameStack"),
+        (lambda: VecExtractDictObs(make_sb3_vec_env(BASE, 1), "facts"), "VecExtractDictObs"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("callback", ["amplification", "evaluation", "human"])
+def test_other_wrappers_are_refused_by_name_before_training(wrap, name, callback):
+    env = wrap()
+    model = make_model(env)
+    callbacks = {
+        "amplification": AmplificationCallback,
+        "evaluation": lambda: EvaluationCallback(QuestionEvaluator(BASE, 16), 16),
+        "human": HumanPredictorCallback,
+    }
+    with pytest.raises(ValueError, match=f"env must not be wrapped by {name}: allowed are"):
+        model.learn(64, callbacks[callback]())
+    assert model.num_timesteps == 0
+
+
+def test_wrappers_in_other_processes_are_refused():
+    workers = {"vec_env_cls": SubprocVecEnv, "vec_env_kwargs": {"start_method": "fork"}}
+    env = make_vec_env(BASE, 1, wrapper_class=OneHot, **workers)
+    with pytest.raises(ValueError, match="wrapped by OneHot in SubprocVecEnv"):
+        find_encoder(env)
+    env.close()
+    plain = make_vec_env(BASE, 1, **workers)
+    assert find_encoder(plain).layers == ()
+    plain.close()
+
+
+def test_a_policy_without_its_environments_must_see_tokens():
+    env = DummyVecEnv([lambda: OneHot(gym.make(BASE))])
+    with pytest.raises(ValueError, match="or hold the environments"):
+        QuestionEvaluator(BASE, 16).evaluate(make_model(env).policy)

@@ -1,0 +1,61 @@
+"""Tuned settings: every file is read, and says what differs from what."""
+
+from dataclasses import replace
+
+import pytest
+
+from ia_gym.domains import DOMAINS
+from ia_gym.experiments.settings import list_agents, list_tuned_envs, load_settings, merge
+from ia_gym.experiments.settings.classes import CLASSES, resolve
+
+BASE = "IA-Permutation-v0"
+
+
+def test_settings_are_data():
+    for agent in list_agents():
+        known = next(name for name in list_tuned_envs(agent) if "-N" not in name)
+        larger = known.replace("-v0", "-N32-v0")  # takes the settings of the base size
+        settings = load_settings(agent, larger)
+        assert settings == load_settings(agent, known)
+        assert settings.algorithm in CLASSES
+        resolve(settings.model)
+    for agent in ("imitation", "supervised", "search", "reinforce", "mixed", "ppo", "dqn"):
+        assert {load_settings(agent, f"IA-{name}-v0").n_envs for name in DOMAINS} <= {1, 64}
+
+
+def test_settings_say_what_differs():
+    ppo, inline = load_settings("ppo", BASE), load_settings("ppo-inline", BASE)
+    assert ppo.amplification == {"polyak_tau": 0.25}
+    assert replace(ppo, amplification=None) == inline
+    masked = load_settings("maskableppo", BASE)  # like another file
+    assert replace(ppo, algorithm="MaskablePPO") == masked
+    whole = {"a": {"b": 1, "c": 2}, "d": {"e": 3}}
+    assert merge(whole, {"a": {"b": 4}, "d": None}) == {"a": {"b": 4, "c": 2}, "d": None}
+
+
+def test_loaded_settings_are_a_copy():
+    load_settings("ppo", BASE).model["policy_kwargs"]["net_arch"] = [1]
+    assert load_settings("ppo", BASE).model["policy_kwargs"]["net_arch"] == []
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_imitation_and_the_supervised_baseline_have_all_else_in_common(name):
+    """Network, batches, curriculum and steps at the paper's size."""
+    pair = [load_settings(agent, f"IA-{name}-N64-v0") for agent in ("imitation", "supervised")]
+    assistant = ["interaction_rate", "assistant_temperature", "assistant_min_probability", "levels"]
+    models = [{**settings.model, **dict.fromkeys(assistant)} for settings in pair]
+    assert models[0] == models[1]
+    assert pair[0].n_timesteps == pair[1].n_timesteps
+    assert [each.algorithm for each in pair] == ["IteratedAmplification", "Supervised"]
+
+
+def test_settings_name_classes_and_schedules():
+    arguments = resolve(load_settings("ppo", BASE).model)
+    assert arguments["policy_kwargs"]["features_extractor_class"].__name__ == "FactsExtractor"
+    assert arguments["learning_rate"](1 / 6) == pytest.approx(arguments["learning_rate"](1) / 2)
+
+
+@pytest.mark.parametrize(("agent", "env_id"), [("chess", BASE), ("", BASE), ("ppo", "CartPole-v1")])
+def test_unknown_settings_are_refused(agent, env_id):
+    with pytest.raises(ValueError, match="must be one of"):
+        load_settings(agent, env_id)
