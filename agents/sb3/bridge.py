@@ -91,7 +91,11 @@ class GymnasiumVecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """An attribute of the environments, one entry per index."""
-        values = self._base.get_attr(attr_name)
+        envs = getattr(self._base, "envs", None)
+        if envs is None:
+            values = self._base.get_attr(attr_name)
+        else:  # gymnasium's SyncVectorEnv would call a method instead of returning it
+            values = [env.get_wrapper_attr(attr_name) for env in envs]
         return [values[i] for i in self._indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
