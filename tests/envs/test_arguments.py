@@ -200,6 +200,14 @@ def test_specs_round_trip_by_json(env_id):
     env.reset(seed=0)
 
 
+@pytest.mark.parametrize("env_id", [BASE, "IA-CartPole-v0"])
+def test_specs_of_vectors_round_trip_too(env_id):
+    vec = gym.make_vec(env_id, 3)
+    again = gym.make_vec(EnvSpec.from_json(vec.spec.to_json()))
+    assert type(again) is type(vec)
+    assert again.observation_space == vec.observation_space
+
+
 def test_specs_of_a_domain_of_ones_own_round_trip():
     ia_gym.register_domain(Halved)
     spec = EnvSpec.from_json(gym.spec("IA-Halved-v0").to_json())
