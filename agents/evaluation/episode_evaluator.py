@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -328,8 +329,8 @@ class EpisodeEvaluator(Evaluator):
 
 def game_of(env_id: str) -> str:
     """The game in an id such as "IA-CartPole-v0"; "" if it has none."""
-    name = str(env_id).removeprefix("ia_gym:").removeprefix("IA-").rsplit("-v", 1)[0]
-    return name if name in GAMES else ""
+    found = re.fullmatch(r"(?:ia_gym:)?IA-(\w+)-v\d+", str(env_id))
+    return found[1] if found and found[1] in GAMES else ""
 
 
 def attached_assistant(model: Any) -> ActionAssistant | None:

@@ -92,11 +92,13 @@ class QuestionEvaluator(Evaluator):
         if not isinstance(env_id, str):
             raise ValueError(f"env_id must be the id of an environment, got {env_id!r}")
         self.env_id = env_id
-        env = gym.make(env_id, **make_evaluation_kwargs(env_kwargs))
+        needed = "env_id must be of an environment that asks questions"
+        try:
+            env = gym.make(env_id, **make_evaluation_kwargs(env_kwargs))
+        except TypeError as error:  # an argument of ours that it does not take
+            raise ValueError(f"{needed}, got {env_id!r}: {error}") from error
         if not hasattr(env.unwrapped, "domain"):
-            raise ValueError(
-                f"env_id must be of an environment that asks questions, got {env_id!r}"
-            )
+            raise ValueError(f"{needed}, got {env_id!r}")
         self.domain: Domain = env.unwrapped.domain
         self.observation_space = env.observation_space
         env.close()
