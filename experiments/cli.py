@@ -127,7 +127,7 @@ def train(
         )
     except Interrupted as error:
         fail("train", describe_error(error), 128 + error.signum)
-    typer.echo(describe_result(result))
+    print(describe_result(result))
 
 
 @app.command(epilog=NAMES)
@@ -283,9 +283,11 @@ def puzzle(
       ia-gym puzzle --out runs/puzzle
     """
     from ia_gym.experiments.inspection.puzzle import run_puzzle
+    from ia_gym.experiments.run_folder import prepare_folder
 
+    prepare_folder(out, "out")
     for path in run_puzzle(out, rounds):
-        typer.echo(str(path))
+        print(path)
 
 
 @app.command()
@@ -307,10 +309,11 @@ def report(
     Example:
       ia-gym report runs/compare
     """
-    from ia_gym.experiments.reports.report import report as run
+    from ia_gym.experiments.reports.report import write_report as run
 
+    check_output_file("readme", readme)
     for path in run(folder, readme):
-        typer.echo(str(path))
+        print(path)
 
 
 @app.command()

@@ -28,12 +28,19 @@ from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.experiments import provenance
 from ia_gym.experiments.inputs import check_distinct, check_env_id
-from ia_gym.experiments.reports.comparison_tables import print_agents, print_table, summary_table
-from ia_gym.experiments.reports.finished_runs import FinishedRun, by_agent, summary
-from ia_gym.experiments.reports.learning_curves import plot_curves
+from ia_gym.experiments.reports.finished_runs import (
+    group_by_agent,
+    read_finished_run,
+    summarize_agent,
+)
+from ia_gym.experiments.reports.learning_curves import draw_learning_curves
+from ia_gym.experiments.reports.terminal_tables import (
+    build_score_table,
+    print_agent_summaries,
+    print_table,
+)
 from ia_gym.experiments.run import Run, run_training
 from ia_gym.experiments.run_folder import (
-    CURVE,
     ERROR,
     RESULT,
     RUN,
@@ -41,8 +48,6 @@ from ia_gym.experiments.run_folder import (
     is_resumable,
     lock_folder,
     prepare_folder,
-    read_curve,
-    read_result,
 )
 from ia_gym.experiments.settings import load_settings
 from ia_gym.experiments.signals import Interrupted
@@ -137,8 +142,7 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
             )
         for run in earlier:
             if is_finished(run):  # before anything is trained
-                read_result(run.folder / RESULT)
-                read_curve(run.folder / CURVE)
+                read_finished_run(run.folder)
     elif earlier:
         console.print(
             f"replacing {len(earlier)} runs in {folder}: {', '.join(run.name for run in earlier)}",
@@ -178,16 +182,13 @@ def write_results(
         The table.
     """
     env_id, folder = runs[0].env_id, runs[0].folder.parent
-    finished = {
-        run.name: FinishedRun(read_result(run.folder / RESULT), read_curve(run.folder / CURVE))
-        for run in runs
-        if is_finished(run)
-    }
+    finished = {run.name: read_finished_run(run.folder) for run in runs if is_finished(run)}
     results = [each.result for each in finished.values()]
     references = evaluator.references()
     order = sorted(finished.values(), key=lambda each: (each.agent, each.result["seed"]))
-    summaries = [summary(group) for group in by_agent(order)]
-    table = summary_table(results, references)
+    groups = group_by_agent(order)
+    summaries = [summarize_agent(group) for group in groups]
+    table = build_score_table(results, references)
     table.to_csv(folder / "table.csv", index=False)
     write_json(
         folder / "comparison.json",
@@ -204,11 +205,10 @@ def write_results(
     )
     print_table(table, env_id, evaluator.n_problems, console)
     if len(results) > len(summaries):
-        print_agents(summaries, console)
+        print_agent_summaries(summaries, console)
     notes = []
     if results:
-        curves = {name: each.curve for name, each in finished.items()}
-        plot_curves(curves, references, env_id, folder / "curves.png")
+        draw_learning_curves(groups, references, folder / "curves.png")
         notes.append(f"curves: {folder / 'curves.png'}")
     for run in runs:
         if (run.folder / ERROR).exists():

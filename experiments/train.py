@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ia_gym.agents.evaluation.evaluator import short_count
+from ia_gym.agents.evaluation.evaluator import format_count
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.experiments.checkpoints import can_resume
@@ -174,7 +174,7 @@ def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
     def show(row: dict[str, float]) -> None:
         minutes = row["time/minutes"]
         rate = row["timesteps"] / max(60 * minutes, 1e-9)
-        progress.update(bar, completed=row["timesteps"], rate=short_count(rate))
+        progress.update(bar, completed=row["timesteps"], rate=format_count(rate))
         line = f"{minutes:6.1f} min  {row['timesteps'] / total:4.0%}  {evaluator.headline(row)}"
         progress.console.print(line, highlight=False, markup=False)
 

@@ -24,8 +24,8 @@ from ia_gym.agents.evaluation.evaluator import (
     Evaluator,
     Example,
     Labels,
+    format_count,
     preserve_random_state,
-    short_count,
 )
 from ia_gym.envs.actions.games import GAMES, make_action_env, make_action_vec
 from ia_gym.networks.averaging import make_polyak_average
@@ -183,7 +183,7 @@ class EpisodeEvaluator(Evaluator):
     def headline(cls, row: Mapping[str, float]) -> str:
         """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
         approval = row.get("overseer/approval", np.nan)
-        queries = short_count(row["overseer/human_interactions"])
+        queries = format_count(row["overseer/human_interactions"])
         return (
             f"return {row['eval/return']:7.2f}  approval {approval:7.2f}"
             f"  queries to the overseer {queries}"

@@ -218,7 +218,7 @@ def preserve_random_state() -> Iterator[None]:
     np.random.set_state(state)  # noqa: NPY002
 
 
-def short_count(number: float) -> str:
+def format_count(number: float) -> str:
     """A count in at most six characters: 940, 12.3k, 2.0M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:

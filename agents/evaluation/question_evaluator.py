@@ -21,8 +21,8 @@ from ia_gym.agents.evaluation.evaluator import (
     Evaluator,
     Example,
     Labels,
+    format_count,
     preserve_random_state,
-    short_count,
 )
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
@@ -243,7 +243,7 @@ class QuestionEvaluator(Evaluator):
     @classmethod
     def headline(cls, row: Mapping[str, float]) -> str:
         """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
-        queries = short_count(row["overseer/human_interactions"])
+        queries = format_count(row["overseer/human_interactions"])
         warning = "  COLLAPSED: approved of, but wrong" if row["overseer/collapsed"] else ""
         return (
             f"accuracy {row['eval/accuracy']:6.1%}  target {row['overseer/target_accuracy']:6.1%}"

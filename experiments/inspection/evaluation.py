@@ -12,8 +12,9 @@ from rich.console import Console
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
 from ia_gym.experiments.inputs import check_env_id
-from ia_gym.experiments.reports.comparison_tables import cell, print_table
-from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, settings_of
+from ia_gym.experiments.reports.formatting import format_measurement
+from ia_gym.experiments.reports.terminal_tables import print_table
+from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, read_run_settings
 
 
 def load_for_evaluation(
@@ -38,7 +39,7 @@ def load_for_evaluation(
     env_id = check_env_id(env_id)
     agent = load_agent(model)
     check_fit(agent, env_id)
-    trained = (settings_of(model) or {}).get("env_kwargs", {})
+    trained = (read_run_settings(model) or {}).get("env_kwargs", {})
     overseer_kwargs = evaluator_class(env_id).overseer_kwargs(trained)
     evaluator = make_evaluator(env_id, n_eval_questions, seed, **overseer_kwargs)
     return agent, load_assistant(model, agent, evaluator), evaluator
@@ -80,7 +81,7 @@ def print_evaluation(
     console = console or Console()
     print_table(table, evaluator.env_id, evaluator.n_problems, console)
     measured = (
-        f"{column.heading} {cell(result[column.tag], column)}"
+        f"{column.heading} {format_measurement(result[column.tag], column.form)}"
         for column in (*labels.columns, labels.overapproval)
         if column.tag in result
     )

@@ -23,7 +23,7 @@ from ia_gym.amplification.amplified_assistants import AmplifiedAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.experiments.inputs import check_env_id
-from ia_gym.experiments.reports.comparison_tables import split_tag
+from ia_gym.experiments.reports.finished_runs import split_tag
 from ia_gym.experiments.saved_agents import load_learner
 from ia_gym.files import write_json
 from ia_gym.networks.network_assistant import NetworkAssistant
@@ -55,8 +55,8 @@ def measure_amplification(
         out: JSON file to write; None for none.
 
     Returns:
-        ``env_id``, ``model``, ``n_questions``, ``passes`` and ``scores``: by size and level, what
-        :meth:`~ia_gym.agents.evaluation.question_evaluator.QuestionEvaluator.score` gives.
+        ``env_id``, ``model``, ``n_eval_questions``, ``passes`` and ``scores``: by size and level,
+        what :meth:`~ia_gym.agents.evaluation.question_evaluator.QuestionEvaluator.score` gives.
 
     Raises:
         FileNotFoundError: if there is no such model.
@@ -87,7 +87,7 @@ def measure_amplification(
     result = {
         "env_id": env_id,
         "model": Path(model).name,
-        "n_questions": n_eval_questions,
+        "n_eval_questions": n_eval_questions,
         "passes": passes,
         "scores": scores,
     }

@@ -14,7 +14,7 @@ from rich.console import Console
 from ia_gym.actions.transition_table import TabularAssistant
 from ia_gym.agents import EpisodeEvaluator, QuestionEvaluator, make_evaluator
 from ia_gym.agents.evaluation.make_evaluator import evaluator_class, reference_scores
-from ia_gym.experiments.reports.comparison_tables import print_table, summary_table
+from ia_gym.experiments.reports.terminal_tables import build_score_table, print_table
 
 BASE = "IA-Permutation-v0"
 
@@ -128,7 +128,7 @@ def test_scores_are_told_by_kind_and_depth():
 
 def test_the_table_fits_eighty_columns():
     held_out = QuestionEvaluator("IA-UnionFind-N64-v0", 512)
-    table = summary_table([], held_out.references())
+    table = build_score_table([], held_out.references())
     console = Console(width=80, record=True, file=io.StringIO())
     print_table(table, "IA-UnionFind-N64-v0", held_out.n_problems, console)
     text = console.export_text()

@@ -11,7 +11,6 @@ import pytest
 
 from ia_gym.amplification.trace import TraceNode
 from ia_gym.experiments.inspection.trace_page import page
-from ia_gym.experiments.reports.report import report
 from ia_gym.experiments.train import train_agent
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -93,16 +92,4 @@ def test_a_trace_of_thousands_of_questions_folds_and_filters(browser, tmp_path):
     tab.get_by_label("only wrong answers").check()
     assert tab.locator("summary:visible").count() == 8
     assert requests == [path.as_uri()]
-    tab.close()
-
-
-def test_a_report_is_one_page(runs, browser):
-    report(runs)
-    requests = []
-    tab = browser.new_page()
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.goto((runs / "report.html").as_uri())
-    loaded = "images => images.every(image => image.naturalWidth > 100)"
-    assert tab.locator("img").evaluate_all(loaded)
-    assert all(url.startswith(("file:", "data:")) for url in requests)
     tab.close()

@@ -202,7 +202,7 @@ def raise_signal_at(row_number, signum, monkeypatch):
 def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(
     signum, tmp_path, monkeypatch
 ):
-    run_file = str(write_run_file(tmp_path / "run.json", "imitation"))
+    run_file = str(write_run_file(tmp_path / "run.json", "imitation", n_timesteps=640))
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     train_agent(run_file, log_dir=whole)
     earlier = signal.signal(signum, signal.default_int_handler)

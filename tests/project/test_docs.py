@@ -16,8 +16,8 @@ from stable_baselines3 import PPO
 
 import ia_gym
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.reports.finished_runs import by_agent, read_runs
-from ia_gym.experiments.reports.tables import markdown, overview
+from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs
+from ia_gym.experiments.reports.tables import build_overview, format_markdown
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -218,7 +218,7 @@ def test_the_notation_of_the_paper_is_for_the_page_on_the_idea():
 @cache
 def fresh_table(folder):
     """The overview of the runs in ``folder``, as ``ia-gym report`` writes it."""
-    return markdown(overview(by_agent(read_runs(ROOT / folder))))
+    return format_markdown(build_overview(group_by_agent(read_runs(ROOT / folder))))
 
 
 TABLES = [
