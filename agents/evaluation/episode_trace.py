@@ -40,9 +40,9 @@ def trace_episode(
         **env_kwargs: the environment's arguments.
 
     Returns:
-        A table of ``rich`` with one row a step: the overseer's approval of the action, the part of
-        it that the overseer saw itself and the part that the assistant estimated, what the overseer
-        was shown, and the environment's own reward.
+        A table of ``rich`` with one row per step: the overseer's approval of the action, the part
+        of it that the overseer saw itself and the part that the assistant estimated, what the
+        overseer was shown, and the environment's own reward.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ia_gym.actions.transition_table import TabularAssistant
 from ia_gym.agents import EpisodeEvaluator, QuestionEvaluator, make_evaluator
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class, reference_scores
+from ia_gym.agents.evaluation.make_evaluator import compute_reference_scores, find_evaluator_class
 from ia_gym.experiments.reports.terminal_tables import build_score_table, print_table
 
 BASE = "IA-Permutation-v0"
@@ -153,7 +153,11 @@ def test_an_evaluator_says_what_tables_and_plots_need(env_id):
     """Whatever it evaluates: every name it gives is one that it measures."""
     evaluator = make_evaluator(env_id)
     labels = evaluator.labels
-    assert labels is evaluator_class(env_id).labels is evaluator_class(f"ia_gym:{env_id}").labels
+    assert (
+        labels
+        is find_evaluator_class(env_id).labels
+        is find_evaluator_class(f"ia_gym:{env_id}").labels
+    )
     assistant = TabularAssistant(np.zeros((64, 4))) if env_id == "IA-FrozenLake-v0" else None
     row = evaluator.evaluate(First(), assistant)
     assert 0 <= row[labels.score] <= 1
@@ -186,14 +190,14 @@ def test_an_evaluator_refuses_what_it_cannot_evaluate():
 def test_stored_curves_of_episodes_get_the_score_of_today():
     """Older ones hold a share of what was taken for the best return."""
     stored = pd.DataFrame({"eval/return": [0.5, 0.9], "eval/accuracy": [0.58, 1.04]})
-    curve = evaluator_class("IA-FrozenLake-v0").read_curve("IA-FrozenLake-v0", stored)
+    curve = find_evaluator_class("IA-FrozenLake-v0").read_curve("IA-FrozenLake-v0", stored)
     assert "eval/accuracy" not in curve
     share = curve["eval/share_of_best_return"]
     assert share.max() < 1
     assert share[1] / share[0] == pytest.approx(1.8)
-    assert reference_scores("IA-FrozenLake-v0")["best"] == 1
+    assert compute_reference_scores("IA-FrozenLake-v0")["best"] == 1
     questions = pd.DataFrame({"eval/accuracy": [0.5]})
-    assert evaluator_class(BASE).read_curve(BASE, questions) is questions
+    assert find_evaluator_class(BASE).read_curve(BASE, questions) is questions
 
 
 def test_agents_need_no_package_of_the_extra_for_experiments():
