@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_evaluator
 from ia_gym.experiments import provenance
 from ia_gym.experiments.inputs import check_distinct, check_env_id
 from ia_gym.experiments.reports.finished_runs import (
@@ -227,7 +227,7 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
     messages = context.Queue()
     waiting = list(runs)
     working: dict[str, Any] = {}
-    labels = {run.name: evaluator_class(run.env_id).labels for run in runs}
+    labels = {run.name: find_evaluator_class(run.env_id).labels for run in runs}
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
