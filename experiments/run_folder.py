@@ -159,13 +159,13 @@ def explain(error: Exception) -> str:
 
 
 def _read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A JSON file that holds an object, with its keys as they are named today."""
+    """A JSON file that holds an object; its keys as they are named since version 0.2."""
     try:
         content = json.loads(Path(path).read_text("utf-8"))
     except (OSError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if not isinstance(content, dict):
         raise TypeError("it holds no object")
-    if "n_questions" in content:  # of versions before 0.2
+    if "n_questions" in content:
         content["n_eval_questions"] = content.pop("n_questions")
     return content
