@@ -46,7 +46,12 @@ def test_tables_are_whole_in_eighty_columns_of_any_encoding(encoding, tmp_path):
 
 def test_a_result_with_nulls_is_printed(tmp_path):
     """JSON has no NaN; null stands in its place."""
-    final = {"eval/accuracy": 0.5, "eval/accuracy_depth_1": 0.5, "eval/accuracy_depth_2": None}
+    final = {
+        "timesteps": 9,
+        "eval/accuracy": 0.5,
+        "eval/accuracy_depth_1": 0.5,
+        "eval/accuracy_depth_2": None,
+    }
     write_run(tmp_path, "ppo", final={**final, "overseer/approval": None})
     assert "50.0" in print_all(tmp_path, "utf-8")
 
