@@ -132,7 +132,6 @@ def read_result(path: str | os.PathLike[str]) -> dict[str, Any]:
         }
         if not {"env_id", "agent", "seed", "settings"} <= content.keys():
             raise KeyError("env_id, agent, seed and settings")
-        float(content["final"]["timesteps"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} must be the result.json of a run: {explain(error)}") from error
     return content
