@@ -18,7 +18,7 @@ from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
 from ia_gym.experiments.settings import Settings
 
 RUN, RESULT, CURVE, ERROR = "run.json", "result.json", "curve.csv", "error.txt"
-"""What is to be trained; what it came to; one row an evaluation; the traceback of a failure."""
+"""What to train; the result; one row an evaluation; the traceback of a failure."""
 HUMAN = "human.safetensors"
 """The human predictor, if there is one; an environment can take it for its overseer."""
 MODELS = ("model.safetensors", "model.zip")
