@@ -245,7 +245,7 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
     labels = {run.name: evaluator_class(run.env_id).labels for run in runs}
     progress = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         TextColumn("{task.percentage:>3.0f}%  {task.fields[score]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
