@@ -41,7 +41,6 @@ from ia_gym.experiments.reports.terminal_tables import (
 )
 from ia_gym.experiments.run import Run, run_training
 from ia_gym.experiments.run_folder import (
-    CURVE,
     ERROR,
     RESULT,
     RUN,
@@ -49,8 +48,6 @@ from ia_gym.experiments.run_folder import (
     is_resumable,
     lock_folder,
     prepare_folder,
-    read_curve,
-    read_result,
 )
 from ia_gym.experiments.settings import load_settings
 from ia_gym.experiments.signals import Interrupted
@@ -145,8 +142,7 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
             )
         for run in earlier:
             if is_finished(run):  # before anything is trained
-                read_result(run.folder / RESULT)
-                read_curve(run.folder / CURVE)
+                read_finished_run(run.folder)
     elif earlier:
         console.print(
             f"replacing {len(earlier)} runs in {folder}: {', '.join(run.name for run in earlier)}",

@@ -32,13 +32,17 @@ STOPPING_RULES = ("target_accuracy", "patience")
 """Settings that decide when a run ends, and nothing else."""
 
 
-def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:
-    """Make ``log_dir``, if need be, and check that it can be written to.
+def prepare_folder(path: str | os.PathLike[str], name: str = "log_dir") -> Path:
+    """Make a folder, if need be, and check that it can be written to.
+
+    Args:
+        path: the folder.
+        name: of the argument, for the message.
 
     Raises:
         ValueError: if it is not a folder and cannot be made one, or cannot be written to.
     """
-    folder = Path(log_dir)
+    folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".probe"
@@ -46,7 +50,7 @@ def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:
         probe.unlink()
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise ValueError(
-            f"log_dir must be a folder that can be written, got {log_dir}: {error}"
+            f"{name} must be a folder that can be written, got {path}: {error}"
         ) from error
     return folder
 

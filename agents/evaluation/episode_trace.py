@@ -46,9 +46,9 @@ def trace_episode(
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in (
         "step",
-        "S",
-        "A",
-        "HowGood(S, A)",
+        "observation",
+        "action",
+        "approval",
         "observed",
         "assistant",
         "shown",

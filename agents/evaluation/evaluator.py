@@ -110,12 +110,14 @@ class Evaluator(Protocol):
     :func:`~ia_gym.agents.evaluation.make_evaluator.evaluator_class`.
 
     Attributes:
+        env_id: the environment.
         labels: what is measured, in words.
         layout: charts of TensorBoard's custom-scalars page, as ``add_custom_scalars`` takes them.
         counters: names of the overseer's counters that are logged with an evaluation.
         n_problems: held-out problems, in ``labels.unit``.
     """
 
+    env_id: str
     labels: ClassVar[Labels]
     counters: ClassVar[tuple[str, ...]]
 

@@ -74,7 +74,7 @@ class AmplificationCallback(BaseCallback):
         self._policy: BasePolicy | None = None
 
     def _on_training_start(self) -> None:
-        check_training_env(self, ["reward_mode", "set_assistant"])
+        check_training_env(self, ["reward_mode"])
         if self._policy is not self.model.policy:
             self._begin()
         else:

@@ -90,7 +90,9 @@ class TransitionTable:
             values = (self.weights * (self.rewards + later)).sum(axis=2).max(axis=1)
         return float(start @ values)
 
-    def compute_expected_episode(self, policy: Ints, start: Floats, n_steps: int) -> tuple[float, float]:
+    def compute_expected_episode(
+        self, policy: Ints, start: Floats, n_steps: int
+    ) -> tuple[float, float]:
         """Expected sum of rewards and expected length of an episode, by forward induction.
 
         Args:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
+from ia_gym.domains.batch_arrays import rank_in_groups
 from ia_gym.domains.checks import ANY, check_array
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import IDK, PENDING, Symbols, Transcript
@@ -134,7 +135,7 @@ def ask_assistant(
         places: Any = pending.reshape(len(asked), -1)
     else:
         counts = np.bincount(rows, minlength=len(asked))
-        places = rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+        places = rows, rank_in_groups(rows, counts)
         put = np.zeros((len(asked), counts.max(), asked.shape[-1]), np.int64)
         put[places] = asked[pending]
     answers = assistant.answer(contexts, put)

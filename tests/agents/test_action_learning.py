@@ -12,7 +12,7 @@ from ia_gym.agents import AmplificationCallback, GymnasiumVecEnv, LearnedActionA
 from ia_gym.envs import ActionApprovalVectorEnv
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.compare import compare
-from ia_gym.experiments.inspection.puzzle import learn, study_actions
+from ia_gym.experiments.inspection.puzzle import learn_tables, run_puzzle
 from ia_gym.experiments.settings import load_settings
 
 N = 6
@@ -166,15 +166,15 @@ def test_answering_is_for_actions_alone():
 
 def test_the_puzzle(tmp_path):
     """Better actions make a better overseer only where both sub-questions learn."""
-    both, acting, judging = (learn(2, *which, 250) for which in
+    both, acting, judging = (learn_tables(2, *which, 250) for which in
                              ((True, True), (True, False), (False, True)))  # fmt: skip
     assert both["error"][-1] < 1e-4 < 0.3 < min(acting["error"][-1], judging["error"][-1])
     assert both["value"][-1] == pytest.approx(both["optimal"][0], rel=1e-4)
     assert acting["value"][-1] < 0.1 * both["value"][-1]
-    shallow, at_once = learn(1, True, True, 40), learn(0, True, True, 40)
+    shallow, at_once = learn_tables(1, True, True, 40), learn_tables(0, True, True, 40)
     assert both["error"][39] < shallow["error"][-1] < at_once["error"][-1]
     assert len(set(at_once["error"])) == 1  # on X's word alone, nothing moves
-    for path in study_actions(tmp_path, 5):
+    for path in run_puzzle(tmp_path, 5):
         assert path.stat().st_size > 1000
 
 

@@ -10,66 +10,67 @@ from ia_gym.agents import AnswerSearch, QuestionEvaluator, Reinforce, ReinforceW
 from ia_gym.amplification.assistants import KnowNothing
 from ia_gym.domains import DOMAINS
 
-TINY = {"size": 4, "max_power": 8}
-NETWORK = {"relational": True, "heads": 2, "width": 32, "polyak_tau": 0.05}
+RELATIONAL = {"relational": True, "heads": 2, "width": 32, "polyak_tau": 0.1}
+PREDICTOR = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
 
 
-def learner(cls, **kwargs):
-    env = gym.make("IA-Permutation-v0", **TINY)
-    model = cls(env=env, n_contexts=32, seed=0, policy_kwargs=NETWORK, **kwargs)
+def make_learner(cls, env_id="IA-Permutation-v0", size=3, **kwargs):
+    more = {"max_power": 8} if "Permutation" in env_id else {}
+    env = gym.make(env_id, size=size, **more)
+    batch = {"n_contexts": 16, "n_questions": 16, "learning_rate": 6e-3}
+    model = cls(env=env, seed=0, policy_kwargs=RELATIONAL, **batch, **kwargs)
     model.set_logger(configure(None, []))
     return model
 
 
 @pytest.mark.parametrize("cls", [Reinforce, AnswerSearch])
-@pytest.mark.parametrize("n_samples", [4, None])
-def test_both_updates_come_to_the_answer_that_is_approved_of_most(cls, n_samples, monkeypatch):
+@pytest.mark.parametrize("n_samples", [8, None])
+def test_both_updates_find_the_answer_that_is_approved_of_most(cls, n_samples, monkeypatch):
     """With fixed assistants each answer's approval is fixed: the best is found by trying all."""
-    model = learner(cls, n_samples=n_samples)
+    kwargs = {"ent_coef": 0.2} if cls is Reinforce else {}
+    model = make_learner(cls, n_samples=n_samples, **kwargs)
     model.assistant = KnowNothing()  # approval is to be had where all sub-questions are looked up
     with monkeypatch.context() as patch:
         patch.setattr(DOMAINS["Permutation"], "truth", None)
         patch.setattr(DOMAINS["Permutation"], "is_correct", None)
-        patch.setattr(model.get_env(), "reset", lambda: {"facts": None, "question": None})
-        model.learn(200_000)
+        model.learn(24_000)
     batch = model.amplify(judging=True)
     approvals = model.judge_answers(batch, model.list_answers(batch)).numpy()
     to_be_had = approvals.max(axis=-1) > 0
     best = 1 + approvals.argmax(axis=-1)
     with torch.no_grad():
-        given = (
-            model.compute_logits(batch.contexts["facts"], batch.questions).argmax(dim=-1).numpy()
-        )
+        logits = model.compute_logits(batch.contexts["facts"], batch.questions)
+    given = logits.argmax(dim=-1).numpy()
     assert 0.3 < to_be_had.mean() < 0.7
     assert np.mean(given[to_be_had] == best[to_be_had]) > 0.95
 
 
-@pytest.mark.parametrize("cls", [Reinforce, AnswerSearch])
-def test_approval_alone_teaches_what_is_true(cls):
-    """X's own slow copy is the assistant; questions come by depth."""
-    model = learner(cls, n_samples=None, curriculum={"window": 200})
-    model.learn(300_000)
-    result = QuestionEvaluator("IA-Permutation-v0", 1024, **TINY).evaluate(model)
+@pytest.mark.parametrize(
+    ("cls", "kwargs"),
+    [
+        (Reinforce, {"n_samples": None}),
+        (AnswerSearch, {"n_samples": None}),
+        (AnswerSearch, {"n_samples": None, "interaction_rate": 10, **PREDICTOR}),
+        (ReinforceWithDemonstrations, {"n_samples": 4, "pretraining_steps": 20}),
+    ],
+    ids=["reinforce", "search", "search with a human predictor", "with demonstrations"],
+)
+def test_approval_alone_teaches_what_is_true(cls, kwargs):
+    """The agent's own average is the assistant; questions come by depth."""
+    model = make_learner(cls, "IA-Wildcard-v0", size=4, curriculum={"window": 100}, **kwargs)
+    model.learn(20_000)
     assert model.curriculum.finished
-    assert result["eval/accuracy"] > 0.85
-    assert model.human_interactions == model.num_timesteps
-
-
-def test_a_model_of_h_judges_in_its_place():
-    sizes = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
-    model = learner(
-        AnswerSearch, n_samples=None, curriculum={"window": 200}, interaction_rate=10, **sizes
-    )
-    model.learn(220_000)
-    assert (
-        QuestionEvaluator("IA-Permutation-v0", 1024, **TINY).evaluate(model)["eval/accuracy"] > 0.8
-    )
-    assert 100 < model.human_interactions < 1500
+    evaluator = QuestionEvaluator("IA-Wildcard-v0", 1024, size=4)
+    assert evaluator.evaluate(model)["eval/accuracy"] > 0.9
+    if "interaction_rate" in kwargs:
+        assert 100 < model.human_interactions < 1000
+    else:
+        assert model.human_interactions == model.num_timesteps
 
 
 def test_the_policy_gradient_is_that_of_expected_approval():
     """By samples, and with all answers judged: equal up to noise."""
-    model = learner(Reinforce, n_samples=None, ent_coef=0.0)
+    model = make_learner(Reinforce, size=4, n_samples=None, ent_coef=0.0)
     batch = model.amplify(judging=True)
     logits = torch.randn(*batch.targets.shape, model.domain.n_answers, requires_grad=True)
     model.compute_policy_loss(batch, logits).backward()
@@ -82,26 +83,14 @@ def test_the_policy_gradient_is_that_of_expected_approval():
     mean = torch.stack(noisy).mean(dim=0)
     assert torch.nn.functional.cosine_similarity(mean.flatten(), exact.flatten(), dim=0) > 0.97
     assert (mean.norm() / exact.norm()) == pytest.approx(1, abs=0.05)
-    with pytest.raises(ValueError, match=r"n_samples must be in 1\.\.1000, got 0"):
-        Reinforce(env=gym.make("IA-Permutation-v0"), n_samples=0)
-
-
-def test_a_mixed_learner_learns_from_both():
-    model = learner(
-        ReinforceWithDemonstrations, n_samples=4, pretraining_steps=20, curriculum={"window": 200}
-    )
-    model.learn(250_000)
-    assert (
-        QuestionEvaluator("IA-Permutation-v0", 1024, **TINY).evaluate(model)["eval/accuracy"] > 0.85
-    )
 
 
 def test_drift_from_what_was_demonstrated_is_limited():
-    """Rewarded for an answer that nobody demonstrated, X goes there only as far as it may."""
+    """Rewarded for an answer that nobody demonstrated, the policy goes only as far as it may."""
     drifts = []
     for max_drift, drift_coef in ((0.0, 0.0), (0.1, 20.0)):
         weights = {"rl_weight": 10.0, "imitation_weight": (1.0, 0.0), "drift_coef": drift_coef}
-        model = learner(
+        model = make_learner(
             ReinforceWithDemonstrations,
             n_samples=None,
             pretraining_steps=10,
@@ -109,11 +98,23 @@ def test_drift_from_what_was_demonstrated_is_limited():
             **weights,
         )
         model.judge_answers = lambda batch, answers: torch.as_tensor((answers == 1) * 1.0)
-        model.learn(80_000)
+        model.learn(12_000)
         drifts.append(model.logger.name_to_value["train/drift"])
     assert drifts[0] > 0.5
     assert drifts[1] < 0.2
-    with pytest.raises(ValueError, match=r"max_drift must be a number in \[0, inf\), got -1"):
-        ReinforceWithDemonstrations(env=gym.make("IA-Permutation-v0"), max_drift=-1)
-    with pytest.raises(ValueError, match=r"demo_share must be a number in \(0, 1\], got 0"):
-        ReinforceWithDemonstrations(env=gym.make("IA-Permutation-v0"), demo_share=0)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"n_samples": 0}, r"n_samples must be in 1\.\.1000, got 0"),
+        ({"ent_coef": -1}, r"ent_coef must be a number in \[0, inf\), got -1"),
+        ({"max_drift": -1}, r"max_drift must be a number in \[0, inf\), got -1"),
+        ({"demo_share": 0}, r"demo_share must be a number in \(0, 1\], got 0"),
+        ({"imitation_weight": (1, -1)}, r"imitation_weight must be a number in \[0, inf\), got -1"),
+        ({"imitation_weight": (1, 2, 3)}, r"imitation_weight must be a number .*, got \(1, 2, 3\)"),
+    ],
+)
+def test_bad_arguments_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        ReinforceWithDemonstrations(env=gym.make("IA-Permutation-v0"), **kwargs)

@@ -96,11 +96,27 @@ def test_a_list_is_one_value_for_all_environments(kind):
         assert vec.get_attr("note") == [value] * 3
 
 
+@pytest.mark.parametrize("env_id", [BASE, "IA-CartPole-v0"])
+def test_a_method_is_an_attribute_that_is_not_called(env_id):
+    """``has_attr`` reads attributes; gymnasium's SyncVectorEnv calls those that are methods."""
+    vec = make_sb3_vec_env(env_id, num_envs=2)
+    assert vec.has_attr("set_assistant")
+    assert not vec.has_attr("no_such_method")
+
+
 def test_wrappers_are_found():
     make = [lambda: OneHot(gym.make(BASE))] * 2
     vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
     assert vec.env_is_wrapped(OneHot) == [True, True]
     assert vec.env_is_wrapped(TimeLimit, indices=0) == [False]
+
+
+def test_a_method_is_an_attribute_like_any_other():
+    """gymnasium's vectors of single environments call it."""
+    make = [lambda: gym.make("IA-CartPole-v0")] * 2
+    vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+    assert vec.has_attr("set_assistant")
+    assert all(callable(each) for each in vec.get_attr("set_assistant"))
 
 
 def test_vector_wrappers_hide_no_methods():

@@ -154,9 +154,7 @@ def test_what_is_not_the_file_of_a_run_is_refused(content, tmp_path):
 def test_tensorboard_lists_settings_and_shows_examples(finished):
     folder, _ = finished
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0}).Reload()
-    assert {f"_hparams_/{part}" for part in ("experiment", "session_start_info")} <= set(
-        events.summary_metadata
-    )
+    assert "_hparams_/session_start_info" in events.summary_metadata
     assert len(events.Images("examples/context")) >= 3
     assert events.Tensors("examples/trace/text_summary")
 
@@ -204,7 +202,7 @@ def raise_signal_at(row_number, signum, monkeypatch):
 def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(
     signum, tmp_path, monkeypatch
 ):
-    run_file = str(write_run_file(tmp_path / "run.json", "imitation"))
+    run_file = str(write_run_file(tmp_path / "run.json", "imitation", n_timesteps=640))
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     train_agent(run_file, log_dir=whole)
     earlier = signal.signal(signum, signal.default_int_handler)

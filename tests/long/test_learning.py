@@ -1,0 +1,72 @@
+"""Learning with the generic network, at larger sizes than the tests in tests/agents."""
+
+import gymnasium as gym
+import pytest
+
+from ia_gym.agents import (
+    AnswerSearch,
+    ImitationIA,
+    IteratedAmplification,
+    QuestionEvaluator,
+    Reinforce,
+    ReinforceWithDemonstrations,
+    Supervised,
+)
+
+PERMUTATION = {"size": 4, "max_power": 8}
+PREDICTOR = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
+RELATIONAL = {"relational": True, "heads": 2, "width": 32, "polyak_tau": 0.05}
+
+
+def train(cls, timesteps, name="Permutation", env_kwargs=PERMUTATION, **kwargs):
+    """A learner after ``timesteps``, and its evaluation."""
+    env_id = f"IA-{name}-v0"
+    model = cls(env=gym.make(env_id, **env_kwargs), n_contexts=32, seed=0, **kwargs)
+    model.learn(timesteps)
+    return model, QuestionEvaluator(env_id, 1024, **env_kwargs).evaluate(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "env_kwargs", "timesteps"),
+    [
+        ("Permutation", PERMUTATION, 300_000),
+        ("Assignment", {"size": 4}, 500_000),
+        ("Wildcard", {"size": 4}, 100_000),
+        ("ShortestPath", {"size": 3}, 400_000),
+        ("UnionFind", {"size": 4}, 500_000),
+    ],
+)
+def test_imitation_with_the_generic_network(name, env_kwargs, timesteps):
+    policy_kwargs = {} if name == "Permutation" else {"width": 32, "heads": 2}
+    _, result = train(ImitationIA, timesteps, name, env_kwargs, policy_kwargs=policy_kwargs)
+    assert result["eval/accuracy"] >= 0.95
+    assert min(value for tag, value in result.items() if tag.startswith("eval/accuracy")) >= 0.75
+
+
+def test_the_whole_loop_with_the_generic_network():
+    model, result = train(IteratedAmplification, 250_000, **PREDICTOR)
+    assert result["eval/accuracy"] >= 0.8
+    assert model.predictor_trainer.error < 0.05
+    assert 100 < model.human_interactions < 1500
+
+
+def test_supervised_with_the_generic_network():
+    model, result = train(Supervised, 300_000, curriculum={"threshold": 0.8, "window": 500})
+    assert model.curriculum.finished
+    assert result["eval/accuracy"] >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("cls", "kwargs"),
+    [
+        (Reinforce, {"n_samples": None}),
+        (AnswerSearch, {"n_samples": None}),
+        (AnswerSearch, {"n_samples": None, "interaction_rate": 10, **PREDICTOR}),
+        (ReinforceWithDemonstrations, {"n_samples": 4, "pretraining_steps": 20}),
+    ],
+)
+def test_approval_alone_teaches_four_names(cls, kwargs):
+    curriculum = {"window": 200}
+    model, result = train(cls, 300_000, policy_kwargs=RELATIONAL, curriculum=curriculum, **kwargs)
+    assert model.curriculum.finished
+    assert result["eval/accuracy"] > 0.85
