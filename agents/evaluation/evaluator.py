@@ -107,7 +107,7 @@ class Evaluator(Protocol):
 
     :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator` gives the one that fits an
     environment; what is known without building the environment is on its class, see
-    :func:`~ia_gym.agents.evaluation.make_evaluator.evaluator_class`.
+    :func:`~ia_gym.agents.evaluation.make_evaluator.find_evaluator_class`.
 
     Attributes:
         env_id: the environment.

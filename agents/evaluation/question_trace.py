@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
-from rich.tree import Tree
+from typing import TYPE_CHECKING
 
 from ia_gym.amplification.trace import TraceNode
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
 
 
 def format_node(node: TraceNode) -> str:
     """A node in one line, with ``rich`` markup."""
+    from rich.markup import escape
+
     colour = "green" if node.right else "red"
     text = f"[{colour}]{escape(node.question)} = {escape(node.answer)}[/]"
     text += " [dim](looked up)[/]" if node.looked_up else " [dim](agent)[/]"
@@ -24,7 +28,14 @@ def format_node(node: TraceNode) -> str:
 
 
 def to_tree(node: TraceNode, unfold: bool = False) -> Tree:
-    """The trace as a tree of ``rich``; what holds no error is folded unless ``unfold``."""
+    """The trace as a tree that ``rich`` prints.
+
+    Args:
+        node: the root.
+        unfold: show parts without an error too, which are summed up in a line otherwise.
+    """
+    from rich.tree import Tree
+
     tree = Tree(format_node(node))
     branches = [(node, tree)]
     while branches:

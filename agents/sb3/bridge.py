@@ -60,7 +60,7 @@ class GymnasiumVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Observations, rewards (float32), dones and one info dict an environment."""
+        """Observations, rewards (float32), dones and one info dict per environment."""
         observations, rewards, terminated, truncated, infos = self.venv.step(self._actions)
         dones = terminated | truncated
         final_obs, final_infos = infos.pop("final_obs", None), infos.pop("final_info", None)

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
 from ia_gym.experiments.inputs import list_env_ids
 
 
@@ -17,7 +17,7 @@ def print_environments(console: Console | None = None) -> None:
     console = console or Console()
     kinds: dict[type[Evaluator], list[str]] = {}
     for env_id in list_env_ids():
-        kinds.setdefault(evaluator_class(env_id), []).append(env_id)
+        kinds.setdefault(find_evaluator_class(env_id), []).append(env_id)
     for kind, env_ids in kinds.items():
         rows = [kind.describe(env_id) for env_id in env_ids]
         headings = max(rows, key=len)

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_evaluator
 from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.reports.formatting import format_measurement
 from ia_gym.experiments.reports.terminal_tables import print_table
@@ -40,7 +40,7 @@ def load_for_evaluation(
     agent = load_agent(model)
     check_fit(agent, env_id)
     trained = (read_run_settings(model) or {}).get("env_kwargs", {})
-    overseer_kwargs = evaluator_class(env_id).overseer_kwargs(trained)
+    overseer_kwargs = find_evaluator_class(env_id).overseer_kwargs(trained)
     evaluator = make_evaluator(env_id, n_eval_questions, seed, **overseer_kwargs)
     return agent, load_assistant(model, agent, evaluator), evaluator
 

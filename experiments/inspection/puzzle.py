@@ -1,9 +1,9 @@
 """The puzzle of the post on RL-based amplification, computed exactly: which answers must improve?
 
-For RL-based amplification to go on, an agent that is better at "what is the best action?" should
-make the overseer better at "how good is it to take this action?". Here the agent is two tables on
-FrozenLake, one per question; the overseer's expectations are taken over the environment's own
-transition table; and each of the two tables either learns or stays as it was.
+For RL-based amplification to make progress, an agent that is better at "what is the best action?"
+should make the overseer better at "how good is it to take this action?". Here the agent is two
+tables on FrozenLake, one per question; the overseer's expectations are taken over the environment's
+own transition table; and each of the two tables either learns or stays as it was.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, trim_mean
 
 from ia_gym.agents.evaluation.evaluator import Labels
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
 from ia_gym.experiments.run_folder import CURVE, RESULT, read_curve, read_result
 
 CLOCKS = ("time/cpu_minutes", "time/minutes")
@@ -47,7 +47,7 @@ class FinishedRun:
     @property
     def labels(self) -> Labels:
         """What its evaluation measures."""
-        return evaluator_class(self.env_id).labels
+        return find_evaluator_class(self.env_id).labels
 
     def find_first(self, level: float, column: str) -> float:
         """``column`` at the first evaluation with at least this score; else infinity."""
@@ -65,7 +65,11 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     if root.exists() and not root.is_dir():
         raise ValueError(f"folder must be a folder, got the file {folder}")
     places = (path.parent for path in root.rglob(RESULT))
-    runs = [read_finished_run(place) for place in places if is_part_of_comparison(place)]
+    runs = [
+        read_finished_run(place)
+        for place in places
+        if place == root or is_part_of_comparison(place)
+    ]
     if not runs:
         raise ValueError(f"folder must hold finished runs ({RESULT}, {CURVE}), got {folder}")
     return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))
@@ -83,7 +87,7 @@ def read_finished_run(folder: Path) -> FinishedRun:
             raise ValueError(
                 f"{folder / RESULT} must be the result.json of a run: {key} is {result[key]!r}"
             )
-    evaluator, path = evaluator_class(result["env_id"]), folder / CURVE
+    evaluator, path = find_evaluator_class(result["env_id"]), folder / CURVE
     curve = evaluator.read_curve(result["env_id"], read_curve(path))
     missing = [] if evaluator.labels.score in curve else [evaluator.labels.score]
     if not any(clock in curve for clock in CLOCKS):

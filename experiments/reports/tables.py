@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ia_gym.agents.evaluation.evaluator import format_count
-from ia_gym.agents.evaluation.make_evaluator import reference_scores
+from ia_gym.agents.evaluation.make_evaluator import compute_reference_scores
 from ia_gym.experiments.reports.agent_styles import BASELINE
 from ia_gym.experiments.reports.finished_runs import (
     AgentRuns,
@@ -87,7 +87,7 @@ def measure_references(env_id: str) -> dict[str, float]:
     """Scores to compare with, by name; none where the environment is not registered here."""
     if env_id not in gym.registry:
         return {}
-    return reference_scores(env_id)
+    return compute_reference_scores(env_id)
 
 
 def count_collapsed(group: AgentRuns) -> str:

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ia_gym.agents.evaluation.evaluator import Labels, format_count
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
 from ia_gym.experiments.reports.finished_runs import split_tag
 from ia_gym.experiments.reports.formatting import (
     DASH,
@@ -55,7 +55,7 @@ def build_score_table(
         }
         judged = {
             column.tag.removeprefix("overseer/"): final.get(column.tag, math.nan)
-            for column in evaluator_class(result["env_id"]).labels.columns
+            for column in find_evaluator_class(result["env_id"]).labels.columns
             if column.tag.startswith("overseer/")
         }
         costs = {name: final.get(tag, math.nan) for tag, name in COSTS.items()}
@@ -87,7 +87,7 @@ def print_rows(
 
 def print_table(table: pd.DataFrame, env_id: str, n_problems: int, console: Console) -> None:
     """Print the scores, then what the overseer made of them, and the costs."""
-    labels = evaluator_class(env_id).labels
+    labels = find_evaluator_class(env_id).labels
     scores = {name: split_tag(name) for name in table.columns if name.startswith(labels.score_name)}
     console.print(
         f"{env_id}: {labels.score_label}, % of {n_problems} held-out {labels.unit}",

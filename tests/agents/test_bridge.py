@@ -236,14 +236,15 @@ def test_sb3_agents_train_inline_in_worker_free_vectors():
 
 
 def test_ppo_learns_from_approval_alone():
-    """Permutations of 3 names, k in {2, 3}: H can look all of it up."""
+    """Permutations of 3 names, k in {2, 3}: the overseer can look all of it up."""
     vec = make_sb3_vec_env(BASE, num_envs=64, size=3, max_power=4)
-    policy = {**POLICY, "optimizer_class": MuonAdamW, "net_arch": [], "ortho_init": False}
+    network = {"width": 32, "heads": 2, "fact_layers": 1, "question_layers": 1}
+    policy = {**POLICY, "features_extractor_kwargs": network, "optimizer_class": MuonAdamW}
     model = PPO(
-        "MultiInputPolicy", vec, policy_kwargs=policy, n_steps=8, batch_size=256, n_epochs=4,
-        learning_rate=3e-3, ent_coef=0.1, gamma=0.0, seed=0,
+        "MultiInputPolicy", vec, policy_kwargs={**policy, "net_arch": [], "ortho_init": False},
+        n_steps=8, batch_size=256, n_epochs=4, learning_rate=3e-3, ent_coef=0.1, gamma=0.0, seed=0,
     )  # fmt: skip
-    model.learn(60_000, callback=AmplificationCallback())
+    model.learn(30_000, callback=AmplificationCallback())
     test = make_sb3_vec_env(BASE, num_envs=500, size=3, max_power=4, reward="truth")
     observations = test.reset()
     answers, _ = model.predict(observations, deterministic=True)

@@ -1,13 +1,19 @@
-"""The held-out evaluation."""
+"""The held-out evaluation of questions and of episodes."""
 
 import io
+import re
+import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from rich.console import Console
 
-from ia_gym.agents import QuestionEvaluator
+from ia_gym.actions.transition_table import TabularAssistant
+from ia_gym.agents import EpisodeEvaluator, QuestionEvaluator, make_evaluator
+from ia_gym.agents.evaluation.make_evaluator import compute_reference_scores, find_evaluator_class
 from ia_gym.experiments.reports.terminal_tables import build_score_table, print_table
 
 BASE = "IA-Permutation-v0"
@@ -129,3 +135,86 @@ def test_the_table_fits_eighty_columns():
     assert "…" not in text
     for word in ("V by depth", "P by depth", "D by depth", "majority", "100.0"):
         assert word in text
+
+
+# ------------------------------------------------------------------ the protocol
+
+
+class First:
+    """Predicts the first answer, or action, that is not "I don't know"."""
+
+    def predict(self, observation, *, deterministic):
+        n = len(observation["facts"] if isinstance(observation, dict) else observation)
+        return np.ones(n, np.int64), None
+
+
+@pytest.mark.parametrize("env_id", [BASE, "IA-UnionFind-v0", "IA-CartPole-v0", "IA-FrozenLake-v0"])
+def test_an_evaluator_says_what_tables_and_plots_need(env_id):
+    """Whatever it evaluates: every name it gives is one that it measures."""
+    evaluator = make_evaluator(env_id)
+    labels = evaluator.labels
+    assert (
+        labels
+        is find_evaluator_class(env_id).labels
+        is find_evaluator_class(f"ia_gym:{env_id}").labels
+    )
+    assistant = TabularAssistant(np.zeros((64, 4))) if env_id == "IA-FrozenLake-v0" else None
+    row = evaluator.evaluate(First(), assistant)
+    assert 0 <= row[labels.score] <= 1
+    references = evaluator.references()
+    assert set(labels.references) <= set(references)
+    assert all(0 <= scores[labels.score_name] <= 1 for scores in references.values())
+    counted = {f"overseer/{name}": 1234.0 for name in evaluator.counters}
+    line = evaluator.headline(row | counted)
+    assert "1.2k" in line
+    assert "\n" not in line
+    charts = [chart for page in evaluator.layout.values() for chart in page.values()]
+    patterns = [pattern for _, (pattern,) in charts]
+    for tag in (labels.score, "overseer/human_interactions"):
+        assert any(re.search(pattern, tag) for pattern in patterns)
+    if labels.has_depths:
+        measured = row | counted
+        assert all(any(re.search(pattern, tag) for tag in measured) for pattern in patterns)
+    if labels.approval_is_share or assistant is not None:
+        assert {column.tag for column in (*labels.columns, labels.overapproval)} <= set(row)
+    assert all(isinstance(text, str) for text in evaluator.describe(env_id).values())
+
+
+def test_an_evaluator_refuses_what_it_cannot_evaluate():
+    with pytest.raises(ValueError, match="env_id must be of an environment that asks questions"):
+        make_evaluator("CartPole-v1")
+    with pytest.raises(ValueError, match="env_id must be IA-<game>-v0"):
+        EpisodeEvaluator(BASE)
+
+
+def test_stored_curves_of_episodes_get_the_score_of_today():
+    """Older ones hold a share of what was taken for the best return."""
+    stored = pd.DataFrame({"eval/return": [0.5, 0.9], "eval/accuracy": [0.58, 1.04]})
+    curve = find_evaluator_class("IA-FrozenLake-v0").read_curve("IA-FrozenLake-v0", stored)
+    assert "eval/accuracy" not in curve
+    share = curve["eval/share_of_best_return"]
+    assert share.max() < 1
+    assert share[1] / share[0] == pytest.approx(1.8)
+    assert compute_reference_scores("IA-FrozenLake-v0")["best"] == 1
+    questions = pd.DataFrame({"eval/accuracy": [0.5]})
+    assert find_evaluator_class(BASE).read_curve(BASE, questions) is questions
+
+
+def test_agents_need_no_package_of_the_extra_for_experiments():
+    """SB3 itself brings pandas and matplotlib, torch jinja2 and networkx."""
+    code = """
+import pkgutil, sys
+for name in ("rich", "typer", "scipy", "plotly", "yaml", "filelock", "tqdm"):
+    sys.modules[name] = None  # importing it is an error
+import importlib, ia_gym.agents
+for module in pkgutil.walk_packages(ia_gym.agents.__path__, "ia_gym.agents."):
+    importlib.import_module(module.name)
+from ia_gym.agents import EvaluationCallback, QuestionEvaluator, Supervised
+evaluation = EvaluationCallback(QuestionEvaluator("IA-Permutation-v0", 16), 8)
+network = {"width": 16, "heads": 2, "fact_layers": 1, "question_layers": 1}
+few = {"n_contexts": 2, "n_questions": 4, "policy_kwargs": network}
+Supervised(env="IA-Permutation-v0", **few).learn(8, evaluation)
+print(len(evaluation.history))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.stdout.split() == ["2"], out.stderr

@@ -2,21 +2,17 @@
 
 import base64
 import json
-import re
-import shutil
-import subprocess
-from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from chromium import needs_chromium, run_in_page
 from run_files import write_run
 
 from ia_gym.experiments.reports.curves import interpolate_curves, list_curve_plots
 from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs
 from ia_gym.experiments.reports.report import write_report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 VOID = {"meta", "input", "line", "br", "img", "link"}
 EVIL = "</script><b>x"
 
@@ -156,18 +152,17 @@ def test_the_summary_names_the_best(page):
 
 
 CLICKS = """
-const errors = [];
-window.addEventListener("error", (event) => errors.push(event.message));
-const results = {plots: document.querySelectorAll(".plot .main-svg").length};
+results.plots = document.querySelectorAll(".plot .main-svg").length;
 find("environment").value = "IA-Wildcard-v0";
 find("environment").dispatchEvent(new Event("change"));
 results.chosen = document.querySelectorAll(".plot").length;
+const countTraces = () => document.querySelectorAll(".plot .scatterlayer .trace").length;
 find("none").click();
-results.none = document.querySelectorAll(".plot .scatterlayer .trace").length;
+results.none = countTraces();
 document.querySelector("#legend input[value=ppo]").click();
-results.range = document.querySelectorAll(".plot .scatterlayer .trace").length;
+results.range = countTraces();
 find("seeds").click();
-results.seeds = document.querySelectorAll(".plot .scatterlayer .trace").length;
+results.seeds = countTraces();
 const table = find("table-agents").closest("[data-table]");
 const headings = [...table.querySelectorAll("th")];
 const column = headings.findIndex((th) => th.textContent.startsWith("overseer"));
@@ -184,33 +179,28 @@ table.querySelector("input").value = "IMITATION wild";
 table.querySelector("input").dispatchEvent(new Event("input"));
 results.found = read();
 results.count = table.querySelector("output").textContent;
-results.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-results.errors = errors;
-const out = document.createElement("pre");
-out.id = "results";
-out.textContent = JSON.stringify(results);
-document.body.append(out);
+const page = document.documentElement;
+results.sticksOut = page.scrollWidth - page.clientWidth;
+const background = () => getComputedStyle(document.body).backgroundColor;
+results.before = background();
+find("theme").click();
+results.after = background();
 """
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@needs_chromium
 @pytest.mark.parametrize("width", [500, 1280])
 def test_a_browser_draws_sorts_and_filters(runs, tmp_path, width):
-    text = (runs / "report.html").read_text("utf-8")
-    path = tmp_path / "page.html"
-    path.write_text(text.replace("</body>", f"<script>{CLICKS}</script></body>"), "utf-8")
-    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1200"]
-    command += ["--virtual-time-budget=10000", path.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    results = json.loads(unescape(re.search('<pre id="results">(.*?)</pre>', dom)[1]))
+    page = (runs / "report.html").read_text("utf-8")
+    results = run_in_page(page, CLICKS, tmp_path, width)
+    assert results["errors"] == results["requests"] == []
     assert results["plots"] >= 2
     assert results["chosen"] == 1
     assert (results["none"], results["range"], results["seeds"]) == (0, 2, 5)
     numbers = [float(text.replace(",", "")) for text in results["up"]]
     assert numbers == sorted(numbers)
-    assert results["down"] == results["up"][::-1]
+    assert [float(text.replace(",", "")) for text in results["down"]] == numbers[::-1]
     assert results["found"] == ["500"]
     assert results["count"] == "1 of 6 rows"
-    assert results["wide"] <= 0  # nothing sticks out of the page
-    assert not results["errors"]
+    assert results["sticksOut"] <= 0
+    assert {results["before"], results["after"]} == {"rgb(246, 247, 249)", "rgb(18, 20, 24)"}
