@@ -17,7 +17,7 @@ FIRST = "ia_gym.amplification.amplify.x_check_answers__mutmut_1"
 
 
 def read_results():
-    """Yield each module, and by mutant the exit status of the tests; None if it was not tried."""
+    """Yield each module with the exit statuses of its mutants' tests; None where not tried."""
     for file in sorted(Path("mutants").rglob("*.meta")):
         yield file.name.removesuffix(".py.meta"), json.loads(file.read_text())["exit_code_by_key"]
 
