@@ -1,7 +1,7 @@
 """What ``ia-gym compare`` does: several agents on one environment, each run in its own process.
 
 Under ``log_dir``, every run has a folder, see :mod:`ia_gym.experiments.run_folder`. Beside them lie
-``table.csv``, ``comparison.json`` and ``curves.png``.
+a table, a plot of the learning curves, and a JSON file that says which runs are compared.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ from ia_gym.experiments.signals import Interrupted
 from ia_gym.experiments.train import describe_restart
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
+
+TABLE, COMPARISON, CURVES = "table.csv", "comparison.json", "curves.png"
+"""Files of a comparison, beside the folders of its runs."""
 
 
 def compare(
@@ -129,7 +132,8 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
     """Make the folders of the runs, empty unless they are to be resumed.
 
     Raises:
-        ValueError: if a run to be resumed has other settings, or is in use.
+        ValueError: if a run to be resumed has other settings, or a folder is in use; nothing is
+            changed then.
     """
     folder = runs[0].folder.parent
     earlier = [run for run in runs if (run.folder / RUN).exists()]
@@ -149,6 +153,9 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+    for run in runs:  # before anything is removed
+        with lock_folder(prepare_folder(run.folder)):
+            pass
     names = {run.name for run in runs}
     left_alone = sorted(
         path.parent.name for path in folder.glob(f"*/{RUN}") if path.parent.name not in names
@@ -159,18 +166,19 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+    for name in (TABLE, CURVES):
+        (folder / name).unlink(missing_ok=True)
+    write_json(folder / COMPARISON, describe_comparison(runs))
     for run in runs:
-        run.folder.mkdir(exist_ok=True)
-        with lock_folder(run.folder):
-            if not resume or run not in earlier:
-                clear_folder(run.folder)
-            (run.folder / ERROR).unlink(missing_ok=True)
+        if not resume or run not in earlier:
+            clear_folder(run.folder)
+        (run.folder / ERROR).unlink(missing_ok=True)
 
 
 def write_results(
     runs: Sequence[Run], evaluator: Evaluator, started: float, console: Console
 ) -> pd.DataFrame:
-    """Write and print what the finished ones among ``runs`` came to, and name the others.
+    """Write and print the results of the finished ones among ``runs``, and name the others.
 
     Args:
         runs: the runs of this comparison.
@@ -189,14 +197,12 @@ def write_results(
     groups = group_by_agent(order)
     summaries = [summarize_agent(group) for group in groups]
     table = build_score_table(results, references)
-    table.to_csv(folder / "table.csv", index=False)
+    table.to_csv(folder / TABLE, index=False)
     write_json(
-        folder / "comparison.json",
+        folder / COMPARISON,
         {
-            "command": provenance.describe_command(),
-            "env_id": env_id,
+            **describe_comparison(runs),
             "wall_minutes": (time.monotonic() - started) / 60,
-            "runs": [run.name for run in runs],
             "unfinished": [run.name for run in runs if run.name not in finished],
             "results": results,
             "agents": summaries,
@@ -208,8 +214,8 @@ def write_results(
         print_agent_summaries(summaries, console)
     notes = []
     if results:
-        draw_learning_curves(groups, references, folder / "curves.png")
-        notes.append(f"curves: {folder / 'curves.png'}")
+        draw_learning_curves(groups, references, folder / CURVES)
+        notes.append(f"curves: {folder / CURVES}")
     for run in runs:
         if (run.folder / ERROR).exists():
             notes.append(f"{run.name} failed: see {run.folder / ERROR}")
@@ -221,6 +227,15 @@ def write_results(
     return table
 
 
+def describe_comparison(runs: Sequence[Run]) -> dict[str, Any]:
+    """What ``comparison.json`` says from the start: which runs count."""
+    return {
+        "command": provenance.describe_command(),
+        "env_id": runs[0].env_id,
+        "runs": [run.name for run in runs],
+    }
+
+
 def run_all(runs: Sequence[Run], jobs: int) -> bool:
     """Train everything, ``jobs`` runs at a time; true if Ctrl-C stopped it."""
     context = mp.get_context("spawn")
@@ -230,7 +245,7 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
     labels = {run.name: find_evaluator_class(run.env_id).labels for run in runs}
     progress = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         TextColumn("{task.percentage:>3.0f}%  {task.fields[score]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),

@@ -30,7 +30,7 @@ INPUT_ERRORS = (
 def report_errors(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator for the command ``name``.
 
-    Bugs, such as a ``TypeError``, keep their traceback; and a ``ModuleNotFoundError`` goes on to
+    Bugs, such as a ``TypeError``, keep their traceback. A ``ModuleNotFoundError`` is left to
     :func:`ia_gym.experiments.__main__.main`.
     """
 

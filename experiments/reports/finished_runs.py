@@ -65,7 +65,11 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     if root.exists() and not root.is_dir():
         raise ValueError(f"folder must be a folder, got the file {folder}")
     places = (path.parent for path in root.rglob(RESULT))
-    runs = [read_finished_run(place) for place in places if is_part_of_comparison(place)]
+    runs = [
+        read_finished_run(place)
+        for place in places
+        if place == root or is_part_of_comparison(place)
+    ]
     if not runs:
         raise ValueError(f"folder must hold finished runs ({RESULT}, {CURVE}), got {folder}")
     return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))

@@ -20,8 +20,8 @@ CONTEXTS, QUESTIONS = 3, 4
 def check_domain(domain: Domain) -> None:
     """Draw a few contexts and questions, and check what a domain's methods return for them.
 
-    What the overseer's script returns is checked whenever it is called; here it is called once, with
-    the truth as sub-answers.
+    What the overseer's script returns is checked at every call; here it is called once, with the
+    truth as sub-answers.
 
     Raises:
         ValueError: naming the domain, the attribute or method, what it gave and what is allowed.
@@ -33,7 +33,7 @@ def check_domain(domain: Domain) -> None:
         if f"of {domain.name} must" in str(error):
             raise
         raise ValueError(
-            f"the methods of {domain.name} must fit what it declares; its check failed with {error!r}"
+            f"the methods of {domain.name} must fit what it declares, but one failed: {error!r}"
         ) from error
 
 

@@ -110,7 +110,8 @@ def goes_right(model):
 
 @pytest.mark.parametrize("information", [("outcome",), ("ending", "outcome", "rollout")])
 def test_ppo_learns_the_way_from_approval_alone(information):
-    env = corridor(look_ahead=2, information=information)
+    look = {"look_ahead": 2} if "rollout" in information else {}
+    env = corridor(information=information, **look)
     model = an_agent(PPO, env, n_steps=32, batch_size=64, learning_rate=3e-3)
     model.learn(4096, callback=AmplificationCallback(answering={"learning_rate": 3e-3}))
     assert goes_right(model)
@@ -118,7 +119,7 @@ def test_ppo_learns_the_way_from_approval_alone(information):
 
 
 def test_dqn_learns_the_way_from_approval_alone():
-    env = corridor(look_ahead=2, information=("outcome",))
+    env = corridor(information=("outcome",))
     model = an_agent(
         DQN, env, learning_starts=256, learning_rate=3e-3, train_freq=4, gradient_steps=4
     )

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from ia_gym.amplification.trace import TraceNode
-from ia_gym.experiments.inspection.trace_page import page
+from ia_gym.experiments.inspection.trace_page import render_page
 from ia_gym.experiments.train import train_agent
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -77,7 +77,7 @@ def test_a_trace_of_thousands_of_questions_folds_and_filters(browser, tmp_path):
         last.right = False
         last = last.children[1]
     path = tmp_path / "trace.html"
-    path.write_text(page(root, "deep", "context"), encoding="utf-8")
+    path.write_text(render_page(root, "deep", "context"), encoding="utf-8")
     assert sum(1 for _ in root.walk()) == 9841
     requests = []
     tab = browser.new_page()

@@ -116,6 +116,7 @@ def test_only_runs_of_this_comparison_count(tmp_path, capsys):
     ]
     for run in left_alone:
         assert (tmp_path / run / "model.safetensors").exists()
+        assert len(read_runs(tmp_path / run)) == 1  # unless one asks for it
     table = compare("IA-Wildcard-v0", agents[:1], log_dir=tmp_path, n_timesteps=64, **FEW)
     whole = json.loads((tmp_path / "comparison.json").read_text())
     assert {result["env_id"] for result in whole["results"]} == {"IA-Wildcard-v0"}
@@ -166,7 +167,7 @@ def test_an_interrupted_comparison_is_resumed(tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(*timed)
         assert curves[1]["time/minutes"].is_monotonic_increasing
         assert not (resumed / "checkpoint.safetensors").exists()
-    # Without --resume, all starts anew.
+    # Without --resume, everything starts again.
     compare(BASE, agents[:1], log_dir=folder, **few)
     assert done.stat().st_mtime_ns != finished
 

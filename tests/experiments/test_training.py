@@ -132,10 +132,11 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
 
 
 def test_a_run_can_be_repeated_from_its_file_alone(finished, tmp_path):
-    """The number of held-out questions too; and with the id as gymnasium imports it."""
+    """The number of held-out questions too, under its older name, and the id with its package."""
     folder, first = finished
     run_file = json.loads((folder / "run.json").read_text())
-    (tmp_path / "run.json").write_text(json.dumps({**run_file, "env_id": f"ia_gym:{BASE}"}))
+    run_file |= {"env_id": f"ia_gym:{BASE}", "n_questions": run_file.pop("n_eval_questions")}
+    (tmp_path / "run.json").write_text(json.dumps(run_file))
     again = train_agent(str(tmp_path / "run.json"), log_dir=tmp_path / "again")
     assert again["n_eval_questions"] == 64
     assert without_clocks(again["final"]) == without_clocks(first["final"])
