@@ -11,7 +11,7 @@ from ia_gym.amplification.assistants import KnowNothing
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import Permutation, Wildcard
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.inspection.test_time_amplification import study
+from ia_gym.experiments.inspection.test_time_amplification import measure_amplification
 from ia_gym.experiments.saved_agents import load_learner
 from ia_gym.experiments.train import train_agent
 
@@ -39,7 +39,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_a_study_tells_sizes_and_levels(run, tmp_path):
+def test_amplification_is_measured_by_size_and_level(run, tmp_path):
     out = tmp_path / "study.json"
     model = str(run / "model.safetensors")
     arguments = ["amplify", model, "--env", BASE, "--sizes", "4,8", "--levels", "2"]
@@ -55,18 +55,18 @@ def test_a_study_tells_sizes_and_levels(run, tmp_path):
     assert scores["8"]["0"]["accuracy"] < 0.5
 
 
-def test_a_study_refuses_what_does_not_fit(run, tmp_path):
+def test_models_and_sizes_that_do_not_fit_are_refused(run, tmp_path):
     model = run / "model.safetensors"
     with pytest.raises(FileNotFoundError, match="found no file"):
-        study(tmp_path / "none.safetensors", BASE)
+        measure_amplification(tmp_path / "none.safetensors", BASE)
     with pytest.raises(ValueError, match="must have been trained on IA-Wildcard"):
-        study(model, "IA-Wildcard-v0", n_questions=16)
+        measure_amplification(model, "IA-Wildcard-v0", n_eval_questions=16)
     with pytest.raises(ValueError, match="size must be in"):
-        study(model, BASE, sizes=[9], n_questions=16)
+        measure_amplification(model, BASE, sizes=[9], n_eval_questions=16)
     with pytest.raises(ValueError, match="env_id must be one of"):
-        study(model, "Chess-v0")
+        measure_amplification(model, "Chess-v0")
     with pytest.raises(ValueError, match="env_id must be of an environment that has a size"):
-        study(model, "IA-CartPole-v0")
+        measure_amplification(model, "IA-CartPole-v0")
     (tmp_path / "text").write_text("no tensors")
     with pytest.raises(ValueError, match="must name a saved learner"):
         load_learner(tmp_path / "text")
