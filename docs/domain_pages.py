@@ -131,8 +131,8 @@ def write_page(name: str, pictures: Path | None) -> str:
                 *spaces,
             ]
         ),
-        "Sub-questions: the most that the overseer asks for an answer of its own, plus those it asks "
-        "only to judge another's answer.",
+        "Sub-questions: the most that the overseer asks for an answer of its own, plus those it "
+        "asks only to judge another's answer.",
         to_markdown(symbols),
         "## Arguments",
         "Besides those of [every question environment](../environments.md):",

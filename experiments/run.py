@@ -132,7 +132,7 @@ def run_training(
         if evaluation.stopped_by is None:
             try:
                 model.learn(
-                    settings.n_timesteps - model.num_timesteps,
+                    max(settings.n_timesteps - model.num_timesteps, 0),
                     callback=[*make_callbacks(run, evaluator, evaluation), stop],
                     reset_num_timesteps=not history,
                 )

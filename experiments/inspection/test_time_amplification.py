@@ -103,7 +103,8 @@ def print_accuracies(result: dict[str, Any], console: Console) -> None:
     tags = list(dict.fromkeys(tag for size in scores.values() for s in size.values() for tag in s))
     for kind in dict.fromkeys(split_tag(tag)[0] for tag in tags):
         of_kind = [tag for tag in tags if split_tag(tag)[0] == kind]
-        console.print(f"{result['env_id']} {kind}".strip())  # a title would wrap at the table
+        # A title would wrap at the table's width.
+        console.print(f"{result['env_id']} {kind}".strip(), markup=False)
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("N, level", no_wrap=True)
         for tag in of_kind:

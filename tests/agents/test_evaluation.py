@@ -22,11 +22,11 @@ BASE = "IA-Permutation-v0"
 class Knows:
     """Predicts the truth, or the truth plus one."""
 
-    def __init__(self, held_out, off_by=0):
-        self.held_out, self.off_by = held_out, off_by
+    def __init__(self, evaluator, off_by=0):
+        self.evaluator, self.off_by = evaluator, off_by
 
     def predict(self, observation, *, deterministic):
-        domain = self.held_out.domain
+        domain = self.evaluator.domain
         image = np.zeros((len(observation["facts"]), domain.n_answers), np.int64)
         facts = observation["facts"].reshape(len(image), -1, 2)
         np.put_along_axis(image, facts[..., 0], facts[..., 1], axis=1)
@@ -48,17 +48,17 @@ def test_the_evaluation_is_always_the_same_and_never_the_training_stream():
     assert QuestionEvaluator(BASE, 250).n_problems == 256
 
 
-def test_one_who_knows_and_one_who_is_consistently_wrong():
-    held_out = QuestionEvaluator(BASE, 512)
-    right = held_out.evaluate(Knows(held_out))
+def test_an_agent_that_knows_and_one_that_is_consistently_wrong():
+    evaluator = QuestionEvaluator(BASE, 512)
+    right = evaluator.evaluate(Knows(evaluator))
     assert right["eval/accuracy"] == right["overseer/approval"] == 1
     assert right["overseer/target_accuracy"] == 1
     assert right["overseer/overapproval"] == 0
     assert {"eval/accuracy_depth_1", "eval/accuracy_depth_2"} < set(right)
-    wrong = held_out.evaluate(Knows(held_out, off_by=1))
+    wrong = evaluator.evaluate(Knows(evaluator, off_by=1))
     assert wrong["eval/accuracy"] == 0
     # Depth 1 rests on lookups alone: half the targets stay true.
-    depths = held_out.domain.depth(held_out.contexts, held_out.questions)
+    depths = evaluator.domain.depth(evaluator.contexts, evaluator.questions)
     share = (depths == 1).mean()
     assert share <= wrong["overseer/target_accuracy"] < share + 0.15
     gap = wrong["overseer/approval"] - wrong["eval/accuracy"]
@@ -81,10 +81,10 @@ class Stays:
         return torch.randint(1, self.domain.n_answers, names.shape).numpy(), None
 
 
-def test_a_collapse_is_told_from_doubt_and_from_truth():
-    held_out = QuestionEvaluator(BASE, 512)
+def test_a_collapse_is_distinguished_from_doubt_and_from_truth():
+    evaluator = QuestionEvaluator(BASE, 512)
     states = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    sure, unsure = (held_out.evaluate(Stays(held_out.domain, sure)) for sure in (True, False))
+    sure, unsure = (evaluator.evaluate(Stays(evaluator.domain, sure)) for sure in (True, False))
     np.testing.assert_equal(np.random.get_state(), states[0])  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), states[1])
     assert sure["overseer/overapproval"] > 0.1
@@ -92,34 +92,34 @@ def test_a_collapse_is_told_from_doubt_and_from_truth():
     assert sure["overseer/collapsed"] == 1
     assert unsure["eval/certainty"] < 0.5
     assert unsure["overseer/collapsed"] == 0
-    assert held_out.evaluate(Knows(held_out))["overseer/collapsed"] == 0
+    assert evaluator.evaluate(Knows(evaluator))["overseer/collapsed"] == 0
 
 
-def test_reference_lines():
-    held_out = QuestionEvaluator(BASE, 4096)
-    lines = held_out.references()
-    assert lines["oracle"]["accuracy"] == 1
-    assert lines["know-nothing"]["accuracy_depth_1"] == 1
-    assert lines["know-nothing"]["accuracy_depth_2"] == 0
-    assert lines["random"]["accuracy"] == pytest.approx(1 / 8, abs=0.02)
-    truths = held_out.domain.truth(held_out.contexts, held_out.questions)
+def test_references():
+    evaluator = QuestionEvaluator(BASE, 4096)
+    references = evaluator.references()
+    assert references["oracle"]["accuracy"] == 1
+    assert references["know-nothing"]["accuracy_depth_1"] == 1
+    assert references["know-nothing"]["accuracy_depth_2"] == 0
+    assert references["random"]["accuracy"] == pytest.approx(1 / 8, abs=0.02)
+    truths = evaluator.domain.truth(evaluator.contexts, evaluator.questions)
     most = max(np.mean(truths == answer) for answer in range(1, 9))
-    assert lines["majority"]["accuracy"] == pytest.approx(most)
+    assert references["majority"]["accuracy"] == pytest.approx(most)
 
 
-def test_scores_are_told_by_kind_and_depth():
-    held_out = QuestionEvaluator("IA-ShortestPath-v0", 4096)
-    domain, lines = held_out.domain, held_out.references()
-    assert set(lines["oracle"].values()) == {1.0}
-    kinds, depths = held_out.kinds, domain.depth(held_out.contexts, held_out.questions)
-    majority = lines["majority"]
+def test_scores_are_given_by_kind_and_depth():
+    evaluator = QuestionEvaluator("IA-ShortestPath-v0", 4096)
+    domain, references = evaluator.domain, evaluator.references()
+    assert set(references["oracle"].values()) == {1.0}
+    kinds, depths = evaluator.kinds, domain.depth(evaluator.contexts, evaluator.questions)
+    majority = references["majority"]
     infinite = depths == domain.max_depth
     for kind, name in enumerate(domain.kinds):  # "inf" is the answer most often true to both
         of_kind = kinds == kind
         assert majority[f"accuracy_{name}"] == pytest.approx(infinite[of_kind].mean())
         assert majority[f"accuracy_{name}_depth_inf"] == 1
         assert majority[f"accuracy_{name}_depth_1"] == 0
-        assert lines["know-nothing"][f"accuracy_{name}_depth_1"] == 1
+        assert references["know-nothing"][f"accuracy_{name}_depth_1"] == 1
     parts = [tag for tag in majority if tag.startswith("accuracy_D_depth")]
     assert parts[0] == "accuracy_D_depth_1"
     assert parts[-1] == "accuracy_D_depth_inf"
@@ -127,10 +127,10 @@ def test_scores_are_told_by_kind_and_depth():
 
 
 def test_the_table_fits_eighty_columns():
-    held_out = QuestionEvaluator("IA-UnionFind-N64-v0", 512)
-    table = build_score_table([], held_out.references())
+    evaluator = QuestionEvaluator("IA-UnionFind-N64-v0", 512)
+    table = build_score_table([], evaluator.references())
     console = Console(width=80, record=True, file=io.StringIO())
-    print_table(table, "IA-UnionFind-N64-v0", held_out.n_problems, console)
+    print_table(table, "IA-UnionFind-N64-v0", evaluator.n_problems, console)
     text = console.export_text()
     assert "…" not in text
     for word in ("V by depth", "P by depth", "D by depth", "majority", "100.0"):

@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_scores_are_given_by_sizes_and_levels(run, tmp_path):
+def test_amplification_is_measured_by_size_and_level(run, tmp_path):
     out = tmp_path / "study.json"
     model = str(run / "model.safetensors")
     arguments = ["amplify", model, "--env", BASE, "--sizes", "4,8", "--levels", "2"]
@@ -58,7 +58,7 @@ def test_scores_are_given_by_sizes_and_levels(run, tmp_path):
     assert scores["8"]["0"]["accuracy"] < 0.5
 
 
-def test_amplify_refuses_what_does_not_fit(run, tmp_path):
+def test_models_and_sizes_that_do_not_fit_are_refused(run, tmp_path):
     model = run / "model.safetensors"
     with pytest.raises(FileNotFoundError, match="found no file"):
         measure_amplification(tmp_path / "none.safetensors", BASE)

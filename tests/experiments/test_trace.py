@@ -1,4 +1,4 @@
-"""Traces: the tree is what H did, and an error is found where it comes in."""
+"""Traces: the tree is what the overseer did, and an error is found where it begins."""
 
 import io
 import json
@@ -52,7 +52,7 @@ def test_with_an_oracle_everything_is_right(name):
     assert root.children
 
 
-def test_an_error_is_found_where_it_comes_in():
+def test_an_error_is_found_where_it_begins():
     domain = Permutation(8, max_power=16)
     context, question = one_context(domain), power(domain, 3, 9)
     middle = domain.truth(context, power(domain, 3, 4)[None, None])[0, 0]
@@ -133,7 +133,7 @@ def test_trained_agents_are_evaluated_and_traced(agent, runs, tmp_path):
         (["{}/search", "--env", ENV_ID, "--number", "5000"], "number must be in 0..4095"),
     ],
 )
-def test_bad_input_is_told_in_one_line(arguments, message, runs):
+def test_bad_input_is_reported_in_one_line(arguments, message, runs):
     filled = [each.format(runs) for each in arguments]
     for command in ("trace", "eval") if len(filled) == 3 else ("trace",):
         given = CliRunner().invoke(app, [command, *filled])
