@@ -503,8 +503,8 @@ def test_a_script_that_asks_its_own_question_comes_to_an_end(assistant):
     assert roles == ({True, False} if assistant == "inline" else {True})
 
 
-def test_a_class_that_rests_on_itself_is_told():
-    with pytest.raises(ValueError, match=r"supports\(\) of RestsOnItself must not lead"):
+def test_a_class_that_depends_on_itself_is_refused():
+    with pytest.raises(ValueError, match=r"dependencies\(\) of RestsOnItself must not lead"):
         gym.make(BASE, domain=RestsOnItself)
 
 
