@@ -13,7 +13,7 @@ import typer
 from matplotlib.image import imsave
 
 import ia_gym  # noqa: F401  (registers the ids)
-from ia_gym.agents.evaluation.question_evaluator import class_names
+from ia_gym.agents.evaluation.question_evaluator import list_class_names
 from ia_gym.domains import DOMAINS, Domain
 
 SUFFIXES = ("", "-N16", "-N32", "-N64")
@@ -60,7 +60,7 @@ def measure_shares(domain: Domain) -> list[tuple[str, str]]:
     contexts = domain.sample_contexts(rng, 500)
     classes = domain.classes(contexts, domain.sample_questions(rng, contexts, 100))
     shares = np.bincount(domain.merged_into[classes].ravel()) / classes.size
-    return [(name, f"{100 * shares[c]:.0f} %") for c, name in class_names(domain).items()]
+    return [(name, f"{100 * shares[c]:.0f} %") for c, name in list_class_names(domain).items()]
 
 
 def play_question(env_id: str, picture: Path | None) -> str:
@@ -131,8 +131,8 @@ def write_page(name: str, pictures: Path | None) -> str:
                 *spaces,
             ]
         ),
-        "Sub-questions: the most that the overseer asks for an answer of its own, plus those it asks "
-        "only to judge another's answer.",
+        "Sub-questions: the most that the overseer asks for an answer of its own, plus those it "
+        "asks only to judge another's answer.",
         to_markdown(symbols),
         "## Arguments",
         "Besides those of [every question environment](../environments.md):",

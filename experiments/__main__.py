@@ -19,10 +19,11 @@ def main() -> None:
         print("ia-gym: interrupted", file=sys.stderr)
         sys.exit(130)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("ia_gym"):
+        name = (error.name or "").split(".")[0]
+        if name in ("", "ia_gym"):
             raise
         print(
-            f'ia-gym: the package {error.name} is missing: pip install "ia-gym[experiments]"',
+            f'ia-gym: the package {name} is missing: pip install "ia-gym[experiments]"',
             file=sys.stderr,
         )
         sys.exit(2)

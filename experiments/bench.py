@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ia_gym
-from ia_gym.agents.evaluation.evaluator import short_count
+from ia_gym.agents.evaluation.evaluator import format_count
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.imitation import ImitationIA
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
@@ -155,7 +155,7 @@ def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | No
             table.add_column(str(size), justify="right")
             columns.append(dict(measure_domain(name, size, seconds)))
         for figure in columns[0]:
-            table.add_row(figure, *(short_count(column[figure]) for column in columns))
+            table.add_row(figure, *(format_count(column[figure]) for column in columns))
         console.print(table)
     if train:
         reached, accuracy = time_imitation()

@@ -127,7 +127,7 @@ def train(
         )
     except Interrupted as error:
         fail("train", describe_error(error), 128 + error.signum)
-    typer.echo(describe_result(result))
+    print(describe_result(result))
 
 
 @app.command(epilog=NAMES)
@@ -174,7 +174,7 @@ def envs() -> None:
     Example:
       ia-gym envs
     """
-    from ia_gym.experiments.inspection.commands import print_environments
+    from ia_gym.experiments.inspection.environments import print_environments
 
     print_environments()
 
@@ -193,7 +193,7 @@ def evaluate(
     Example:
       ia-gym eval runs/mine --env IA-Permutation-v0
     """
-    from ia_gym.experiments.inspection.commands import print_evaluation
+    from ia_gym.experiments.inspection.evaluation import print_evaluation
 
     print_evaluation(model, env, eval_questions, seed)
 
@@ -224,7 +224,7 @@ def trace(
     Example:
       ia-gym trace runs/mine --env IA-Permutation-v0 --html trace.html
     """
-    from ia_gym.experiments.inspection.commands import print_trace
+    from ia_gym.experiments.inspection.traces import print_trace
 
     check_output_file("html", html)
     print_trace(model, env, number, levels, unfold, html)
@@ -259,11 +259,11 @@ def amplify(
     Example:
       ia-gym amplify runs/mine/model.safetensors --sizes 16,32,64
     """
-    from ia_gym.experiments.inspection.test_time_amplification import study as run
+    from ia_gym.experiments.inspection.test_time_amplification import measure_amplification
 
     chosen = None if sizes is None else split_numbers("sizes", sizes)
     check_output_file("out", out)
-    run(model, env, chosen, levels, eval_questions, passes, out)
+    measure_amplification(model, env, chosen, levels, eval_questions, passes, out)
 
 
 @app.command()
@@ -282,10 +282,12 @@ def puzzle(
     Example:
       ia-gym puzzle --out runs/puzzle
     """
-    from ia_gym.experiments.inspection.puzzle import study_actions as run
+    from ia_gym.experiments.inspection.puzzle import run_puzzle
+    from ia_gym.experiments.run_folder import prepare_folder
 
-    for path in run(out, rounds):
-        typer.echo(str(path))
+    prepare_folder(out, "out")
+    for path in run_puzzle(out, rounds):
+        print(path)
 
 
 @app.command()
@@ -307,10 +309,11 @@ def report(
     Example:
       ia-gym report runs/compare
     """
-    from ia_gym.experiments.reports.report import report as run
+    from ia_gym.experiments.reports.report import write_report as run
 
+    check_output_file("readme", readme)
     for path in run(folder, readme):
-        typer.echo(str(path))
+        print(path)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What ``ia-gym compare`` does: several agents on one environment, each run in its own process.
 
 Under ``log_dir``, every run has a folder, see :mod:`ia_gym.experiments.run_folder`. Beside them lie
-``table.csv``, ``comparison.json`` and ``curves.png``.
+a table, a plot of the learning curves, and a JSON file that says which runs are compared.
 """
 
 from __future__ import annotations
@@ -25,15 +25,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_evaluator
 from ia_gym.experiments import provenance
 from ia_gym.experiments.inputs import check_distinct, check_env_id
-from ia_gym.experiments.reports.comparison_tables import print_agents, print_table, summary_table
-from ia_gym.experiments.reports.finished_runs import FinishedRun, by_agent, summary
-from ia_gym.experiments.reports.learning_curves import plot_curves
+from ia_gym.experiments.reports.finished_runs import (
+    group_by_agent,
+    read_finished_run,
+    summarize_agent,
+)
+from ia_gym.experiments.reports.learning_curves import draw_learning_curves
+from ia_gym.experiments.reports.terminal_tables import (
+    build_score_table,
+    print_agent_summaries,
+    print_table,
+)
 from ia_gym.experiments.run import Run, run_training
 from ia_gym.experiments.run_folder import (
-    CURVE,
     ERROR,
     RESULT,
     RUN,
@@ -41,14 +48,15 @@ from ia_gym.experiments.run_folder import (
     is_resumable,
     lock_folder,
     prepare_folder,
-    read_curve,
-    read_result,
 )
 from ia_gym.experiments.settings import load_settings
 from ia_gym.experiments.signals import Interrupted
 from ia_gym.experiments.train import describe_restart
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
+
+TABLE, COMPARISON, CURVES = "table.csv", "comparison.json", "curves.png"
+"""Files of a comparison, beside the folders of its runs."""
 
 
 def compare(
@@ -124,7 +132,8 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
     """Make the folders of the runs, empty unless they are to be resumed.
 
     Raises:
-        ValueError: if a run to be resumed has other settings, or is in use.
+        ValueError: if a run to be resumed has other settings, or a folder is in use; nothing is
+            changed then.
     """
     folder = runs[0].folder.parent
     earlier = [run for run in runs if (run.folder / RUN).exists()]
@@ -137,14 +146,16 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
             )
         for run in earlier:
             if is_finished(run):  # before anything is trained
-                read_result(run.folder / RESULT)
-                read_curve(run.folder / CURVE)
+                read_finished_run(run.folder)
     elif earlier:
         console.print(
             f"replacing {len(earlier)} runs in {folder}: {', '.join(run.name for run in earlier)}",
             markup=False,
             soft_wrap=True,
         )
+    for run in runs:  # before anything is removed
+        with lock_folder(prepare_folder(run.folder)):
+            pass
     names = {run.name for run in runs}
     left_alone = sorted(
         path.parent.name for path in folder.glob(f"*/{RUN}") if path.parent.name not in names
@@ -155,18 +166,19 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+    for name in (TABLE, CURVES):
+        (folder / name).unlink(missing_ok=True)
+    write_json(folder / COMPARISON, describe_comparison(runs))
     for run in runs:
-        run.folder.mkdir(exist_ok=True)
-        with lock_folder(run.folder):
-            if not resume or run not in earlier:
-                clear_folder(run.folder)
-            (run.folder / ERROR).unlink(missing_ok=True)
+        if not resume or run not in earlier:
+            clear_folder(run.folder)
+        (run.folder / ERROR).unlink(missing_ok=True)
 
 
 def write_results(
     runs: Sequence[Run], evaluator: Evaluator, started: float, console: Console
 ) -> pd.DataFrame:
-    """Write and print what the finished ones among ``runs`` came to, and name the others.
+    """Write and print the results of the finished ones among ``runs``, and name the others.
 
     Args:
         runs: the runs of this comparison.
@@ -178,24 +190,19 @@ def write_results(
         The table.
     """
     env_id, folder = runs[0].env_id, runs[0].folder.parent
-    finished = {
-        run.name: FinishedRun(read_result(run.folder / RESULT), read_curve(run.folder / CURVE))
-        for run in runs
-        if is_finished(run)
-    }
+    finished = {run.name: read_finished_run(run.folder) for run in runs if is_finished(run)}
     results = [each.result for each in finished.values()]
     references = evaluator.references()
     order = sorted(finished.values(), key=lambda each: (each.agent, each.result["seed"]))
-    summaries = [summary(group) for group in by_agent(order)]
-    table = summary_table(results, references)
-    table.to_csv(folder / "table.csv", index=False)
+    groups = group_by_agent(order)
+    summaries = [summarize_agent(group) for group in groups]
+    table = build_score_table(results, references)
+    table.to_csv(folder / TABLE, index=False)
     write_json(
-        folder / "comparison.json",
+        folder / COMPARISON,
         {
-            "command": provenance.describe_command(),
-            "env_id": env_id,
+            **describe_comparison(runs),
             "wall_minutes": (time.monotonic() - started) / 60,
-            "runs": [run.name for run in runs],
             "unfinished": [run.name for run in runs if run.name not in finished],
             "results": results,
             "agents": summaries,
@@ -204,12 +211,11 @@ def write_results(
     )
     print_table(table, env_id, evaluator.n_problems, console)
     if len(results) > len(summaries):
-        print_agents(summaries, console)
+        print_agent_summaries(summaries, console)
     notes = []
     if results:
-        curves = {name: each.curve for name, each in finished.items()}
-        plot_curves(curves, references, env_id, folder / "curves.png")
-        notes.append(f"curves: {folder / 'curves.png'}")
+        draw_learning_curves(groups, references, folder / CURVES)
+        notes.append(f"curves: {folder / CURVES}")
     for run in runs:
         if (run.folder / ERROR).exists():
             notes.append(f"{run.name} failed: see {run.folder / ERROR}")
@@ -221,16 +227,25 @@ def write_results(
     return table
 
 
+def describe_comparison(runs: Sequence[Run]) -> dict[str, Any]:
+    """What ``comparison.json`` says from the start: which runs count."""
+    return {
+        "command": provenance.describe_command(),
+        "env_id": runs[0].env_id,
+        "runs": [run.name for run in runs],
+    }
+
+
 def run_all(runs: Sequence[Run], jobs: int) -> bool:
     """Train everything, ``jobs`` runs at a time; true if Ctrl-C stopped it."""
     context = mp.get_context("spawn")
     messages = context.Queue()
     waiting = list(runs)
     working: dict[str, Any] = {}
-    labels = {run.name: evaluator_class(run.env_id).labels for run in runs}
+    labels = {run.name: find_evaluator_class(run.env_id).labels for run in runs}
     progress = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         TextColumn("{task.percentage:>3.0f}%  {task.fields[score]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),

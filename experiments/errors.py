@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ INPUT_ERRORS = (
 def report_errors(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator for the command ``name``.
 
-    Bugs, such as a ``TypeError``, keep their traceback; and a ``ModuleNotFoundError`` goes on to
+    Bugs, such as a ``TypeError``, keep their traceback. A ``ModuleNotFoundError`` is left to
     :func:`ia_gym.experiments.__main__.main`.
     """
 
@@ -60,5 +61,5 @@ def describe_error(error: BaseException) -> str:
 
 def fail(name: str, message: str, status: int) -> None:
     """Print ``message`` on standard error, and exit."""
-    typer.echo(f"ia-gym {name}: {message}", err=True)
+    print(f"ia-gym {name}: {message}", file=sys.stderr)
     raise typer.Exit(status) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,8 @@ def run_training(
     write_json(run.folder / RUN, run.describe())
     settings = run.settings
     stop = StopOnSignal()
-    with stop.listen(stop_on):
-        env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
+    env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
+    with closing(env), stop.listen(stop_on):
         model, history = load_or_make_model(run, env)
         evaluator = make_evaluator(run.env_id, run.n_eval_questions, **settings.env_kwargs)
         # Before the logger's own file: what was logged after the checkpoint will be logged again,
@@ -140,7 +141,6 @@ def run_training(
                     save_checkpoint(model, run.folder)
                 raise
         save_model(model, run.folder)
-        env.close()
         result = {
             "env_id": run.env_id,
             "agent": run.agent,

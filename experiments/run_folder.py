@@ -18,7 +18,7 @@ from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
 from ia_gym.experiments.settings import Settings
 
 RUN, RESULT, CURVE, ERROR = "run.json", "result.json", "curve.csv", "error.txt"
-"""What is to be trained; what it came to; one row an evaluation; the traceback of a failure."""
+"""What to train; the result; one row an evaluation; the traceback of a failure."""
 HUMAN = "human.safetensors"
 """The human predictor, if there is one; an environment can take it for its overseer."""
 MODELS = ("model.safetensors", "model.zip")
@@ -32,13 +32,17 @@ STOPPING_RULES = ("target_accuracy", "patience")
 """Settings that decide when a run ends, and nothing else."""
 
 
-def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:
-    """Make ``log_dir``, if need be, and check that it can be written to.
+def prepare_folder(path: str | os.PathLike[str], name: str = "log_dir") -> Path:
+    """Make a folder, if need be, and check that it can be written to.
+
+    Args:
+        path: the folder.
+        name: of the argument, for the message.
 
     Raises:
         ValueError: if it is not a folder and cannot be made one, or cannot be written to.
     """
-    folder = Path(log_dir)
+    folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".probe"
@@ -46,7 +50,7 @@ def prepare_folder(log_dir: str | os.PathLike[str]) -> Path:
         probe.unlink()
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise ValueError(
-            f"log_dir must be a folder that can be written, got {log_dir}: {error}"
+            f"{name} must be a folder that can be written, got {path}: {error}"
         ) from error
     return folder
 
@@ -128,7 +132,6 @@ def read_result(path: str | os.PathLike[str]) -> dict[str, Any]:
         }
         if not {"env_id", "agent", "seed", "settings"} <= content.keys():
             raise KeyError("env_id, agent, seed and settings")
-        float(content["final"]["timesteps"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} must be the result.json of a run: {explain(error)}") from error
     return content
@@ -155,13 +158,13 @@ def explain(error: Exception) -> str:
 
 
 def _read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A JSON file that holds an object, with its keys as they are named today."""
+    """A JSON file that holds an object; its keys as they are named since version 0.2."""
     try:
         content = json.loads(Path(path).read_text("utf-8"))
     except (OSError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if not isinstance(content, dict):
         raise TypeError("it holds no object")
-    if "n_questions" in content:  # of versions before 0.2
+    if "n_questions" in content:
         content["n_eval_questions"] = content.pop("n_questions")
     return content

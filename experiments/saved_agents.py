@@ -1,9 +1,9 @@
-"""Trained agents, read back from what ``ia-gym train`` and ``ia-gym compare`` leave."""
+"""Loading trained agents from the folders of ``ia-gym train`` and ``ia-gym compare``."""
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +15,47 @@ from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
+from ia_gym.experiments.run_folder import MODELS, RUN, read_run
 from ia_gym.experiments.settings.classes import CLASSES
 from ia_gym.networks.tensor_files import read_tensors
 
-RUN_FILES = ("result.json", "run.json")
-"""What says how the agent in a run's folder was trained; the first is there once it is finished."""
-MODELS = ("model.safetensors", CHECKPOINT, PREVIOUS, "model.zip")
-"""Files that hold an agent, the best first."""
+CANDIDATES = (MODELS[0], CHECKPOINT, PREVIOUS, MODELS[1])
+"""Files of a run that hold an agent, the best first."""
 
 
 def load_agent(path: str | os.PathLike[str]) -> BaseAlgorithm:
-    """A trained agent.
+    """Load a trained agent.
 
     Args:
-        path: a run's folder; or a learner's file in the safetensors format, which says itself whose
-            it is; or a zip file of SB3's inside a run's folder. SB3 unpickles code from zip files:
-            read none that is not your own.
+        path: a run's folder; or a safetensors file of one of the suite's learners; or a zip file of
+            SB3's in a run's folder. SB3 unpickles code from zip files: load only your own.
 
     Raises:
         FileNotFoundError: if there is no such file or folder.
-        ValueError: if it holds no agent, or one of an unknown kind.
+        ValueError: if it holds no agent, or one of an unknown class.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"model must name a trained agent, found nothing at {path}")
     if path.is_dir():
-        found = [path / name for name in MODELS if (path / name).exists()]
+        found = [path / name for name in CANDIDATES if (path / name).exists()]
         if not found:
-            raise ValueError(f"model must hold one of {list(MODELS)}, got the folder {path}")
+            raise ValueError(f"model must hold one of {list(CANDIDATES)}, got the folder {path}")
         path = found[0]
     if path.suffix != ".zip":
         return load_learner(path)
-    told = [path.with_name(name) for name in RUN_FILES if path.with_name(name).exists()]
-    if not told:
-        raise ValueError(f"model must lie beside the result.json of its run, got {path}")
-    name = json.loads(told[0].read_text("utf-8"))["settings"]["algorithm"]
-    if name not in CLASSES:
-        raise ValueError(f"model must be of one of {sorted(CLASSES)}, got {name}")
-    model: BaseAlgorithm = CLASSES[name].load(path)  # type: ignore[attr-defined]
+    settings = read_run_settings(path)
+    if settings is None:
+        raise ValueError(f"model must lie beside the run.json of its run, got {path}")
+    try:
+        model: BaseAlgorithm = CLASSES[settings["algorithm"]].load(path)  # type: ignore[attr-defined]
+    except (LookupError, AssertionError, RuntimeError, EOFError, pickle.PickleError) as error:
+        raise ValueError(f"model must be saved by SB3, got {path}: {error!r}") from error
     return model
 
 
 def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
-    """A learner of whichever class wrote the file.
+    """Load one of the suite's learners, of the class that wrote the file.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -75,24 +73,28 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
     return learners[name].load(path)
 
 
-def folder_of(path: str | os.PathLike[str]) -> Path:
+def find_run_folder(path: str | os.PathLike[str]) -> Path:
     """The run's folder, given itself or a model in it."""
     return Path(path) if Path(path).is_dir() else Path(path).parent
 
 
-def settings_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The settings of the run in a folder, and its ``env_id``; None if it does not tell."""
-    told = folder_of(path) / "run.json"
-    if not told.exists():
-        return None
-    run: dict[str, Any] = json.loads(told.read_text("utf-8"))
-    return {**run["settings"], "env_id": run["env_id"]}
+def read_run_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The settings of a run; None if there is no ``run.json``.
+
+    Args:
+        path: the run's folder, or a model in it.
+
+    Raises:
+        ValueError: if the ``run.json`` is broken.
+    """
+    file = find_run_folder(path) / RUN
+    return dict(read_run(file)["settings"]) if file.exists() else None
 
 
 def load_assistant(
     path: str | os.PathLike[str], model: BaseAlgorithm, evaluator: Evaluator
 ) -> Any | None:
-    """The assistant that an agent was trained with, to evaluate it with.
+    """Load the assistant that an agent was trained with, to evaluate it with.
 
     Args:
         path: the run's folder, or the model in it.
@@ -100,13 +102,13 @@ def load_assistant(
         evaluator: of the environment it was trained on.
 
     Returns:
-        None if the run has left none, or where the agent answers for itself.
+        None if the run has saved none, or where the agent is its own assistant.
 
     Raises:
         ValueError: if the file does not fit the agent.
     """
-    amplification = (settings_of(path) or {}).get("amplification") or {}
-    file = folder_of(path) / ASSISTANT
+    amplification = (read_run_settings(path) or {}).get("amplification") or {}
+    file = find_run_folder(path) / ASSISTANT
     return evaluator.load_assistant(file, model, amplification.get("answering"))
 
 
@@ -120,11 +122,13 @@ def check_fit(model: BaseAlgorithm, env_id: str) -> None:
     wanted = env.observation_space, env.action_space
     env.close()
     if (model.observation_space, model.action_space) != wanted:
-        given = describe(model.observation_space, model.action_space)
-        raise ValueError(f"model must fit {env_id} ({describe(*wanted)}), got one for {given}")
+        given = describe_spaces(model.observation_space, model.action_space)
+        raise ValueError(
+            f"model must fit {env_id} ({describe_spaces(*wanted)}), got one for {given}"
+        )
 
 
-def describe(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> str:
+def describe_spaces(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> str:
     """The shapes of an environment's spaces, in words."""
     if not isinstance(observation_space, gym.spaces.Dict):
         return f"{observation_space}, {action_space}"

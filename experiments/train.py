@@ -14,8 +14,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ia_gym.agents.evaluation.evaluator import short_count
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class, make_evaluator
+from ia_gym.agents.evaluation.evaluator import format_count
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_evaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.experiments.checkpoints import can_resume
 from ia_gym.experiments.inputs import check_device, check_env_id
@@ -168,13 +168,13 @@ def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
         console=console,
         disable=not console.is_terminal,
     )
-    total, evaluator = run.settings.n_timesteps, evaluator_class(run.env_id)
+    total, evaluator = run.settings.n_timesteps, find_evaluator_class(run.env_id)
     bar = progress.add_task(run.agent, total=total, rate="-", unit=evaluator.labels.trained_on)
 
     def show(row: dict[str, float]) -> None:
         minutes = row["time/minutes"]
         rate = row["timesteps"] / max(60 * minutes, 1e-9)
-        progress.update(bar, completed=row["timesteps"], rate=short_count(rate))
+        progress.update(bar, completed=row["timesteps"], rate=format_count(rate))
         line = f"{minutes:6.1f} min  {row['timesteps'] / total:4.0%}  {evaluator.headline(row)}"
         progress.console.print(line, highlight=False, markup=False)
 
@@ -195,7 +195,7 @@ def describe_restart(run: Run) -> str:
 
 def describe_result(result: Mapping[str, Any]) -> str:
     """The result of a run in a sentence."""
-    final, labels = result["final"], evaluator_class(result["env_id"]).labels
+    final, labels = result["final"], find_evaluator_class(result["env_id"]).labels
     return (
         f"{result['agent']} on {result['env_id']}: {labels.score_label} "
         f"{final[labels.score]:.1%} on {result['n_eval_questions']} held-out {labels.unit}, "

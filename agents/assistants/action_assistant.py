@@ -1,4 +1,4 @@
-"""X in an environment of actions: an agent's policy, and what it has learned of H's questions."""
+"""The assistant of an overseer of actions: an agent's policy, and a network for its judgements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ia_gym.networks.network_assistant import sample_categorical
 from ia_gym.validation import check_number, check_range
 
 ASSISTANT = "assistant.safetensors"
-"""X, beside the model of the agent it was trained with."""
+"""File of the assistant, beside the model of the agent it was trained with."""
 
 Records = Sequence[dict[str, NDArray[Any]]]
 
@@ -31,8 +31,11 @@ class AnswerHeads(nn.Module):
 
     Args:
         policy: whose spaces and kind of features extractor to use.
-        n_information: what H can be shown, so many ways.
+        n_information: number of ways to inform the overseer.
         net_arch: hidden layers behind the features.
+
+    Raises:
+        ValueError: for a policy whose actions are not discrete.
     """
 
     def __init__(self, policy: BasePolicy, n_information: int, net_arch: Sequence[int]) -> None:
@@ -61,21 +64,23 @@ class AnswerHeads(nn.Module):
 
 
 class LearnedActionAssistant:
-    """X: ``GoodAction`` by a policy, ``HowGood`` and ``UsefulInformation`` by a network of its own.
+    """Answers ``GoodAction`` by a policy, and the overseer's other questions by a network.
 
-    ``HowGood`` imitates H: regression on H's judgements. ``UsefulInformation`` learns by RL, the
-    post's REINFORCE update: ``HowUseful(S, A, I)``, as H said it, times the gradient of
-    ``log p(I)``. Answers come from the network's Polyak average.
+    ``HowGood`` learns by imitation: regression on the overseer's judgements.
+    ``UsefulInformation`` learns by RL, with the REINFORCE update of the post on RL-based
+    amplification: the overseer's ``HowUseful(S, A, I)`` times the gradient of ``log p(I)``. Answers
+    come from the network's Polyak average.
 
     Args:
         policy: answers ``GoodAction``; a slow copy of the agent's, kept up to date by its owner.
-        information: names of what H can be shown, as the overseer has them.
+        information: what the overseer can be shown, ``ActionOverseer.information``.
         deterministic: take the policy's best action instead of sampling one.
-        learning_rate: of Adam.
-        n_epochs: times that records are gone through.
-        batch_size: records a step of Adam.
-        polyak_tau: weight of the latest network in the average, once a call of :meth:`learn`.
-        ent_coef: weight of the entropy of ``UsefulInformation``.
+        learning_rate: of Adam, above 0.
+        n_epochs: passes through the records in a call of :meth:`learn`.
+        batch_size: records in a step of Adam.
+        polyak_tau: weight of the latest network in the average at each call of :meth:`learn`, in
+            (0, 1].
+        ent_coef: weight of the entropy of ``UsefulInformation``, at least 0.
         net_arch: hidden layers.
         encoder: shows states to the policy as its environments' wrappers do; default as they are.
 
@@ -108,8 +113,8 @@ class LearnedActionAssistant:
         rate = check_number("learning_rate", learning_rate, "(0, inf)")
         self.optimizer = torch.optim.Adam(self.heads.parameters(), lr=rate)
 
-    def kept_with(self, policy: nn.Module) -> nn.ModuleDict:
-        """All there is to save and load, with the slow copy of the agent's policy."""
+    def gather_modules(self, policy: nn.Module) -> nn.ModuleDict:
+        """What to save and load: the networks, with the slow copy of the agent's policy."""
         return nn.ModuleDict({"policy": policy, "heads": self.heads, "answers": self.average})
 
     # ---------------------------------------------------------------- answering
@@ -144,11 +149,15 @@ class LearnedActionAssistant:
     # ----------------------------------------------------------------- learning
 
     def learn(self, records: Records) -> dict[str, float]:
-        """Learn from H's judgements, as ``ActionApproval.take_records`` gives them.
+        """Learn from the overseer's judgements, as ``ActionApproval.take_records`` gives them.
+
+        Args:
+            records: judgements, one batch per entry.
 
         Returns:
-            ``loss`` (mean squared error of ``HowGood``), ``usefulness`` (mean of what H said) and
-            ``shown_<information>``, how often H was shown it; nothing without records.
+            ``loss`` (mean squared error of ``HowGood``), ``usefulness`` (mean, where it was judged)
+            and ``shown_<information>``, the share of judgements that were made on it; nothing
+            without records.
         """
         if not records:
             return {}
@@ -169,7 +178,7 @@ class LearnedActionAssistant:
         return {"loss": float(np.mean(losses)), **said, **shares}
 
     def _step(self, batch: dict[str, torch.Tensor]) -> float:
-        """One step on both questions; the mean squared error of ``HowGood``."""
+        """Make a step of Adam on both questions; return the mean squared error of ``HowGood``."""
         values, logits = self.heads(batch["observations"], batch["actions"])
         error = F.mse_loss(values, batch["approvals"].float())
         loss = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +24,8 @@ from ia_gym.agents.evaluation.evaluator import (
     Evaluator,
     Example,
     Labels,
+    format_count,
     preserve_random_state,
-    short_count,
 )
 from ia_gym.envs.actions.games import GAMES, make_action_env, make_action_vec
 from ia_gym.networks.averaging import make_polyak_average
@@ -40,7 +41,7 @@ NEGLIGIBLE = 0.05
 
 
 class EpisodeEvaluator(Evaluator):
-    """Whole episodes of a registered environment's own game, always from the same seeds.
+    """Evaluates agents on whole episodes of an environment's own game, always the same ones.
 
     The score is the mean return as a share of the best there is (``Game.best_return``). Where the
     game is a known transition table (FrozenLake), return and length are exact expectations of the
@@ -82,7 +83,7 @@ class EpisodeEvaluator(Evaluator):
         self, env_id: str, n_episodes: int | None = None, seed: int = 0, **env_kwargs: Any
     ) -> None:
         self.env_id = env_id
-        self.game = game_of(env_id)
+        self.game = find_game_name(env_id)
         if not self.game:
             raise ValueError(f"env_id must be IA-<game>-v0, game one of {[*GAMES]}, got {env_id!r}")
         self.known = GAMES[self.game]
@@ -147,7 +148,7 @@ class EpisodeEvaluator(Evaluator):
             return model.predict(encoder(observations), deterministic=True)[0]
 
         if assistant is None:
-            assistant = attached_assistant(model)
+            assistant = find_attached_assistant(model)
         with preserve_random_state():
             measured = self._play(act, assistant)
             if self.known.tabular is not None:
@@ -182,7 +183,7 @@ class EpisodeEvaluator(Evaluator):
     def headline(cls, row: Mapping[str, float]) -> str:
         """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
         approval = row.get("overseer/approval", np.nan)
-        queries = short_count(row["overseer/human_interactions"])
+        queries = format_count(row["overseer/human_interactions"])
         return (
             f"return {row['eval/return']:7.2f}  approval {approval:7.2f}"
             f"  queries to the overseer {queries}"
@@ -217,7 +218,7 @@ class EpisodeEvaluator(Evaluator):
                 )
         number = check_range("number", 0 if number is None else number, 0, 2**32 - 1)
         if assistant is None:
-            assistant = attached_assistant(model)
+            assistant = find_attached_assistant(model)
         encoder = find_encoder_of(model, self.observation_space)
         return Example(
             title=f"{self.env_id}, held-out episode {number}",
@@ -235,7 +236,7 @@ class EpisodeEvaluator(Evaluator):
         information = self.venv.shared_overseer.overseer.information
         assistant = LearnedActionAssistant(policy.module, information, **(answering or {}))  # type: ignore[arg-type]
         try:
-            load_model(assistant.kept_with(policy), path)
+            load_model(assistant.gather_modules(policy), path)
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(
                 f"model must lie beside the assistant it was trained with: {path}: {error}"
@@ -245,7 +246,7 @@ class EpisodeEvaluator(Evaluator):
     @classmethod
     def describe(cls, env_id: str) -> dict[str, str]:
         """Observations, actions and the best return."""
-        game = GAMES[game_of(env_id)]
+        game = GAMES[find_game_name(env_id)]
         try:
             env = game.make()
         except ImportError as error:  # of an emulator
@@ -272,7 +273,7 @@ class EpisodeEvaluator(Evaluator):
 
         Older curves name it ``eval/accuracy``.
         """
-        share = curve["eval/return"] / GAMES[game_of(env_id)].best_return()
+        share = curve["eval/return"] / GAMES[find_game_name(env_id)].best_return()
         return curve.drop(columns="eval/accuracy", errors="ignore").assign(
             **{cls.labels.score: share}
         )
@@ -326,13 +327,13 @@ class EpisodeEvaluator(Evaluator):
         return measured
 
 
-def game_of(env_id: str) -> str:
+def find_game_name(env_id: str) -> str:
     """The game in an id such as "IA-CartPole-v0"; "" if it has none."""
-    name = str(env_id).removeprefix("ia_gym:").removeprefix("IA-").rsplit("-v", 1)[0]
-    return name if name in GAMES else ""
+    found = re.fullmatch(r"(?:ia_gym:)?IA-(\w+)-v\d+", str(env_id))
+    return found[1] if found and found[1] in GAMES else ""
 
 
-def attached_assistant(model: Any) -> ActionAssistant | None:
+def find_attached_assistant(model: Any) -> ActionAssistant | None:
     """The assistant attached to the environments of an SB3 model, if there is one."""
     env = model.get_env() if hasattr(model, "get_env") else None
     if env is None or not env.has_attr("assistant"):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.actions.overseer import ActionAssistant
@@ -14,7 +12,10 @@ from ia_gym.agents.assistants.observation_encoder import ObservationEncoder
 from ia_gym.agents.evaluation.evaluator import EVALUATION_STREAM, preserve_random_state
 from ia_gym.envs.actions.games import make_action_env
 
-LONGEST = 6
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MAX_NUMBERS = 6
 """Observations of more numbers than this are not printed."""
 
 
@@ -39,16 +40,19 @@ def trace_episode(
         **env_kwargs: the environment's arguments.
 
     Returns:
-        A table of ``rich`` with one row a step: the overseer's approval of the action, the part of
-        it that the overseer saw itself and the part that the assistant estimated, what the overseer
-        was shown, and the environment's own reward.
+        A table of ``rich`` with one row per step: the overseer's approval of the action, the part
+        of it that the overseer saw itself and the part that the assistant estimated, what the
+        overseer was shown, and the environment's own reward.
     """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in (
         "step",
-        "S",
-        "A",
-        "HowGood(S, A)",
+        "observation",
+        "action",
+        "approval",
         "observed",
         "assistant",
         "shown",
@@ -67,7 +71,7 @@ def trace_episode(
             observation, approval, terminated, truncated, info = env.step(action)
             table.add_row(
                 str(step),
-                " ".join(f"{each:.3g}" for each in before) if len(before) <= LONGEST else "…",
+                " ".join(f"{each:.3g}" for each in before) if len(before) <= MAX_NUMBERS else "…",
                 str(int(action)),
                 f"{approval:.3f}",
                 f"{info['observed']:.3f}",

@@ -107,15 +107,17 @@ class Evaluator(Protocol):
 
     :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator` gives the one that fits an
     environment; what is known without building the environment is on its class, see
-    :func:`~ia_gym.agents.evaluation.make_evaluator.evaluator_class`.
+    :func:`~ia_gym.agents.evaluation.make_evaluator.find_evaluator_class`.
 
     Attributes:
+        env_id: the environment.
         labels: what is measured, in words.
         layout: charts of TensorBoard's custom-scalars page, as ``add_custom_scalars`` takes them.
         counters: names of the overseer's counters that are logged with an evaluation.
         n_problems: held-out problems, in ``labels.unit``.
     """
 
+    env_id: str
     labels: ClassVar[Labels]
     counters: ClassVar[tuple[str, ...]]
 
@@ -216,7 +218,7 @@ def preserve_random_state() -> Iterator[None]:
     np.random.set_state(state)  # noqa: NPY002
 
 
-def short_count(number: float) -> str:
+def format_count(number: float) -> str:
     """A count in at most six characters: 940, 12.3k, 2.0M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:

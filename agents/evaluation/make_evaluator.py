@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator, game_of
+from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator, find_game_name
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 
 
-def evaluator_class(env_id: str) -> type[Evaluator]:
+def find_evaluator_class(env_id: str) -> type[Evaluator]:
     """The class that evaluates agents on ``env_id``; it has labels and a description.
 
     An id that is not registered here, such as that of another program's domain, is taken to ask
     questions.
     """
-    return EpisodeEvaluator if game_of(env_id) else QuestionEvaluator
+    return EpisodeEvaluator if find_game_name(env_id) else QuestionEvaluator
 
 
-def reference_scores(env_id: str) -> dict[str, float]:
+def compute_reference_scores(env_id: str) -> dict[str, float]:
     """Reference scores by name, as reports show them: on 2048 questions, or on episodes."""
-    n_questions = 2048 if evaluator_class(env_id) is QuestionEvaluator else None
+    n_questions = 2048 if find_evaluator_class(env_id) is QuestionEvaluator else None
     evaluator = make_evaluator(env_id, n_questions)
     score = evaluator.labels.score_name
     return {name: scores[score] for name, scores in evaluator.references().items()}
@@ -41,7 +41,7 @@ def make_evaluator(
     Raises:
         ValueError: for an argument out of range, or ``n_eval_questions`` without questions.
     """
-    if not game_of(env_id):
+    if not find_game_name(env_id):
         n_questions = 4096 if n_eval_questions is None else n_eval_questions
         return QuestionEvaluator(env_id, n_questions, seed, **env_kwargs)
     if n_eval_questions is not None:

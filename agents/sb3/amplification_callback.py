@@ -74,7 +74,7 @@ class AmplificationCallback(BaseCallback):
         self._policy: BasePolicy | None = None
 
     def _on_training_start(self) -> None:
-        check_training_env(self, ["reward_mode", "set_assistant"])
+        check_training_env(self, ["reward_mode"])
         if self._policy is not self.model.policy:
             self._begin()
         else:
@@ -92,7 +92,7 @@ class AmplificationCallback(BaseCallback):
         self.assistant = self._make_assistant()
         self.kept: Any = self.average
         if isinstance(self.assistant, LearnedActionAssistant):
-            self.kept = self.assistant.kept_with(self.average)
+            self.kept = self.assistant.gather_modules(self.average)
         if self.path is not None and self.path.exists():
             try:
                 load_model(self.kept, self.path)

@@ -60,7 +60,7 @@ class GymnasiumVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Observations, rewards (float32), dones and one info dict an environment."""
+        """Observations, rewards (float32), dones and one info dict per environment."""
         observations, rewards, terminated, truncated, infos = self.venv.step(self._actions)
         dones = terminated | truncated
         final_obs, final_infos = infos.pop("final_obs", None), infos.pop("final_info", None)
@@ -91,6 +91,9 @@ class GymnasiumVecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """An attribute of the environments, one entry per index."""
+        envs = getattr(self._base, "envs", None)
+        if envs is not None:  # gymnasium would call a method to get it
+            return [envs[i].get_wrapper_attr(attr_name) for i in self._indices(indices)]
         values = self._base.get_attr(attr_name)
         return [values[i] for i in self._indices(indices)]
 

@@ -105,10 +105,10 @@ class HumanPredictorCallback(BaseCallback):
             env.env_method("set_overseer", overseer)
             return
         for i in range(env.num_envs):
-            twin = copy.copy(overseer)
+            copied = copy.copy(overseer)
             if i > 0:
-                twin.human_interactions = twin.assistant_answers = 0
-            env.env_method("set_overseer", twin, indices=[i])
+                copied.human_interactions = copied.assistant_answers = 0
+            env.env_method("set_overseer", copied, indices=[i])
 
     def _on_rollout_start(self) -> None:
         assert self.predictor_trainer is not None

@@ -310,6 +310,10 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
             infos["final_obs"] = infos["final_obs"].view(FinalObservations)
         return observations, rewards, terminated, truncated, infos
 
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of each environment; methods are returned, not called as by gymnasium's."""
+        return tuple(env.get_wrapper_attr(name) for env in self.envs)
+
 
 def check_actions(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int64]:
     """``actions (n,)`` as integers.

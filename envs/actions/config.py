@@ -16,6 +16,8 @@ RewardMode = Literal["approval", "truth"]
 class ActionApprovalConfig:
     """Arguments of :class:`~ia_gym.envs.ActionApproval` and its vector.
 
+    An argument that would have no effect beside the others is refused.
+
     Args:
         reward: "approval", or "truth" for the environment's own reward. The overseer then judges
             nothing by itself, but can be asked (an evaluation does).
@@ -54,6 +56,20 @@ class ActionApprovalConfig:
         if self.simulator is not None and not callable(self.simulator):
             raise ValueError(f"simulator must be a function (env, rng), got {self.simulator!r}")
         self.make_overseer()  # checks the others
+        if "rollout" not in self.information:
+            self._refuse(("look_ahead",), 'no "rollout" in information')
+        if len(self.information) == 1:
+            names = ("n_usefulness_copies", "usefulness_rate")
+            self._refuse(names, "one information, of which there is none to choose")
+
+    def _refuse(self, names: tuple[str, ...], beside: str) -> None:
+        """Refuse values of these arguments that would have no effect."""
+        for name in names:
+            value = getattr(self, name)
+            if value != getattr(type(self), name):
+                raise ValueError(
+                    f"{name} must be left out, for it has no effect with {beside}; got {value!r}"
+                )
 
     def make_overseer(self) -> ActionOverseer:
         """The overseer with these arguments."""

@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import HParam, Image
+from stable_baselines3.common.logger import Image, Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard.summary import hparams
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
 
-METRICS = (
-    *("overseer/approval", "overseer/overapproval"),
-    *("overseer/human_interactions", "time/minutes"),
-)
-"""Tags that the HParams page lists as a run's results, beside the score."""
 TEXTLESS = ("stdout", "log", "json", "csv")
 """Outputs of SB3's logger that cannot show pictures and long texts."""
 
 
 class ExampleCallback(BaseCallback):
-    """Logs the settings as hyper-parameters and, during training, examples.
+    """Logs the settings as hyperparameters and, during training, examples.
 
     An example is what :meth:`Evaluator.showing` gives: as text under ``examples/trace`` and, where
     it can be drawn, as a picture under ``examples/context``. No random state is touched.
@@ -37,9 +33,7 @@ class ExampleCallback(BaseCallback):
         self.every = every
 
     def _on_training_start(self) -> None:
-        metrics = (self.evaluator.labels.score, *METRICS)
-        listed = HParam(flat(self.settings), dict.fromkeys(metrics, 0.0))
-        self.logger.record("hparams", listed, exclude=TEXTLESS)
+        log_hyperparameters(self.logger, flatten(self.settings))
         self.last = self.num_timesteps
         self._log_example()
 
@@ -64,13 +58,32 @@ class ExampleCallback(BaseCallback):
         self.logger.dump(self.num_timesteps)
 
 
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def log_hyperparameters(logger: Logger, settings: dict[str, Any]) -> None:
+    """List a run's settings on TensorBoard's HParams page, beside those of other runs.
+
+    SB3's ``HParam`` also declares which columns the page has, and TensorBoard believes the run that
+    it reads first: settings that only other runs have would not be shown. Without a declaration the
+    page has all settings and all scalars of all runs.
+
+    Args:
+        logger: of the training.
+        settings: see :func:`flatten`.
+    """
+    _, start, end = hparams(settings, {})  # type: ignore[no-untyped-call]
+    for output in logger.output_formats:
+        if isinstance(output, TensorBoardOutputFormat):
+            assert output.writer.file_writer is not None
+            for summary in (start, end):
+                output.writer.file_writer.add_summary(summary)
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings as one dict, with dots in its keys, of what TensorBoard can list."""
     listed: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
-            listed |= flat(value, f"{name}.")
+            listed |= flatten(value, f"{name}.")
         else:
             listed[name] = value if isinstance(value, bool | int | float | str) else str(value)
     return listed

@@ -1,9 +1,9 @@
-"""The puzzle of the post, worked out exactly: which sub-question makes the overseer better?
+"""The puzzle of the post on RL-based amplification, computed exactly: which answers must improve?
 
-Being better at "what is the best action?" should make H better at "how good is it to take this
-action?", else amplification by RL would stop. Here X is two tables on FrozenLake, H's expectations
-are taken over the environment's own transition table, and each of X's two answers either learns or
-stays as it was.
+For RL-based amplification to make progress, an agent that is better at "what is the best action?"
+should make the overseer better at "how good is it to take this action?". Here the agent is two
+tables on FrozenLake, one per question; the overseer's expectations are taken over the environment's
+own transition table; and each of the two tables either learns or stays as it was.
 """
 
 from __future__ import annotations
@@ -25,34 +25,36 @@ from ia_gym.experiments.provenance import describe_command, describe_commit
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
 
-LEARNS = {
+LEARNING = {
     "both learn": (True, True),
     "GoodAction learns": (True, False),
     "HowGood learns": (False, True),
 }
-"""Which of X's answers learn: GoodAction, HowGood."""
+"""Which of the agent's answers learn: GoodAction, HowGood."""
 DEPTHS = (0, 1, 2, 3)
+"""How often the overseer is amplified."""
 
 
-def learn(
+def learn_tables(
     depth: int, good_action: bool, how_good: bool, n_rounds: int, seed: int = 0
 ) -> dict[str, list[float]]:
-    """Rounds of judging every action in every state, and learning from that.
+    """Judge every action in every state, learn from the judgements, and repeat.
 
-    GoodAction learns by RL: its preferences move by the approval of each action less that of all
-    on average, the natural policy gradient of the expected approval. HowGood takes over H's answer.
+    GoodAction learns by RL: its preferences move by the approval of each action less the mean over
+    actions, the natural policy gradient of the expected approval. HowGood takes over the overseer's
+    answer.
 
     Args:
-        depth: how often H is amplified.
+        depth: how often the overseer is amplified.
         good_action: whether GoodAction learns; else it stays as drawn.
         how_good: whether HowGood learns; else it stays 0.
-        n_rounds: of judging.
-        seed: of the preferences at first.
+        n_rounds: rounds of judging.
+        seed: of the initial preferences.
 
     Returns:
-        One value a round: ``error`` (root mean square of H's answers less the optimal action
-        values) and ``value`` (discounted, of X's policy from the start); and in ``optimal`` what
-        that could be at best.
+        One value per round: ``error`` (root mean square of the overseer's answers less the optimal
+        action values) and ``value`` (discounted, of the agent's policy from the start); and, as the
+        only entry of ``optimal``, the largest possible value.
     """
     base: Any = make_frozen_lake().unwrapped
     table = TransitionTable(base.P)
@@ -86,11 +88,18 @@ def learn(
     return curves
 
 
-def study_actions(folder: str | os.PathLike[str], n_rounds: int = 300) -> list[Path]:
-    """Every combination of depth and of what learns.
+def run_puzzle(folder: str | os.PathLike[str], n_rounds: int = 300) -> list[Path]:
+    """Run every combination of depth and of which answers learn.
 
-    Writes ``puzzle.csv`` (the curves, a row a round), ``puzzle.json`` (what they end with, and the
-    first round at 99 % of the optimal value, if any) and ``puzzle.png``.
+    Writes ``puzzle.csv`` (the curves, one row per round), ``puzzle.json`` (their last values, and
+    the first round at 99 % of the optimal value, if any) and ``puzzle.png``.
+
+    Args:
+        folder: where to write.
+        n_rounds: rounds of judging.
+
+    Returns:
+        The files written.
 
     Raises:
         ValueError: for a number out of range.
@@ -99,40 +108,40 @@ def study_actions(folder: str | os.PathLike[str], n_rounds: int = 300) -> list[P
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     runs = {
-        f"{name}, depth {depth}": learn(depth, *LEARNS[name], n_rounds)
-        for name, depth in product(LEARNS, DEPTHS)
+        f"{name}, depth {depth}": learn_tables(depth, *LEARNING[name], n_rounds)
+        for name, depth in product(LEARNING, DEPTHS)
     }
     written = [folder / f"puzzle.{ending}" for ending in ("csv", "json", "png")]
     columns = {
         f"{name}: {key}": curves[key] for name, curves in runs.items() for key in ("error", "value")
     }
     pd.DataFrame(columns).to_csv(written[0], index_label="round")
-    ends = {name: summed_up(curves) for name, curves in runs.items()}
+    ends = {name: summarize(curves) for name, curves in runs.items()}
     write_json(
         written[1], {"command": describe_command(), "commit": describe_commit(), "runs": ends}
     )
-    draw(runs, written[2])
+    draw_curves(runs, written[2])
     return written
 
 
-def summed_up(curves: dict[str, list[float]]) -> dict[str, float | int | None]:
-    """What the curves of :func:`learn` come to."""
+def summarize(curves: dict[str, list[float]]) -> dict[str, float | int | None]:
+    """The last values of the curves of :func:`learn_tables`, and when they got near the optimum."""
     optimal = curves["optimal"][0]
-    there = [i for i, value in enumerate(curves["value"]) if value >= 0.99 * optimal]
+    reached = [i for i, value in enumerate(curves["value"]) if value >= 0.99 * optimal]
     return {
         "error": curves["error"][-1],
         "value": curves["value"][-1],
         "optimal": optimal,
-        "rounds_to_99": there[0] if there else None,
+        "rounds_to_99": reached[0] if reached else None,
     }
 
 
-def draw(runs: dict[str, dict[str, list[float]]], path: Path) -> None:
-    """A column for each of what learns; H's error above, X's success below; a curve a depth."""
+def draw_curves(runs: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """Draw a column per choice of what learns: errors above, values below, a curve per depth."""
     figure = Figure(figsize=(11, 6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, len(LEARNS), sharex=True, sharey="row")
-    for column, name in enumerate(LEARNS):
+    axes = figure.subplots(2, len(LEARNING), sharex=True, sharey="row")
+    for column, name in enumerate(LEARNING):
         for depth in DEPTHS:
             curves = runs[f"{name}, depth {depth}"]
             axes[0, column].plot(curves["error"], label=f"depth {depth}")
@@ -141,8 +150,8 @@ def draw(runs: dict[str, dict[str, list[float]]], path: Path) -> None:
         axes[0, column].set_title(name, fontsize=10)
         for axis in axes[:, column]:
             axis.grid(alpha=0.3)
-    axes[0, 0].set_ylabel("error of H's HowGood (rms)")
-    axes[1, 0].set_ylabel("value of X's policy")
+    axes[0, 0].set_ylabel("error of the overseer (rms)")
+    axes[1, 0].set_ylabel("value of the agent's policy")
     axes[1, 1].set_xlabel("rounds of judging every action in every state", fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     figure.savefig(path)

@@ -1,7 +1,8 @@
-"""What a trained X can do beyond its training: amplified at test time, and asked of other sizes.
+"""What a trained agent can do beyond its training: amplified at test time, and at other sizes.
 
-Both questions are those of Christiano et al. (2018): does X with H on top know more than X, and
-does what was learned on small and shallow problems hold on large and deep ones?
+Both questions are those of Christiano et al. (2018): does the overseer with the agent's help answer
+better than the agent alone, and does what was learned on small and shallow problems hold on large
+and deep ones?
 """
 
 from __future__ import annotations
@@ -22,40 +23,40 @@ from ia_gym.amplification.amplified_assistants import AmplifiedAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.experiments.inputs import check_env_id
-from ia_gym.experiments.reports.comparison_tables import split_tag
+from ia_gym.experiments.reports.finished_runs import split_tag
 from ia_gym.experiments.saved_agents import load_learner
 from ia_gym.files import write_json
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_range
 
 
-def study(
+def measure_amplification(
     model: str | os.PathLike[str],
     env_id: str,
     sizes: Sequence[int] | None = None,
     levels: int = 3,
-    n_questions: int = 2048,
+    n_eval_questions: int = 2048,
     passes: int | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Accuracies of X and of Amplify^H(X), for one or several sizes of contexts.
+    """Accuracies of the agent, and of the overseer with its help, for several sizes of contexts.
 
-    Level 0 is X, always giving its best answer; level n is H, the scripted one, with level n - 1
-    as its assistant.
+    Level 0 is the agent, always giving its best answer; level n is the scripted overseer with
+    level n - 1 as its assistant.
 
     Args:
-        model: a file that ``ia-gym train`` has left.
+        model: a learner's model file, as ``ia-gym train`` writes it.
         env_id: the environment it was trained on.
         sizes: names in a context, out of the environment's pool; default its own size.
         levels: the highest level.
-        n_questions: held-out questions a size.
-        passes: times the facts go through X's blocks; default as in its evaluations. Only a network
-            whose passes share weights (``fact_passes``) is made for more.
+        n_eval_questions: held-out questions of each size.
+        passes: passes of the facts through the network's blocks; default as in evaluations. Only
+            a network whose passes share weights (``fact_passes``) is made for more.
         out: JSON file to write; None for none.
 
     Returns:
-        ``env_id``, ``model``, ``n_questions``, ``passes`` and ``scores``: by size and level, what
-        :meth:`~ia_gym.agents.evaluation.question_evaluator.QuestionEvaluator.score` gives.
+        ``env_id``, ``model``, ``n_eval_questions``, ``passes`` and ``scores``: by size and level,
+        what :meth:`~ia_gym.agents.evaluation.question_evaluator.QuestionEvaluator.score` gives.
 
     Raises:
         FileNotFoundError: if there is no such model.
@@ -71,13 +72,13 @@ def study(
     pool = spec.get("max_size") or spec["size"]
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for size in sizes or [spec["size"]]:
-        held_out = QuestionEvaluator(env_id, n_questions, size=size, max_size=pool)
+        held_out = QuestionEvaluator(env_id, n_eval_questions, size=size, max_size=pool)
         network = learner.policy.average_network
         if network.fact_shape != held_out.domain.fact_shape:
             raise ValueError(f"model must have been trained on {env_id}, got {model}")
         rng = np.random.default_rng(held_out.seed)
-        thinking = learner.policy.answer_passes if passes is None else passes
-        assistant: Assistant = NetworkAssistant(network, temperature=0, passes=thinking)
+        n_passes = learner.policy.answer_passes if passes is None else passes
+        assistant: Assistant = NetworkAssistant(network, temperature=0, passes=n_passes)
         answers = {"0": assistant.answer(held_out.contexts, held_out.questions)}
         for level in range(1, levels + 1):
             assistant = AmplifiedAssistant(ScriptedOverseer(held_out.domain), assistant, rng)
@@ -86,23 +87,24 @@ def study(
     result = {
         "env_id": env_id,
         "model": Path(model).name,
-        "n_questions": n_questions,
+        "n_eval_questions": n_eval_questions,
         "passes": passes,
         "scores": scores,
     }
     if out is not None:
         write_json(Path(out), result)
-    print_study(result, Console())
+    print_accuracies(result, Console())
     return result
 
 
-def print_study(result: dict[str, Any], console: Console) -> None:
-    """A table a kind of questions: sizes and levels down, depths across, in per cent."""
+def print_accuracies(result: dict[str, Any], console: Console) -> None:
+    """Print a table per kind of questions: sizes and levels down, depths across, in per cent."""
     scores = result["scores"]
     tags = list(dict.fromkeys(tag for size in scores.values() for s in size.values() for tag in s))
     for kind in dict.fromkeys(split_tag(tag)[0] for tag in tags):
         of_kind = [tag for tag in tags if split_tag(tag)[0] == kind]
-        console.print(f"{result['env_id']} {kind}".strip())  # a title would wrap at the table
+        # A title would wrap at the table's width.
+        console.print(f"{result['env_id']} {kind}".strip(), markup=False)
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("N, level", no_wrap=True)
         for tag in of_kind:

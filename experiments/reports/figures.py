@@ -1,130 +1,138 @@
-"""Figures over finished runs, one panel a domain as in the paper."""
+"""The report's figures as PNG files, one panel an environment as in the paper."""
 
 from __future__ import annotations
 
-import re
+import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from matplotlib.ticker import EngFormatter, NullFormatter
+from PIL import Image
 
-from ia_gym.experiments.reports.comparison_tables import split_tag
+from ia_gym.experiments.reports.agent_styles import style_agents
+from ia_gym.experiments.reports.curves import CLOCK, CurvePlot, interpolate_curves
 from ia_gym.experiments.reports.finished_runs import AgentRuns
-from ia_gym.experiments.reports.learning_curves import COLOURS
-from ia_gym.experiments.reports.tables import domain_name
+from ia_gym.experiments.reports.tables import collect_depths, name_environments
+from ia_gym.files import write_atomically
 
-STEPS = ("timesteps", "questions trained on (millions)", 1e6)
-TRUTH = ("eval/accuracy", "held-out questions answered truly (%)")
-FIGURES = {
-    "accuracy_by_step": (STEPS, TRUTH),
-    "accuracy_by_interaction": (
-        ("overseer/human_interactions", "questions put to H (thousands)", 1e3),
-        TRUTH,
-    ),
-    "accuracy_by_minute": (("time", "minutes of one core", 1.0), TRUTH),
-    "overapproval_by_step": (
-        STEPS,
-        ("overseer/overapproval", "approved of by the overseer, less true (%)"),
-    ),
+LINES: dict[str, tuple[float, Sequence[float]] | Literal["-"]] = {
+    "solid": "-",
+    "dash": (0, (5, 2)),
+    "dot": (0, (1.5, 1.5)),
 }
-"""Figures, each with its x-axis (column, name, unit) and its y-axis (column, name)."""
-RETURN = ("eval/share_of_best_return", "return (% of the best there is)")
-EPISODE_FIGURES = {
-    "accuracy_by_step": (("timesteps", "steps trained on (millions)", 1e6), RETURN),
-    "accuracy_by_minute": (("time", "minutes of one core", 1.0), RETURN),
-}
-"""Those where actions are approved of."""
+"""Line styles of matplotlib, by their name in ``agent_styles``."""
+
+COLUMNS = 3
+"""Panels side by side."""
 
 
-def plot(
-    groups: Sequence[AgentRuns], x: tuple[str, str, float], y: tuple[str, str], path: Path
-) -> None:
-    """One panel an environment, one curve an agent: the median of its seeds, and their range.
-
-    Args:
-        groups: what to draw.
-        x: column of the curves, name of the axis, and what the column is divided by.
-        y: column of the curves, and name of the axis; drawn in per cent.
-        path: the PNG to write.
-    """
-    env_ids = list(dict.fromkeys(group.env_id for group in groups))
-    agents = list(dict.fromkeys(group.agent for group in groups))
-    figure = Figure(figsize=(2.9 * len(env_ids) + 0.4, 3.9), dpi=120, layout="constrained")
+def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
+    """One panel an environment, one line an agent: the median of its seeds, and their range."""
+    names = name_environments((group.env_id for group in groups), with_size=True)
+    styles = style_agents(group.agent for group in groups)
+    columns = min(COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    legend = 0.7 + 0.075 * max(map(len, styles))  # inches: a line and the longest name
+    figure = Figure(figsize=(3.1 * columns + legend, 2.7 * rows + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(env_ids), sharey=True, squeeze=False)[0]
-    for panel, env_id in zip(panels, env_ids, strict=True):
+    alike = plot.y.factor == 100  # shares; returns of other environments are on other scales
+    axes = figure.subplots(rows, columns, sharey=alike, squeeze=False).ravel()
+    for panel in axes[len(names) :]:
+        panel.axis("off")
+    lines = {}
+    for panel, (env_id, name) in zip(axes, names.items(), strict=False):
         for group in (group for group in groups if group.env_id == env_id):
-            place = agents.index(group.agent)
-            colour = COLOURS[place % len(COLOURS)]
-            style = "-" if place < len(COLOURS) else "--"
-            grid, curves = common_grid(group, x, y[0])
-            if grid.max() > 0:
-                middle = np.median(curves, axis=0)
-                panel.plot(grid, middle, color=colour, linestyle=style, label=group.agent)
-                panel.fill_between(
-                    grid, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.15, lw=0
-                )
-        panel.set_title(re.sub(r"^IA-|-v\d+$", "", env_id), fontsize=10)
-        panel.set_xlim(left=0)
-        if y in (TRUTH, RETURN):
+            curves = interpolate_curves(group, plot)
+            if curves is None:
+                continue
+            style = styles[group.agent]
+            (lines[group.agent],) = panel.plot(
+                curves.x, curves.median, color=style.colour, linestyle=LINES[style.dash]
+            )
+            low, high = curves.y.min(axis=0), curves.y.max(axis=0)
+            panel.fill_between(curves.x, low, high, color=style.colour, alpha=0.15, lw=0)
+        panel.set_title(name, fontsize=10)
+        if plot.x.log:
+            panel.set_xscale("log")
+            left, right = np.log10(panel.get_xlim())
+            if np.floor(right) - np.ceil(left) < 1:  # two decades at least have a label
+                panel.set_xlim(10 ** np.floor(left), 10 ** np.ceil(right))
+            panel.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            panel.set_xlim(left=0)
+        if plot.x.column != CLOCK:
+            panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+        if plot.is_score:
             panel.set_ylim(0, 102)
+        else:
+            panel.axhline(0, color="0.5", linewidth=0.8)
+        panel.tick_params(labelsize=8, labelleft=True)
         panel.grid(alpha=0.3)
-    panels[0].set_ylabel(y[1])
-    figure.supxlabel(x[1], fontsize=10)
-    lines = {line.get_label(): line for panel in panels for line in panel.get_lines()}
-    columns = min(len(agents), 3 * len(env_ids))
+    for panel in axes[: len(names)][-columns:]:  # the lowest of each column
+        panel.set_xlabel(plot.x.label, fontsize=9)
+    for panel in axes[::columns]:
+        panel.set_ylabel(plot.y.label, fontsize=9)
+    drawn = [name for name in styles if name in lines]
     figure.legend(
-        lines.values(), [str(name) for name in lines], loc="outside upper center", ncols=columns
+        [lines[name] for name in drawn],
+        drawn,
+        loc="outside right upper",
+        fontsize=9,
+        frameon=False,
+        handlelength=2.6,
     )
-    figure.savefig(path)
+    return figure
 
 
-def common_grid(
-    group: AgentRuns, x: tuple[str, str, float], column: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The seeds' curves, in per cent, at the same 200 places: ``(200,)`` and ``(seeds, 200)``."""
-    place = group.clock if x[0] == "time" else x[0]
-    grid = np.linspace(0, min(run.curve[place].max() for run in group.runs), 200)
-    curves = [np.interp(grid, run.curve[place], 100 * run.curve[column]) for run in group.runs]
-    return grid / x[2], np.stack(curves)
-
-
-def plot_depths(groups: Sequence[AgentRuns], path: Path) -> None:
+def draw_depths(groups: Sequence[AgentRuns]) -> Figure:
     """Accuracy by depth as a heat map: one panel a domain and kind, one row an agent.
 
-    Args:
-        groups: what to draw; medians of the seeds.
-        path: the PNG to write.
+    Medians of the seeds, in per cent. The colour is the square root of the share of wrong answers,
+    so that the few that good agents get wrong can be seen.
     """
-    panels: dict[str, dict[str, dict[str, float]]] = {}
-    for group in groups:
-        for tag in group.accuracies():
-            kind, depth = split_tag(tag)
-            if depth:
-                rows = panels.setdefault(f"{domain_name(group.env_id)} {kind}".strip(), {})
-                rows.setdefault(group.agent, {})[depth] = group.median(f"eval/{tag}")
-    columns = min(3, len(panels))
+    panels = collect_depths(groups)
+    columns = min(COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
-    tallest = max(len(rows) for rows in panels.values())
-    size = 4.6 * columns, (0.34 * tallest + 1.0) * lines
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    sizes = [len(rows) for rows in panels.values()]
+    heights = [max(sizes[columns * i : columns * (i + 1)]) for i in range(lines)]
+    figure = Figure(
+        figsize=(3.6 * columns + 0.4, sum(0.25 * height + 0.75 for height in heights) + 0.3),
+        layout="constrained",
+    )
     FigureCanvasAgg(figure)
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    axes = figure.subplots(
+        lines, columns, squeeze=False, gridspec_kw={"height_ratios": heights}
+    ).ravel()
     for axis in axes[len(panels) :]:
         axis.axis("off")
     for axis, (title, rows) in zip(axes, panels.items(), strict=False):
         depths = list(dict.fromkeys(depth for row in rows.values() for depth in row))
         values = np.array([[row.get(depth, np.nan) for depth in depths] for row in rows.values()])
-        axis.imshow(100 * values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
+        axis.imshow(np.sqrt(1 - values), cmap="Oranges", vmin=0, vmax=1.2, aspect="auto")
         axis.set_title(title, fontsize=10)
+        axis.tick_params(length=0)
         axis.set_xticks(range(len(depths)), depths, fontsize=8)
         axis.set_yticks(range(len(rows)), list(rows), fontsize=8)
         for (row, column), value in np.ndenumerate(values):
-            shade = "black" if value > 0.6 else "white"
-            text = f"{100 * value:.0f}"
-            axis.text(column, row, text, ha="center", va="center", color=shade, fontsize=7)
-    figure.suptitle("held-out questions answered truly (%), by depth", fontsize=11)
-    figure.savefig(path)
+            if np.isfinite(value):
+                shade = "black" if value > 0.4 else "white"
+                text = f"{100 * value:.0f}"
+                axis.text(column, row, text, ha="center", va="center", color=shade, fontsize=7)
+    figure.suptitle("accuracy (%) by depth; darker: more wrong answers", fontsize=10)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of few colours, a third of the size it would have with all.
+
+    Raises:
+        OSError: if it cannot be written; an earlier file stays whole.
+    """
+    whole = io.BytesIO()
+    figure.savefig(whole, format="png", dpi=120)
+    picture = Image.open(whole).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
+    write_atomically(path, lambda file: picture.save(file, format="PNG", optimize=True))

@@ -1,4 +1,4 @@
-"""FinishedRun runs, as their files tell them, and what several seeds of an agent come to."""
+"""Finished runs as their files describe them, and the seeds of an agent put together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, trim_mean
 
 from ia_gym.agents.evaluation.evaluator import Labels
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class
+from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
+from ia_gym.experiments.run_folder import CURVE, RESULT, read_curve, read_result
+
+CLOCKS = ("time/cpu_minutes", "time/minutes")
+"""Columns of minutes, the first one that a curve has counts: of a core at work, or on the wall."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,11 @@ class FinishedRun:
 
     @property
     def labels(self) -> Labels:
-        """What its evaluations measure."""
-        return evaluator_class(self.env_id).labels
+        """What its evaluation measures."""
+        return find_evaluator_class(self.env_id).labels
 
-    def first(self, level: float, column: str) -> float:
-        """``column`` at the first evaluation of at least this score; else infinity."""
+    def find_first(self, level: float, column: str) -> float:
+        """``column`` at the first evaluation with at least this score; else infinity."""
         passed = self.curve[self.curve[self.labels.score] >= level]
         return float(passed[column].iloc[0]) if len(passed) else np.inf
 
@@ -55,19 +59,45 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     """All finished runs anywhere under ``folder``, by environment, agent and seed.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are none, or if a file of a run is broken.
     """
-    runs = []
-    for path in Path(folder).rglob("result.json"):
-        if not is_part_of_comparison(path.parent):
-            continue
-        result = json.loads(path.read_text("utf-8"))
-        curve = pd.read_csv(path.with_name("curve.csv"))
-        env_id = result["env_id"]
-        runs.append(FinishedRun(result, evaluator_class(env_id).read_curve(env_id, curve)))
+    root = Path(folder)
+    if root.exists() and not root.is_dir():
+        raise ValueError(f"folder must be a folder, got the file {folder}")
+    places = (path.parent for path in root.rglob(RESULT))
+    runs = [
+        read_finished_run(place)
+        for place in places
+        if place == root or is_part_of_comparison(place)
+    ]
     if not runs:
-        raise ValueError(f"folder must hold finished runs (result.json, curve.csv), got {folder}")
+        raise ValueError(f"folder must hold finished runs ({RESULT}, {CURVE}), got {folder}")
     return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))
+
+
+def read_finished_run(folder: Path) -> FinishedRun:
+    """The finished run in a folder.
+
+    Raises:
+        ValueError: if one of its files is missing, broken, empty or of something else.
+    """
+    result = read_result(folder / RESULT)
+    for key, kind in {"env_id": str, "agent": str, "seed": int}.items():
+        if not isinstance(result[key], kind):
+            raise ValueError(
+                f"{folder / RESULT} must be the result.json of a run: {key} is {result[key]!r}"
+            )
+    evaluator, path = find_evaluator_class(result["env_id"]), folder / CURVE
+    curve = evaluator.read_curve(result["env_id"], read_curve(path))
+    missing = [] if evaluator.labels.score in curve else [evaluator.labels.score]
+    if not any(clock in curve for clock in CLOCKS):
+        missing.append(CLOCKS[-1])
+    if missing:
+        raise ValueError(f"{path} must be the curve.csv of a run: it lacks {', '.join(missing)}")
+    try:
+        return FinishedRun(result, curve.astype(float))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} must be the curve.csv of a run: {error}") from None
 
 
 def is_part_of_comparison(folder: Path) -> bool:
@@ -104,36 +134,35 @@ class AgentRuns:
 
     @property
     def labels(self) -> Labels:
-        """What their evaluations measure."""
+        """What the evaluations measure."""
         return self.runs[0].labels
 
     @property
     def clock(self) -> str:
-        """The column that tells minutes: of a core at work, if the runs have logged them."""
-        curve = self.runs[0].curve
-        return next(tag for tag in ("time/cpu_minutes", "time/minutes") if tag in curve)
+        """The column of minutes: of a core at work, if the runs have logged them."""
+        return next(tag for tag in CLOCKS if tag in self.runs[0].curve)
 
-    def last(self, column: str) -> NDArray[np.float64]:
-        """``column`` at each run's last evaluation, NaN where it has none."""
+    def list_last(self, column: str) -> NDArray[np.float64]:
+        """``column`` at each run's last evaluation ``(seeds,)``, NaN where it has none."""
         return np.array([run.curve[column].iloc[-1] if column in run.curve else np.nan
                          for run in self.runs], dtype=float)  # fmt: skip
 
-    def accuracies(self) -> list[str]:
+    def list_accuracies(self) -> list[str]:
         """Tags of the accuracies that were logged, without "eval/"."""
         names = (str(name).removeprefix("eval/") for name in self.runs[0].curve.columns)
         return [name for name in names if name.startswith("accuracy")]
 
-    def median(self, column: str) -> float:
+    def compute_median(self, column: str) -> float:
         """Median over the seeds of ``column`` at the last evaluation."""
-        return float(np.median(self.last(column)))
+        return float(np.median(self.list_last(column)))
 
-    def first(self, level: float, column: str) -> float:
-        """Median over the seeds of :meth:`FinishedRun.first`; NaN if half of them do not get there."""
-        median = float(np.median([run.first(level, column) for run in self.runs]))
+    def find_first(self, level: float, column: str) -> float:
+        """Median over the seeds of :meth:`FinishedRun.find_first`; NaN if half never pass."""
+        median = float(np.median([run.find_first(level, column) for run in self.runs]))
         return median if np.isfinite(median) else np.nan
 
 
-def by_agent(runs: Sequence[FinishedRun]) -> list[AgentRuns]:
+def group_by_agent(runs: Sequence[FinishedRun]) -> list[AgentRuns]:
     """Runs put together that differ only in their seed, in order."""
     groups: dict[tuple[str, str], list[FinishedRun]] = {}
     for run in runs:
@@ -141,11 +170,17 @@ def by_agent(runs: Sequence[FinishedRun]) -> list[AgentRuns]:
     return [AgentRuns(group) for group in groups.values()]
 
 
-def interquartile_mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def split_tag(tag: str) -> tuple[str, str]:
+    """Kind and depth that an accuracy is about, each "" for all: "accuracy_D_depth_3" is D, 3."""
+    kind, _, depth = tag.removeprefix("accuracy").partition("depth_")
+    return kind.strip("_"), depth
+
+
+def estimate_interquartile_mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
     """The mean of the middle half of ``values (n,)``, and its 95 % bootstrap interval.
 
-    As Agarwal et al. (2021) ask of those who compare agents by a few seeds. With fewer than four
-    values there is nothing to trim.
+    Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical Precipice",
+    recommend it for comparisons by a few seeds. With fewer than four values nothing is trimmed.
     """
     mean = float(trim_mean(values, 0.25))
     if len(values) == 1:
@@ -160,17 +195,17 @@ def interquartile_mean(values: NDArray[np.float64]) -> tuple[float, float, float
     return mean, float(interval.low), float(interval.high)
 
 
-def summary(group: AgentRuns) -> dict[str, Any]:
-    """What the seeds of an agent come to: accuracies as shares, costs as medians."""
-    mean, low, high = interquartile_mean(group.last(group.labels.score))
+def summarize_agent(group: AgentRuns) -> dict[str, Any]:
+    """What the seeds of an agent reach: scores as shares, costs as medians, NaN for never."""
+    mean, low, high = estimate_interquartile_mean(group.list_last(group.labels.score))
     return {
         "agent": group.agent,
         "seeds": len(group.runs),
-        "median": group.median(group.labels.score),
+        "median": group.compute_median(group.labels.score),
         "interquartile_mean": mean,
         "low": low,
         "high": high,
-        "questions_to_95": group.first(0.95, "timesteps"),
-        "minutes_to_95": group.first(0.95, group.clock),
-        "human_interactions_to_95": group.first(0.95, "overseer/human_interactions"),
+        "samples_to_95": group.find_first(0.95, "timesteps"),
+        "minutes_to_95": group.find_first(0.95, group.clock),
+        "overseer_queries_to_95": group.find_first(0.95, "overseer/human_interactions"),
     }

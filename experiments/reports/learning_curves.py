@@ -1,72 +1,86 @@
-"""Pictures of learning curves."""
+"""The picture of a comparison's learning curves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
 
-from ia_gym.agents.evaluation.make_evaluator import evaluator_class
+from ia_gym.experiments.reports.agent_styles import style_agents
+from ia_gym.experiments.reports.figures import LINES, save_figure
+from ia_gym.experiments.reports.finished_runs import AgentRuns
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette, which the colour-blind can tell apart."""
+X_AXES = (("timesteps", "samples"), ("time/minutes", "minutes"))
 
 
-def plot_curves(
-    curves: Mapping[str, pd.DataFrame],
-    references: Mapping[str, Mapping[str, float]],
-    env_id: str,
-    path: Path,
+def draw_learning_curves(
+    groups: Sequence[AgentRuns], references: Mapping[str, Mapping[str, float]], path: Path
 ) -> None:
-    """Accuracy over questions and over minutes, with the overseer's approval dashed.
+    """Draw the score of every run over samples and over minutes, into a PNG.
+
+    Where the overseer's approval is on the scale of the score, it is drawn too, as a thin line.
 
     Args:
-        curves: by run (``agent_seedK``), the evaluations of the run.
+        groups: the runs of each agent on one environment, at least one.
         references: by name, scores as ``Evaluator.references`` gives them.
-        env_id: the environment, which is the title.
-        path: the PNG to write.
+        path: the file to write.
+
+    Raises:
+        OSError: if it cannot be written.
     """
-    figure = Figure(figsize=(11, 5), dpi=120, layout="constrained")
+    labels = groups[0].labels
+    styles = style_agents(group.agent for group in groups)
+    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True)
-    agents = list(dict.fromkeys(run.rsplit("_seed", 1)[0] for run in curves))
-    labels = evaluator_class(env_id).labels
-    for run, curve in curves.items():
-        agent = run.rsplit("_seed", 1)[0]
-        colour = COLOURS[agents.index(agent) % len(COLOURS)]
-        first = run == next(name for name in curves if name.startswith(f"{agent}_seed"))
-        for axis, x in zip(axes, (curve["timesteps"] / 1e6, curve["time/minutes"]), strict=True):
-            axis.plot(x, 100 * curve[labels.score], color=colour, label=agent if first else None)
-            if labels.approval_is_share:
-                axis.plot(
-                    x, 100 * curve["overseer/approval"], color=colour, linestyle="--", linewidth=1
-                )
-    trained_on = f"{labels.trained_on} trained on (millions)"
-    for axis, label in zip(axes, (trained_on, "minutes"), strict=True):
+    for axis, (column, label) in zip(axes, X_AXES, strict=True):
+        for group in groups:
+            style = styles[group.agent]
+            line = {"color": style.colour, "linestyle": LINES[style.dash]}
+            for run in group.runs:
+                x = run.curve[column]
+                axis.plot(x, 100 * run.curve[labels.score], **line)
+                if labels.approval_is_share:
+                    approval = 100 * run.curve["overseer/approval"]
+                    axis.plot(x, approval, **line, linewidth=0.7, alpha=0.6)
         axis.set_xlabel(label)
         axis.set_xlim(left=0)
         axis.set_ylim(0, 102)
         axis.grid(alpha=0.3)
-        levels = {name: 100 * references[name][labels.score_name] for name in labels.references}
-        for name, level in levels.items():
-            lower = level == min(levels.values())  # its name stands below its line
-            axis.axhline(level, color="0.5", linewidth=1, linestyle=":")
-            axis.annotate(
-                name,
-                (0.995, level - 1 if lower else level + 1),
-                xycoords=("axes fraction", "data"),
-                ha="right",
-                va="top" if lower else "bottom",
-                color="0.35",
-                fontsize=9,
-            )
+        draw_references(
+            axis, {name: 100 * references[name][labels.score_name] for name in labels.references}
+        )
+    axes[0].xaxis.set_major_formatter(EngFormatter(sep=""))
     axes[0].set_ylabel(f"{labels.score_label} (%)")
+    handles = [
+        Line2D([], [], color=style.colour, linestyle=LINES[style.dash], label=agent)
+        for agent, style in styles.items()
+    ]
     if labels.approval_is_share:
-        axes[0].plot([], [], color="0.3", label=labels.score_label)
-        axes[0].plot([], [], color="0.3", linestyle="--", lw=1, label="overseer's approval")
-    figure.suptitle(env_id)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
-    figure.savefig(path)
+        handles.append(
+            Line2D([], [], color="0.3", linewidth=0.7, alpha=0.6, label="overseer's approval")
+        )
+    figure.suptitle(groups[0].env_id, fontsize=11)
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=2.6)
+    save_figure(figure, path)
+
+
+def draw_references(axis: Axes, levels: Mapping[str, float]) -> None:
+    """Dotted lines at the reference scores, with their names; the lowest name below its line."""
+    for name, level in levels.items():
+        is_lower = level == min(levels.values()) and level > 6
+        axis.axhline(level, color="0.5", linewidth=1, linestyle=":")
+        axis.annotate(
+            name,
+            (0.995, level - 1 if is_lower else level + 1),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="top" if is_lower else "bottom",
+            color="0.35",
+            fontsize=9,
+        )

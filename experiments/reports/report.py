@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 import os
-from collections.abc import Mapping, Sequence
-from html import escape
+import shlex
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from ia_gym.experiments.reports.figures import EPISODE_FIGURES, FIGURES, plot, plot_depths
-from ia_gym.experiments.reports.finished_runs import by_agent, read_runs
+from ia_gym.experiments.reports.curves import list_curve_plots
+from ia_gym.experiments.reports.figures import draw_curves, draw_depths, save_figure
+from ia_gym.experiments.reports.finished_runs import AgentRuns, group_by_agent, read_runs
+from ia_gym.experiments.reports.report_page import render_page
 from ia_gym.experiments.reports.tables import (
-    command_table,
-    depth_table,
-    main_table,
-    markdown,
-    overview,
+    build_agent_table,
+    build_depth_table,
+    build_overview,
+    build_run_table,
+    format_markdown,
 )
+from ia_gym.files import write_text
 
 END = "<!-- /report -->"
 """Between ``<!-- report FOLDER -->`` and this the overview stands in a Markdown file."""
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
-div { overflow-x: auto; } img { max-width: 100%; }
-table { border-collapse: collapse; font-size: 13px; margin: 1rem 0; }
-th, td { border: 1px solid #ccc; padding: .2rem .5rem; text-align: left; }
-th { background: #f4f4f4; }
-"""
 
 
-def report(
+def write_report(
     folder: str | os.PathLike[str], readme: str | os.PathLike[str] | None = None
 ) -> list[Path]:
     """Draw figures and write tables of all finished runs under ``folder``, into that folder.
+
+    Every file is written whole or not at all.
 
     Args:
         folder: where the runs are, each in a folder of its own.
@@ -46,50 +42,68 @@ def report(
         ``readme``.
 
     Raises:
-        ValueError: if there are no finished runs, or the marks are missing.
+        ValueError: if there are no finished runs, a run's file is broken, or the marks are missing.
+        OSError: if ``readme`` cannot be read, or a file cannot be written; ``folder`` is tried
+            before any work is done.
     """
     folder = Path(folder)
-    groups = by_agent(read_runs(folder))
-    with_depths = any(group.labels.has_depths for group in groups)
-    drawn = FIGURES if with_depths else EPISODE_FIGURES
-    figures = [folder / f"{name}.png" for name in drawn]
-    for path, (x, y) in zip(figures, drawn.values(), strict=True):
-        plot(groups, x, y, path)
-    tables = {"Overview": overview(groups), "Agents": main_table(groups)}
-    if with_depths:
-        figures.append(folder / "accuracy_by_depth.png")
-        plot_depths(groups, figures[-1])
-        tables["By depth"] = depth_table(groups)
-    tables["Runs"] = command_table(groups)
-    told = "\n\n".join(f"## {name}\n\n{markdown(table)}" for name, table in tables.items())
-    pictures = "\n".join(f"![{path.stem}]({path.name})" for path in figures)
-    written = [*figures, folder / "report.md", folder / "report.html"]
-    title = f"Runs in {folder.name}"
-    written[-2].write_text(f"# {title}\n\n{told}\n\n{pictures}\n", encoding="utf-8")
-    written[-1].write_text(page(title, tables, figures), encoding="utf-8")
+    runs = read_runs(folder)
+    if readme is not None:
+        replace_overview(Path(readme), folder, "")
+    with tempfile.TemporaryFile(dir=folder):
+        pass  # a folder that cannot be written is refused now
+    groups = group_by_agent(runs)
+    tables = {"Overview": build_overview(groups), "Agents": build_agent_table(groups)}
+    depths = build_depth_table(groups)
+    if len(depths):
+        tables["By depth"] = depths
+    tables["Runs"] = build_run_table(groups)
+    figures = write_figures(groups, folder)
+    title = f"Runs in {folder.resolve().name}"
+    command = shlex.join(["ia-gym", "report", folder.as_posix()])
+    sections = "\n\n".join(
+        f"## {name}\n\n{format_markdown(frame)}" for name, frame in tables.items()
+    )
+    pictures = "\n".join(f"![{path.stem.replace('_', ' ')}]({path.name})" for path in figures)
+    markdown, page = folder / "report.md", folder / "report.html"
+    write_text(markdown, f"# {title}\n\n{sections}\n\n{pictures}\n")
+    write_text(page, render_page(title, command, groups, tables))
+    written = [*figures, markdown, page]
     if readme is not None:
         path = Path(readme)
-        begin = f"<!-- report {folder.as_posix()} -->"
-        before, mark, rest = path.read_text("utf-8").partition(begin)
-        _, end, after = rest.partition(END)
-        if not mark or not end:
-            raise ValueError(f"readme must hold the marks {begin} and {END}, got {readme}")
-        text = markdown(tables["Overview"])
-        path.write_text(f"{before}{mark}\n{text}\n{end}{after}", encoding="utf-8")
+        write_text(path, replace_overview(path, folder, format_markdown(tables["Overview"])))
         written.append(path)
     return written
 
 
-def page(title: str, tables: Mapping[str, pd.DataFrame], figures: Sequence[Path]) -> str:
-    """One HTML page that holds tables and figures, and needs nothing else."""
-    parts = [
-        f"<h2>{escape(name)}</h2><div>{table.to_html(index=False, border=0)}</div>"
-        for name, table in tables.items()
-    ]
-    for path in figures:
-        data = base64.b64encode(path.read_bytes()).decode()
-        parts.append(f'<p><img alt="{escape(path.stem)}" src="data:image/png;base64,{data}"></p>')
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<style>{STYLE}</style><h1>{escape(title)}</h1>{''.join(parts)}</html>\n"
-    )
+def write_figures(groups: Sequence[AgentRuns], folder: Path) -> list[Path]:
+    """The figures of all runs as PNGs: those that share a score share their figures."""
+    written: list[Path] = []
+    for score in dict.fromkeys(group.labels.score for group in groups):
+        alike = [group for group in groups if group.labels.score == score]
+        for plot in list_curve_plots(alike):
+            name = plot.name
+            if folder / f"{name}.png" in written:  # over-approval, which both kinds have
+                name = f"{alike[0].labels.score_name}_{name}"
+            written.append(folder / f"{name}.png")
+            save_figure(draw_curves(alike, plot), written[-1])
+    deep = [group for group in groups if group.labels.has_depths]
+    if deep:
+        written.append(folder / "accuracy_by_depth.png")
+        save_figure(draw_depths(deep), written[-1])
+    return written
+
+
+def replace_overview(path: Path, folder: Path, overview: str) -> str:
+    """The text of a Markdown file with ``overview`` between the marks of ``folder``.
+
+    Raises:
+        ValueError: if a mark is missing.
+        OSError: if the file cannot be read.
+    """
+    begin = f"<!-- report {folder.as_posix()} -->"
+    before, mark, rest = path.read_text("utf-8").partition(begin)
+    _, end, after = rest.partition(END)
+    if not mark or not end:
+        raise ValueError(f"readme must hold the marks {begin} and {END}, got {path}")
+    return f"{before}{mark}\n{overview}\n{end}{after}"

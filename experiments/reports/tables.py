@@ -1,178 +1,242 @@
-"""Tables over finished runs."""
+"""The tables of a report, with numbers already written as text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
+import gymnasium as gym
 import numpy as np
 import pandas as pd
 
-from ia_gym.agents.evaluation.evaluator import short_count
-from ia_gym.agents.evaluation.make_evaluator import reference_scores
-from ia_gym.experiments.reports.comparison_tables import cell, split_tag
-from ia_gym.experiments.reports.finished_runs import AgentRuns, interquartile_mean
+from ia_gym.agents.evaluation.evaluator import format_count
+from ia_gym.agents.evaluation.make_evaluator import compute_reference_scores
+from ia_gym.experiments.reports.agent_styles import BASELINE
+from ia_gym.experiments.reports.finished_runs import (
+    AgentRuns,
+    estimate_interquartile_mean,
+    split_tag,
+)
+from ia_gym.experiments.reports.formatting import (
+    DASH,
+    format_known,
+    format_measurement,
+    format_number,
+    format_percent,
+)
 
 LEVELS = (0.90, 0.95, 0.99)
-"""Accuracies whose first passing is told."""
+"""Scores for which the table of agents says after how many minutes they were first reached."""
+
+QUERIES = "overseer/human_interactions"
 
 
-def main_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """One row an agent: how far it came, and at what cost.
+def build_overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
+    """Agents down, environments across, if there are several: medians over the seeds.
 
-    All figures but the interval are medians of the seeds.
+    A cell holds the last score and, where it reached 95 %, the samples and minutes that took.
     """
-    shared = {(group.env_id, group.agent): group for group in groups}
-    rows = []
-    for group in groups:
-        several = len(group.runs) > 1
-        mean, low, high = interquartile_mean(group.last(group.labels.score))
-        kinds = {
-            split_tag(tag)[0]: group.median(f"eval/{tag}")
-            for tag in group.accuracies()
-            if split_tag(tag)[0] and not split_tag(tag)[1]
-        }
-        twin = shared.get((group.env_id, "supervised"))
-        ratio = float("nan")
-        if twin is not None and twin is not group:
-            ratio = group.first(0.9, "timesteps") / twin.first(0.9, "timesteps")
-        rows.append(
-            {
-                "domain": domain_name(group.env_id),
-                "agent": group.agent,
-                "seeds": str(len(group.runs)) if several else "",
-                "X, %": percent(group.median(group.labels.score)),
-                "IQM [95 % interval]": (
-                    f"{percent(mean)} [{percent(low)}, {percent(high)}]" if several else ""
-                ),
-                "by kind": ", ".join(f"{kind} {percent(value)}" for kind, value in kinds.items()),
-                "return": plain(group.median("eval/return"), 2),
-                **overapproval(group),
-                "put to H": f"{group.median('overseer/human_interactions'):,.0f}",
-                "minutes": plain(group.median(group.clock), 1),
-                **{
-                    f"min to {percent(level, 0)} %": plain(group.first(level, group.clock), 1)
-                    for level in LEVELS
-                },
-                "questions to 95 %": known(group.first(0.95, "timesteps"), short_count),
-                "steps to 90 %, against supervised": plain(ratio, 2),
-                "teraflop": known(group.median("work/teraflop"), lambda work: f"{work:.0f}"),
-                "asked of X": short_count(group.median("overseer/assistant_answers")),
-            }
-        )
-    return filled(pd.DataFrame(rows))
-
-
-def overapproval(group: AgentRuns) -> dict[str, str]:
-    """How far approval stood above what it should equal, in the end."""
-    column = group.labels.overapproval
-    return {column.heading: cell(group.median(column.tag), column)}
-
-
-def overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """Agents down, domains across, if there are several: medians over the seeds.
-
-    A cell holds the accuracy in the end and, where it came to 95 %, after how many questions and
-    minutes of a core.
-    """
-    env_ids = {group.env_id for group in groups}
-    if len(env_ids) == 1 and groups[0].labels.approval_is_share:
-        return one_environment(groups)
+    names = name_environments(group.env_id for group in groups)
+    if len(names) == 1:
+        return build_environment_overview(groups)
+    labels = {group.labels.score_label for group in groups}
+    score = labels.pop() if len(labels) == 1 else "score"
+    first = f"{score}, % (samples, minutes to 95 %)"
     cells: dict[str, dict[str, str]] = {}
     for group in groups:
-        text = percent(group.median(group.labels.score))
-        questions = group.first(0.95, "timesteps")
-        if np.isfinite(questions):
-            text += f" ({short_count(questions)}, {group.first(0.95, group.clock):.1f} min)"
-        row = cells.setdefault(group.agent, {"X, % (to 95 %)": group.agent})
-        row[domain_name(group.env_id)] = text
-    for env_id in dict.fromkeys(group.env_id for group in groups):
-        for name, score in reference_scores(env_id).items():
-            row = cells.setdefault(name, {"X, % (to 95 %)": f"reference: {name}"})
-            row[domain_name(env_id)] = percent(score)
-    return filled(pd.DataFrame(list(cells.values())))
+        cell = format_percent(group.compute_median(group.labels.score))
+        samples = group.find_first(0.95, "timesteps")
+        if np.isfinite(samples):
+            minutes = group.find_first(0.95, group.clock)
+            cell += f" ({format_count(samples)}, {minutes:.1f} min)"
+        cells.setdefault(group.agent, {first: group.agent})[names[group.env_id]] = cell
+    for env_id, name in names.items():
+        for reference, share in measure_references(env_id).items():
+            row = cells.setdefault(f"reference: {reference}", {first: f"reference: {reference}"})
+            row[name] = format_percent(share)
+    return drop_empty_columns(pd.DataFrame(list(cells.values())))
 
 
-def one_environment(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """Agents down; across, how far they came and what the overseer made of it."""
+def build_environment_overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
+    """Agents down; across, what they reached on the one environment and how the overseer saw it."""
+    labels = groups[0].labels
+    score = f"{labels.score_label}, %"
     rows = [
         {
             "agent": group.agent,
-            "X, %": percent(group.median(group.labels.score)),
-            "by seed": " ".join(percent(value) for value in group.last(group.labels.score)),
-            "approved of, %": percent(group.median("overseer/approval")),
-            "certainty, %": percent(group.median("eval/certainty")),
-            "collapsed": f"{int(group.last('overseer/collapsed').sum())} of {len(group.runs)}",
-            "questions to 95 %": known(group.first(0.95, "timesteps"), short_count),
-            "min to 95 %": plain(group.first(0.95, group.clock), 1),
+            score: format_percent(group.compute_median(labels.score)),
+            "by seed": " ".join(format_percent(value) for value in group.list_last(labels.score)),
+            **{
+                column.heading: format_measurement(group.compute_median(column.tag), column.form)
+                for column in labels.columns
+                if column.tag == "overseer/approval"
+            },
+            "certainty, %": format_percent(group.compute_median("eval/certainty")),
+            "collapsed": count_collapsed(group),
+            "samples to 95 %": format_known(group.find_first(0.95, "timesteps"), format_count),
+            "minutes to 95 %": format_number(group.find_first(0.95, group.clock), 1),
         }
         for group in groups
     ]
-    for name, score in reference_scores(groups[0].env_id).items():
-        rows.append({"agent": f"reference: {name}", "X, %": percent(score)})
-    return filled(pd.DataFrame(rows))
+    for name, value in measure_references(groups[0].env_id).items():
+        rows.append({"agent": f"reference: {name}", score: format_percent(value)})
+    return drop_empty_columns(pd.DataFrame(rows))
 
 
-def depth_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """Last accuracies by kind and depth, one row an environment, agent and kind."""
-    parts = []
+def measure_references(env_id: str) -> dict[str, float]:
+    """Scores to compare with, by name; none where the environment is not registered here."""
+    if env_id not in gym.registry:
+        return {}
+    return compute_reference_scores(env_id)
+
+
+def count_collapsed(group: AgentRuns) -> str:
+    """How many seeds have settled on wrong answers that the overseer approves of."""
+    collapsed = float(group.list_last("overseer/collapsed").sum())
+    return format_known(collapsed, lambda count: f"{count:.0f} of {len(group.runs)}")
+
+
+def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
+    """One row an agent and environment: what it reached, and at what cost.
+
+    All numbers but the interval are medians of the seeds.
+    """
+    names = name_environments(group.env_id for group in groups)
+    baselines = {group.env_id: group for group in groups if group.agent == BASELINE}
+    rows = []
     for group in groups:
-        by_kind: dict[str, dict[str, str]] = {}
-        for tag in group.accuracies():
+        labels = group.labels
+        several = len(group.runs) > 1
+        mean, low, high = map(
+            format_percent, estimate_interquartile_mean(group.list_last(labels.score))
+        )
+        kinds = [tag for tag in group.list_accuracies() if all_depths_of_a_kind(tag)]
+        gap = labels.overapproval
+        rows.append(
+            {
+                "environment": names[group.env_id],
+                "agent": group.agent,
+                "seeds": str(len(group.runs)) if several else "",
+                f"{labels.score_label}, %": format_percent(group.compute_median(labels.score)),
+                "IQM, % [95 % interval]": f"{mean} [{low}, {high}]" if several else "",
+                "by kind, %": ", ".join(
+                    f"{split_tag(tag)[0]} {format_percent(group.compute_median(f'eval/{tag}'))}"
+                    for tag in kinds
+                ),
+                "return": format_number(group.compute_median("eval/return"), 2),
+                gap.heading: format_measurement(group.compute_median(gap.tag), gap.form),
+                "overseer queries": f"{group.compute_median(QUERIES):,.0f}",
+                "minutes": format_number(group.compute_median(group.clock), 1),
+                **{
+                    f"minutes to {level:.0%}".replace("%", " %"): format_number(
+                        group.find_first(level, group.clock), 1
+                    )
+                    for level in LEVELS
+                },
+                "samples to 95 %": format_known(group.find_first(0.95, "timesteps"), format_count),
+                "samples to 90 %, relative to supervised": format_number(
+                    compare_samples(group, baselines.get(group.env_id)), 2
+                ),
+                "teraFLOP": format_number(group.compute_median("work/teraflop"), 0),
+                "assistant answers": format_count(
+                    group.compute_median("overseer/assistant_answers")
+                ),
+            }
+        )
+    return drop_empty_columns(pd.DataFrame(rows))
+
+
+def all_depths_of_a_kind(tag: str) -> bool:
+    """Whether an accuracy is that of one kind of questions, of all depths."""
+    kind, depth = split_tag(tag)
+    return bool(kind) and not depth
+
+
+def compare_samples(group: AgentRuns, baseline: AgentRuns | None) -> float:
+    """Samples to 90 %, as a multiple of the baseline's; NaN where one of them has none."""
+    if baseline is None or baseline is group:
+        return float("nan")
+    samples = baseline.find_first(0.9, "timesteps")
+    return group.find_first(0.9, "timesteps") / samples if samples else float("nan")
+
+
+def build_depth_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
+    """Last accuracies by depth, one row an environment, kind and agent."""
+    rows = [
+        {
+            "environment": title,
+            "agent": agent,
+            "accuracy by depth, %": ", ".join(
+                f"{depth}: {format_percent(value)}" for depth, value in depths.items()
+            ),
+        }
+        for title, agents in collect_depths(groups).items()
+        for agent, depths in agents.items()
+    ]
+    return drop_empty_columns(pd.DataFrame(rows))
+
+
+def collect_depths(groups: Sequence[AgentRuns]) -> dict[str, dict[str, dict[str, float]]]:
+    """Medians of the last accuracies: by environment and kind, by agent, by depth."""
+    names = name_environments(group.env_id for group in groups)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for group in groups:
+        for tag in group.list_accuracies():
             kind, depth = split_tag(tag)
             if depth:
-                by_kind.setdefault(kind, {})[depth] = percent(group.median(f"eval/{tag}"))
-        for kind, depths in by_kind.items():
-            told = ", ".join(f"{depth}: {value}" for depth, value in depths.items())
-            domain = f"{domain_name(group.env_id)} {kind}".strip()
-            parts.append({"domain": domain, "agent": group.agent, "by depth": told})
-    return filled(pd.DataFrame(parts))
+                rows = found.setdefault(f"{names[group.env_id]} {kind}".strip(), {})
+                rows.setdefault(group.agent, {})[depth] = group.compute_median(f"eval/{tag}")
+    return found
 
 
-def domain_name(env_id: str) -> str:
-    """The domain's name in an environment's id."""
-    return re.sub(r"^IA-|-N\d+|-v\d+$", "", env_id)
+def build_run_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
+    """Every run: its result, its command, and the commit of the code."""
+    names = name_environments(group.env_id for group in groups)
+    rows = []
+    for group in groups:
+        scores = group.list_last(group.labels.score)
+        columns = ("timesteps", QUERIES, group.clock)
+        samples, queries, minutes = (group.list_last(column) for column in columns)
+        for i, run in enumerate(group.runs):
+            rows.append(
+                {
+                    "environment": names[group.env_id],
+                    "agent": group.agent,
+                    "seed": str(run.result["seed"]),
+                    f"{group.labels.score_label}, %": format_percent(scores[i]),
+                    "samples": format_count(samples[i]),
+                    "overseer queries": format_known(queries[i], format_count),
+                    "minutes": format_number(minutes[i], 1),
+                    "stopped by": str(run.result.get("stopped_by") or ""),
+                    "commit": str(run.result.get("commit") or ""),
+                    "command": str(run.result.get("command") or ""),
+                }
+            )
+    return drop_empty_columns(pd.DataFrame(rows))
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """A share as a percentage, without its sign."""
-    return f"{100 * share:.{digits}f}"
+def name_environments(env_ids: Iterable[str], with_size: bool = False) -> dict[str, str]:
+    """A name for each id: the shortest form that keeps them apart.
+
+    "IA-Permutation-N64-v0" is "Permutation", beside other sizes or ``with_size``
+    "Permutation-N64", and beside other versions itself.
+    """
+    ids = list(dict.fromkeys(env_ids))
+    for left_out in (r"^IA-|-N\d+|-v\d+$", r"^IA-|-v\d+$")[with_size:]:
+        names = [re.sub(left_out, "", env_id) for env_id in ids]
+        if len({*names}) == len(ids):
+            return dict(zip(ids, names, strict=True))
+    return {env_id: env_id for env_id in ids}
 
 
-def known(number: float, write: Callable[[float], str]) -> str:
-    """A number, written; a dash for NaN."""
-    return "–" if np.isnan(number) else write(number)
-
-
-def plain(number: float, digits: int) -> str:
-    """A number with so many digits; a dash for NaN."""
-    return known(number, lambda value: f"{value:.{digits}f}")
-
-
-def filled(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without gaps, and without columns that are empty throughout."""
+def drop_empty_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with gaps as "", and without columns that are empty throughout."""
     table = table.fillna("")
-    return table.loc[:, (~table.isin(["", "–"])).any()]
+    return table.loc[:, (~table.isin(["", DASH])).any()]
 
 
-def command_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """What made each run: its command, and the commit of the code."""
-    rows = [
-        {
-            "domain": domain_name(group.env_id),
-            "agent": group.agent,
-            "seed": str(run.result["seed"]),
-            "stopped by": str(run.result.get("stopped_by", "")),
-            "commit": str(run.result.get("commit") or ""),
-            "command": str(run.result.get("command", "")),
-        }
-        for group in groups
-        for run in group.runs
-    ]
-    return filled(pd.DataFrame(rows))
-
-
-def markdown(table: pd.DataFrame) -> str:
+def format_markdown(table: pd.DataFrame) -> str:
     """A table as Markdown."""
-    lines = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
+    cells = table.map(lambda cell: cell.replace("|", r"\|"))
+    lines = [list(table.columns), ["---"] * table.shape[1], *cells.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,1 +1,1 @@
-"""The overseer of actions, and simulators it tries actions in."""
+"""The overseer of actions, and a simulator of tabular environments."""

@@ -1,14 +1,18 @@
-"""Approval of actions: H's script for "how good is it to take action A in state S?".
+"""Approval of actions: the overseer's script for "how good is it to take action A in state S?".
 
-The running example of the post on RL-based Iterated Amplification. Three questions are put to X:
+It follows the running example of the post on RL-based Iterated Amplification. The overseer asks an
+assistant three kinds of questions:
 
-- ``GoodAction(S)``: which action to take. X learns it by RL on H's approval, ``HowGood(S, A)``.
-- ``HowGood(S, A)``: the discounted sum of all that H values from here on. X learns it by imitating
-  H, who looks at what A leads to in a copy of the simulator, and asks X about what comes then.
-- ``UsefulInformation(S, A)``: which of a few ways to look. X learns it by RL on
-  ``HowUseful(S, A, I)``: how near H's answer comes, having looked so, to that of a fuller look.
+- ``GoodAction(S)``: which action to take. The assistant learns it by RL on the overseer's approval,
+  ``HowGood(S, A)``.
+- ``HowGood(S, A)``: the discounted sum of what the overseer values from here on. The assistant
+  learns it by imitating the overseer, which tries A in a copy of the simulator and asks the
+  assistant about what comes after.
+- ``UsefulInformation(S, A)``: what to show the overseer of the consequences. The assistant learns
+  it by RL on ``HowUseful(S, A, I)``: how close the overseer's answer, given the information I, is
+  to its answer from more information.
 
-Everything is over batches: B questions, M branches (copies of their states that H looks at).
+Everything works on batches: B questions, and M branches (copies of their states).
 """
 
 from __future__ import annotations
@@ -27,22 +31,22 @@ Ints = NDArray[np.int64]
 Observations = NDArray[Any]
 
 INFORMATION = ("ending", "outcome", "rollout")
-"""What H can be shown of an action: whether it ends the episode; what it leads to at once; what
-it leads to when X acts on from there for ``look_ahead`` steps in all."""
+"""What the overseer can be shown of an action: whether it ends the episode; its immediate outcome;
+a rollout of ``look_ahead`` steps in which the assistant chooses the actions after the first."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What M branches led to, in one step each. A branch may split into several.
+    """Outcomes of one step in each branch. A branch may split into several.
 
     Attributes:
-        before: observations of the states acted in, ``(M, ...)``.
-        actions: what was done there, ``(M,)``.
-        rewards: the environment's own, ``(M,)``.
+        before: observations of the states before the step, ``(M, ...)``.
+        actions: the actions taken, ``(M,)``.
+        rewards: the environment's rewards, ``(M,)``.
         observations: of the states reached, ``(M, ...)``.
-        ended: whether the episode terminated there, ``(M,)``. Being cut short is no end.
-        parent: the place among the branches that were acted in, ``(M,)``.
-        weight: the share of its parent, ``(M,)``, in (0, 1]; they sum to 1 for each parent.
+        ended: bool ``(M,)``, whether the episode terminated there; truncation does not count.
+        parent: ``(M,)``, index of the branch that each outcome comes from.
+        weight: ``(M,)`` in (0, 1], its probability within that branch.
     """
 
     before: Observations
@@ -55,25 +59,25 @@ class Outcomes:
 
 
 class Simulator(Protocol):
-    """Copies of the states that a batch of questions is about, to try actions in."""
+    """Copies of the states that a batch of questions is about, in which actions are tried."""
 
     def copy(self, which: Ints) -> NDArray[Any]:
-        """A branch ``(M,)`` for each of ``which``, places of questions in the batch.
+        """Make a branch for each of ``which (M,)``, indices of questions in the batch.
 
-        What happens in a branch is drawn afresh: a copy that shared the environment's randomness
-        would let H foresee it.
+        A branch draws fresh randomness: a copy with the environment's own would let the overseer
+        foresee what is random.
         """
         ...
 
     def step(
         self, branches: NDArray[Any], observations: Observations, actions: Ints
     ) -> tuple[NDArray[Any], Outcomes]:
-        """The branches after one action each, and what it led to."""
+        """Take one action in each branch, and return the branches after it and the outcomes."""
         ...
 
 
 class ActionAssistant(Protocol):
-    """X: whoever answers the questions that H asks."""
+    """Answers the questions that the overseer asks."""
 
     def good_action(self, observations: Observations) -> Ints:
         """``GoodAction(S)``: an action ``(M,)`` for each observation ``(M, ...)``."""
@@ -84,28 +88,29 @@ class ActionAssistant(Protocol):
         ...
 
     def useful_information(self, observations: Observations, actions: Ints) -> Ints:
-        """``UsefulInformation(S, A)``: a place ``(M,)`` in what the overseer can be shown."""
+        """``UsefulInformation(S, A)``: an index ``(M,)`` into what the overseer can be shown."""
         ...
 
 
 Value = Callable[[Outcomes], Floats]
-"""What H values in immediate outcomes."""
+"""What the overseer values in each outcome, ``(M,)``."""
 
 
 def get_environment_reward(outcomes: Outcomes) -> Floats:
-    """The environment's own reward: what H values unless told otherwise."""
+    """The environment's own reward: what the overseer values by default."""
     return outcomes.rewards
 
 
 @dataclass(frozen=True)
 class Judgements:
-    """H's answers to B questions ``HowGood(S, A)``, with what they rest on.
+    """The overseer's answers to B questions ``HowGood(S, A)``.
 
     Attributes:
         approvals: the answers, ``(B,)``.
-        information: places in the overseer's ``information`` that H was shown, ``(B,)``.
-        observed: the part of the approval that H saw itself; the rest is X's word, ``(B,)``.
-        usefulness: ``HowUseful`` in (0, 1], ``(B,)``; NaN where H was not asked.
+        information: indices into the overseer's ``information``: what it was shown, ``(B,)``.
+        observed: the part of each approval that the overseer observed in the simulator; the rest
+            is the assistant's estimate, ``(B,)``.
+        usefulness: ``HowUseful`` in (0, 1], ``(B,)``; NaN where it was not asked for.
     """
 
     approvals: Floats
@@ -115,23 +120,25 @@ class Judgements:
 
 
 class ActionOverseer:
-    """H, who judges actions by their consequences, with X's help.
+    """Judges actions by their consequences, with an assistant's help.
 
-    Without an assistant H sees what an action leads to at once, and nothing counts after that.
+    Without an assistant it judges the immediate outcome alone.
 
     Args:
-        look_ahead: steps H looks ahead in a "rollout": how often it is amplified. 0 leaves it with
-            X's word alone, 1 makes a rollout show the outcome only.
-        n_copies: copies H looks at for each question, which are averaged.
-        discount: what is worth this much less a step later, in [0, 1].
-        information: what H can be shown, some of :data:`INFORMATION`; of several, X says which.
-        n_usefulness_copies: copies H looks at to say how useful an information was.
-        usefulness_rate: share of the questions after which H says so.
-        value: what H values in an outcome; default :func:`get_environment_reward`.
+        look_ahead: steps of a "rollout", at least 0: the levels of amplification. With 0 the
+            overseer repeats the assistant's estimate; with 1 a rollout shows the outcome only.
+        n_copies: copies of the state that are tried for each question and averaged, at least 1.
+        discount: factor on what comes a step later, in [0, 1].
+        information: what the overseer can be shown, some of :data:`INFORMATION`. If there are
+            several, the assistant chooses.
+        n_usefulness_copies: copies that are tried to tell how useful an information was, at
+            least 1.
+        usefulness_rate: share of the questions for which this is done, in [0, 1].
+        value: what the overseer values in an outcome; default :func:`get_environment_reward`.
 
     Attributes:
-        human_interactions: questions put to H so far.
-        assistant_answers: questions that X answered for H so far.
+        human_interactions: queries to the overseer so far.
+        assistant_answers: questions that an assistant has answered so far.
         simulated_steps: steps taken in copies so far.
 
     Raises:
@@ -174,7 +181,15 @@ class ActionOverseer:
         assistant: ActionAssistant | None,
         rng: np.random.Generator,
     ) -> Judgements:
-        """Approval of ``actions (B,)`` in the states seen as ``observations (B, ...)``."""
+        """Judge actions.
+
+        Args:
+            simulator: copies of the states.
+            observations: of the states, ``(B, ...)``.
+            actions: ``(B,)``.
+            assistant: answers the overseer's questions; None for the overseer alone.
+            rng: for the choice of questions whose information is judged too.
+        """
         n = len(actions)
         self.human_interactions += n
         information = np.zeros(n, np.int64)
@@ -200,19 +215,19 @@ class ActionOverseer:
         n_copies: int,
         which: Ints | None = None,
     ) -> tuple[Floats, Floats]:
-        """H's script for ``HowGood(S, A)``: look, then ask X about what comes after.
+        """The script for ``HowGood(S, A)``: try, then ask the assistant about what comes after.
 
         Args:
             simulator: copies of the states.
             observations: of the states, ``(B, ...)``.
             actions: ``(B,)``.
-            assistant: X; None for H alone.
-            information: places in :attr:`information` H is shown, ``(B,)``.
-            n_copies: copies to look at, which are averaged.
-            which: places of the questions H is asked, default all; others are answered 0.
+            assistant: answers the overseer's questions; None for the overseer alone.
+            information: indices into :attr:`information`: what is shown, ``(B,)``.
+            n_copies: copies to try, which are averaged.
+            which: indices of the questions to answer, default all; the answer to others is 0.
 
         Returns:
-            H's answers ``(B,)``, and the part of them that H saw itself ``(B,)``.
+            Answers ``(B,)``, and the part of them that was observed in the simulator ``(B,)``.
         """
         answers, observed = np.zeros(len(actions)), np.zeros(len(actions))
         which = np.arange(len(actions)) if which is None else which
@@ -221,8 +236,8 @@ class ActionOverseer:
         if assistant is None:
             steps[:] = 1
         else:
-            own_word = which[steps[which] == 0]
-            answers[own_word] = self._ask(assistant, observations[own_word], actions[own_word])
+            blind = which[steps[which] == 0]
+            answers[blind] = self._ask(assistant, observations[blind], actions[blind])
             which = which[steps[which] > 0]
         owner = np.repeat(which, n_copies)
         branches, weight = simulator.copy(owner), np.full(len(owner), 1 / n_copies)
@@ -239,11 +254,11 @@ class ActionOverseer:
             np.add.at(observed, owner[looked], (weight * self.value(outcomes))[looked])
             if assistant is None:
                 break
-            # Shown only that the episode goes on, H has X's word on the action itself.
+            # Shown only that the episode continues, the overseer relies on the assistant.
             blind = ~looked
             place = owner[blind]
-            word = self._ask(assistant, observations[place], actions[place])
-            np.add.at(answers, place, weight[blind] * word)
+            estimates = self._ask(assistant, observations[place], actions[place])
+            np.add.at(answers, place, weight[blind] * estimates)
             weight = weight * self.discount
             going = ~ended & looked
             branches, owner, weight, now = branches[going], owner[going], weight[going], now[going]
@@ -252,8 +267,8 @@ class ActionOverseer:
             acting = np.asarray(assistant.good_action(now))
             self.assistant_answers += len(acting)
             done = steps[owner] == taken
-            word = self._ask(assistant, now[done], acting[done])
-            np.add.at(answers, owner[done], weight[done] * word)
+            estimates = self._ask(assistant, now[done], acting[done])
+            np.add.at(answers, owner[done], weight[done] * estimates)
             branches, owner, weight = branches[~done], owner[~done], weight[~done]
             now, acting = now[~done], acting[~done]
         return answers + observed, observed
@@ -267,17 +282,17 @@ class ActionOverseer:
         approvals: Floats,
         which: Ints,
     ) -> Floats:
-        """``HowUseful(S, A, I)`` for some questions: 2 to the minus how far H was off.
+        """``HowUseful(S, A, I)`` for some questions: 2^-|difference| to a better-informed answer.
 
-        H looks again, at more copies and as far ahead as it can, and compares.
+        That answer comes from more copies and the longest look ahead.
 
         Args:
-            simulator: as in :meth:`how_good`, like the next three.
-            observations: of the states.
-            actions: judged.
-            assistant: X.
-            approvals: what H answered, having been shown the information, ``(B,)``.
-            which: places of the questions to say it of, ``(b,)``.
+            simulator: see :meth:`how_good`, as for the next three.
+            observations: see there.
+            actions: see there.
+            assistant: see there.
+            approvals: the answers given the information, ``(B,)``.
+            which: indices of the questions, ``(b,)``.
 
         Returns:
             ``(b,)`` in (0, 1].
@@ -291,7 +306,7 @@ class ActionOverseer:
         return useful
 
     def _ask(self, assistant: ActionAssistant, observations: Observations, actions: Ints) -> Floats:
-        """X's word on ``HowGood``, ``(M,)``."""
+        """The assistant's estimates of ``HowGood``: ``(M,)``."""
         self.assistant_answers += len(actions)
         if not len(actions):
             return np.zeros(0)

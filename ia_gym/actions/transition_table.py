@@ -1,4 +1,4 @@
-"""A Markov decision process written out, as gymnasium's toy-text environments have it."""
+"""Tabular environments: a table of transitions as a simulator, and exact values."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from ia_gym.actions.overseer import Floats, Ints, Observations, Outcomes
 
 Transition = tuple[float, int, float, bool]
-"""Probability, state reached, reward, whether the episode ends there."""
+"""Probability, state reached, reward, and whether the episode ends there."""
 
 
 class TransitionTable:
-    """A simulator whose branches split into all that can happen: exact expectations.
+    """A simulator whose branches split into all possible transitions, for exact expectations.
 
     Observations are the numbers of the states.
 
     Args:
-        transitions: ``transitions[state][action]`` lists what can happen, as the attribute ``P`` of
-            gymnasium's FrozenLake, CliffWalking and Taxi does.
-        states: those that the questions are about, ``(B,)``; default all states, once each.
+        transitions: ``transitions[state][action]`` lists the possible transitions, as the attribute
+            ``P`` of Gymnasium's FrozenLake, CliffWalking and Taxi does.
+        states: the states that the questions are about, ``(B,)``; default all states, once each.
     """
 
     def __init__(
@@ -67,7 +67,12 @@ class TransitionTable:
         )
 
     def solve_optimal_values(self, discount: float, tolerance: float = 1e-14) -> Floats:
-        """Optimal action values ``(states, actions)``, by value iteration. For measuring only."""
+        """Compute the optimal action values ``(states, actions)``, by value iteration.
+
+        Args:
+            discount: factor on what comes a step later, in [0, 1).
+            tolerance: of the largest change in an iteration.
+        """
         values = np.zeros(self.weights.shape[:2])
         while True:
             later = np.where(self.ended, 0, discount * values.max(axis=1)[self.next_states])
@@ -90,7 +95,9 @@ class TransitionTable:
             values = (self.weights * (self.rewards + later)).sum(axis=2).max(axis=1)
         return float(start @ values)
 
-    def compute_expected_episode(self, policy: Ints, start: Floats, n_steps: int) -> tuple[float, float]:
+    def compute_expected_episode(
+        self, policy: Ints, start: Floats, n_steps: int
+    ) -> tuple[float, float]:
         """Expected sum of rewards and expected length of an episode, by forward induction.
 
         Args:
@@ -110,7 +117,12 @@ class TransitionTable:
         return earned, length
 
     def evaluate_policy(self, policy: Ints, discount: float) -> Floats:
-        """The value ``(states,)`` of doing ``policy (states,)``, by linear equations."""
+        """Compute the values ``(states,)`` of a policy, by linear equations.
+
+        Args:
+            policy: the action in each state, ``(states,)``.
+            discount: factor on what comes a step later, in [0, 1).
+        """
         n = len(policy)
         at = np.arange(n), policy
         moves = np.zeros((n, n))
@@ -123,12 +135,12 @@ class TransitionTable:
 
 
 class TabularAssistant:
-    """X as two tables, for an environment whose observations are the numbers of its states.
+    """An assistant made of two tables, for observations that are the numbers of states.
 
     Args:
-        values: of HowGood, ``(states, actions)``.
-        preferences: of GoodAction, ``(states, actions)``: its answer has the largest; default
-            ``values``.
+        values: answers to HowGood, ``(states, actions)``.
+        preferences: ``(states, actions)``; the answer to GoodAction is the action with the largest.
+            Default ``values``.
     """
 
     def __init__(self, values: Floats, preferences: Floats | None = None) -> None:

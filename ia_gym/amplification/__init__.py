@@ -1,1 +1,1 @@
-"""Amplify^H(X): overseers, assistants, transcripts' making, trust and curriculum. No torch here."""
+"""Amplification (Christiano et al., 2018): overseers, assistants, trust, curriculum; no torch."""

@@ -1,4 +1,4 @@
-"""Assistants on top of an assistant: the amplified overseer answers in its place, always or sometimes."""
+"""Assistants made of an assistant: the amplified overseer answers in its place, or checks it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ia_gym.domains.transcript import Symbols
 
 
 class AmplifiedAssistant:
-    """Amplify^H(X) in the place of X: an assistant whose answers H puts together.
+    """Answers with the amplified overseer, Amplify^H(X), in the place of an assistant X.
 
-    Amplified again, it is H on top of H on top of X.
+    Used as the assistant of an overseer, it makes amplification two levels deep.
 
     Args:
-        overseer: H; its counters go up.
-        assistant: X.
-        rng: for H's own choices, and for the lookups that choose at random.
+        overseer: the overseer; its counters go up.
+        assistant: answers the overseer's sub-questions.
+        rng: for the overseer's choices, and for lookups that draw at random.
     """
 
     def __init__(self, overseer: Overseer, assistant: Assistant, rng: np.random.Generator) -> None:
@@ -35,15 +35,15 @@ class AmplifiedAssistant:
 
 
 class AuditedAssistant:
-    """X, some of whose answers H takes apart once more, at random, and puts its own in their place.
+    """An assistant some of whose answers are replaced by the amplified overseer's, at random.
 
-    A wrong answer that X would confirm by itself can be found out one level further down.
+    A wrong answer that the assistant would confirm itself can be detected one level further down.
 
     Args:
-        overseer: H; its counters go up.
-        assistant: X.
-        rng: for the draw, H's own choices, and the lookups that choose at random.
-        rate: of the answers that are taken apart, in [0, 1].
+        overseer: the overseer; its counters go up.
+        assistant: answers the overseer's sub-questions.
+        rng: for the draw, the overseer's choices, and lookups that draw at random.
+        rate: share of the answers that are replaced, in [0, 1].
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class AuditedAssistant:
 
 
 class DecomposingFallbackAssistant:
-    """X, with H's help: a question to which X has found no answer, H takes apart once more.
+    """An assistant whose inconclusive answers are replaced: the overseer decomposes the question.
 
-    What X comes to know costs H nothing from then on. What counts as no answer is the domain's
-    ``inconclusive``.
+    Once the assistant knows an answer, the question costs the overseer nothing. Which answers are
+    inconclusive is the domain's to say (:attr:`ia_gym.domains.Domain.inconclusive`).
 
     Args:
-        overseer: H; its counters go up.
-        assistant: X.
-        rng: for H's own choices, and for the lookups that choose at random.
-        levels: of help, at least 1. Those of H's sub-questions to which X has found no answer in
-            turn, H takes apart too, so many levels deep.
+        overseer: the overseer; its counters go up.
+        assistant: answers the overseer's sub-questions.
+        rng: for the overseer's choices, and for lookups that draw at random.
+        levels: at least 1. Sub-questions with an inconclusive answer are decomposed in turn, so
+            many levels deep.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class DecomposingFallbackAssistant:
         unknown = np.isin(answers, self.domain.inconclusive) & (questions[..., 0] != 0)
         if not unknown.any():
             return answers
-        asked = questions * unknown[..., None]  # the others are no questions
+        asked = questions * unknown[..., None]  # zeros for the others
         slots = asked[:, :, None], unknown[..., None]
         answers = answers.copy()
         answers[unknown] = ask_assistant(self.helper, self.domain, contexts, *slots)

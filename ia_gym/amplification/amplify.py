@@ -1,8 +1,8 @@
-"""Amplify^H(X): H answers a question with an assistant X (Christiano et al., 2018).
+"""Amplify^H(X): an overseer H answers questions with an assistant X (Christiano et al., 2018).
 
-H asks in rounds. Primitive sub-questions are looked up in the context; the others are X's to
-answer, either at once (:func:`amplify`) or later, one at a time (an environment calls
-:func:`open_round` itself and fills in the pending answers as they come).
+The overseer asks sub-questions in rounds. It looks up the primitive ones in the context; the
+assistant answers the others, either at once (:func:`amplify`) or later (an environment whose agent
+is its own assistant calls :func:`open_round` and fills in the answers as they come).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
+from ia_gym.domains.batch_arrays import rank_in_groups
 from ia_gym.domains.checks import ANY, check_array
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import IDK, PENDING, Symbols, Transcript
@@ -28,19 +29,24 @@ def open_round(
     transcript: Transcript,
     trusted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
-    """Let H put the sub-questions of one round, and look up those it can.
+    """Write the sub-questions of one round into a transcript, with answers to the primitive ones.
 
     Args:
-        overseer: H.
-        rng: for H's own choices, and for the lookups that choose at random.
+        overseer: the overseer; its counters go up.
+        rng: for the overseer's choices, and for lookups that draw at random.
         round: 0 is the first; all rounds before it are answered.
         contexts: ``(B,)``.
         questions: ``(B, Q, Lq)``, none of them primitive.
         transcript: ``(B, Q)``; the round's slots are written.
-        trusted: ``(n_classes,)``: H leaves aside what is not of a trusted class. None trusts all.
+        trusted: bool ``(n_classes,)``: sub-questions of other classes are not asked. None trusts
+            all.
 
     Returns:
-        ``(B, Q, width)``: which sub-questions await X's answer; ``PENDING`` stands there.
+        bool ``(B, Q, n)``: the sub-questions that await the assistant's answer, which is
+        ``PENDING`` in the transcript.
+
+    Raises:
+        ValueError: if a method of the domain or overseer returns what it should not.
     """
     domain = overseer.domain
     slots = domain.round_slots[round]
@@ -79,22 +85,22 @@ def amplify(
     judging: bool = True,
     trusted: NDArray[np.bool_] | None = None,
 ) -> Transcript:
-    """Let H ask all it wants to, with ``assistant`` answering, one call a round.
+    """Let the overseer ask all its sub-questions, with one call of the assistant in each round.
 
     Args:
-        overseer: H; its counters go up.
-        assistant: X.
-        rng: for H's own choices, and for the lookups that choose at random.
+        overseer: the overseer; its counters go up.
+        assistant: answers the sub-questions that are not primitive.
+        rng: for the overseer's choices, and for lookups that draw at random.
         contexts: ``(B,)``.
-        questions: ``(B, Q, Lq)``, none of them primitive. A row of zeros is left alone.
-        judging: also ask what only ``overseer.judge`` needs; ``overseer.answer`` does not.
+        questions: ``(B, Q, Lq)``, none of them primitive. Rows of zeros are ignored.
+        judging: also ask the rounds that only ``overseer.judge`` needs, not ``overseer.answer``.
         trusted: see :func:`open_round`.
 
     Returns:
         The transcript, ``(B, Q)``, with every slot answered.
 
     Raises:
-        ValueError: if the assistant returns answers of a wrong shape, or no answers at all.
+        ValueError: if the assistant's answers have a wrong shape, type or range.
     """
     domain = overseer.domain
     n_rounds = len(domain.round_slots) if judging else len(domain.subquestions_per_round)
@@ -117,16 +123,23 @@ def ask_assistant(
     asked: Symbols,
     pending: NDArray[np.bool_],
 ) -> Symbols:
-    """Put the pending ones of the questions ``asked (B, Q, width, Lq)`` to the assistant.
+    """Ask the assistant those sub-questions that await an answer.
 
-    If most slots are empty or looked up, the others are moved together first, so that nobody works
-    on nothing; else all are put, and what was looked up stays.
+    If these are few, they are moved together first, so that the assistant does not compute answers
+    that nobody needs.
+
+    Args:
+        assistant: the assistant.
+        domain: the domain.
+        contexts: ``(B,)``.
+        asked: ``(B, Q, n, Lq)``, the sub-questions of a round.
+        pending: bool ``(B, Q, n)``, those to ask.
 
     Returns:
-        Their answers, ``(n,)``, in order.
+        Answers to the pending ones, one row, in order.
 
     Raises:
-        ValueError: if the assistant misbehaves, see :func:`check_answers`.
+        ValueError: if the assistant's answers have a wrong shape, type or range.
     """
     rows = np.nonzero(pending)[0]
     if 2 * len(rows) > pending.size:
@@ -134,7 +147,7 @@ def ask_assistant(
         places: Any = pending.reshape(len(asked), -1)
     else:
         counts = np.bincount(rows, minlength=len(asked))
-        places = rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+        places = rows, rank_in_groups(rows, counts)
         put = np.zeros((len(asked), counts.max(), asked.shape[-1]), np.int64)
         put[places] = asked[pending]
     answers = assistant.answer(contexts, put)
@@ -144,7 +157,12 @@ def ask_assistant(
 
 
 def check_answers(answers: Symbols, shape: tuple[int, ...], n_answers: int) -> None:
-    """Refuse answers that are not ``shape`` whole numbers in ``0..n_answers-1``.
+    """Refuse an assistant's answers unless they are whole numbers in ``0..n_answers - 1``.
+
+    Args:
+        answers: what the assistant returned.
+        shape: the shape allowed.
+        n_answers: of the domain.
 
     Raises:
         ValueError: naming what the assistant returned and what is allowed.

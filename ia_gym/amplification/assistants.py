@@ -1,4 +1,4 @@
-"""X, the assistant: whoever answers H's sub-questions."""
+"""Assistants: they answer an overseer's sub-questions."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ class Assistant(Protocol):
     """Anything that answers questions about contexts."""
 
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        """Answers ``(B, Q)`` to ``questions (B, Q, Lq)`` about ``contexts (B,)``.
+        """Answer questions.
 
-        A row of zeros is no question; whatever stands there in the answers is ignored. An
-        assistant that learns looks at ``contexts["facts"]`` alone.
+        Args:
+            contexts: ``(B,)``. An assistant that learns uses their ``facts`` alone.
+            questions: int64 ``(B, Q, Lq)``. A row of zeros is no question; its answer is ignored.
+
+        Returns:
+            int64 ``(B, Q)``, symbols in ``0..n_answers - 1``.
         """
         ...
 
 
 class Oracle:
-    """Answers with the truth: the ceiling that no learner can pass."""
+    """Answers with the truth: an upper bound for assistants that learn.
+
+    Args:
+        domain: the domain of the questions.
+    """
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
@@ -34,7 +42,7 @@ class Oracle:
 
 
 class KnowNothing:
-    """Answers ``idk`` to everything: the floor, where H has only its own lookups."""
+    """Answers ``idk`` to everything: the overseer has only its own lookups."""
 
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`Assistant`."""

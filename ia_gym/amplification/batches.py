@@ -1,4 +1,4 @@
-"""Batches of root questions with the amplified overseer's answers, for trainers."""
+"""Batches of root questions with the amplified overseer's answers, to train on."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ia_gym.domains.transcript import Symbols, Transcript
 
 @dataclass
 class Batch:
-    """Root questions with what the amplified overseer made of them; the trainers' food.
+    """Root questions, the overseer's sub-questions about them, and its answers.
 
     Attributes:
         contexts: ``(B,)``.
         questions: ``(B, Q, Lq)``.
         transcript: ``(B, Q)``.
-        targets: ``(B, Q)``, H's answers.
-        depths: ``(B, Q)``.
+        targets: ``(B, Q)``, the overseer's answers.
+        depths: ``(B, Q)``, depths of the questions.
     """
 
     contexts: Contexts
@@ -43,17 +43,17 @@ def sample_batch(
     depths: Sequence[int] | None = None,
     judging: bool = False,
 ) -> Batch:
-    """Draw contexts and questions and answer them with Amplify^H(X).
+    """Draw contexts and questions, and answer them with the amplified overseer.
 
     Args:
-        overseer: H.
-        assistant: X.
-        rng: where all randomness but X's comes from.
+        overseer: the overseer; its counters go up.
+        assistant: answers the overseer's sub-questions.
+        rng: the source of all randomness but the assistant's.
         n_contexts: ``B``.
-        n_questions: ``Q``, questions a context.
+        n_questions: ``Q``, questions about each context.
         size: names in a context; default the domain's.
-        depths: depths to draw from; default all.
-        judging: also ask what only ``overseer.judge`` needs.
+        depths: depths of the questions; default all.
+        judging: also ask the rounds that only ``overseer.judge`` needs.
     """
     domain = overseer.domain
     contexts = domain.sample_contexts(rng, n_contexts, size)

@@ -15,24 +15,29 @@ from ia_gym.validation import check_number, check_range
 
 
 class Curriculum:
-    """Raises depth, then size, once approval is high on the worst common class asked.
+    """Raises depth, then size, whenever approval is high on the worst of the common classes.
 
-    One object serves all environments of a run. It reads approval (or agreement with the target),
-    never the truth. A class that is rare (under 1 % of the answers) or trivial in its domain does
-    not hold a rise up.
+    One object serves all environments of a run. It uses approval (or agreement with the target),
+    never the truth. It does not wait for classes that are rare (less than 1 % of the answers) or
+    trivial in their domain.
 
     Args:
-        domain: whose questions are asked.
-        threshold: the worst class's average approval must pass it; in (0, 1).
-        window: answers of each class that are averaged. They are counted anew after a rise.
-        start_depth: deepest questions at first, 1..``domain.max_depth``.
-        end_depth: deepest questions in the end; default ``domain.max_depth``.
-        start_size: names in a context at first; default ``domain.size``: depth alone rises.
-        growth: factor by which the size rises, at least by one name.
+        domain: the domain of the questions.
+        threshold: what the average approval of the worst class must exceed, in (0, 1).
+        window: answers in the average of each class, at least 1. Averages start anew after each
+            rise.
+        start_depth: depth of the deepest questions at first, 1..``end_depth``.
+        end_depth: depth of the deepest questions in the end; default ``domain.max_depth``.
+        start_size: names in a context at first, 2..``domain.size``; default ``domain.size``, so
+            that only the depth rises.
+        growth: factor by which the size rises, at least 1; it rises by at least one name.
 
     Attributes:
-        max_depth: deepest questions now.
+        max_depth: depth of the deepest questions now.
         size: names in a context now.
+
+    Raises:
+        ValueError: for an argument out of range.
     """
 
     def __init__(
@@ -53,7 +58,7 @@ class Curriculum:
         if end_depth is not None:
             self.end_depth = check_range("end_depth", end_depth, 1, domain.max_depth)
         self.max_depth = check_range("start_depth", start_depth, 1, self.end_depth)
-        # Below each depth that is common a level ends; the rare ones after it are its own.
+        # A level ends below each common depth; the rare depths after that belong to it.
         common = (np.unique(domain.merged_into[1:]) - 1) % domain.max_depth + 1
         self.levels = np.unique([*(common[common > 1] - 1), self.end_depth])
         self.size = domain.size
@@ -62,31 +67,35 @@ class Curriculum:
 
     @property
     def finished(self) -> bool:
-        """Whether it rises no more: by default, at the domain's own distribution."""
+        """Whether depth and size have reached their ends."""
         return self.max_depth == self.end_depth and self.size == self.domain.size
 
     @property
     def depths(self) -> range:
-        """Depths to ask now."""
+        """Depths of the questions to ask now."""
         return range(1, self.max_depth + 1)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Copies of all that :meth:`record` changes."""
+        """Copies of all that :meth:`record` changes, for a checkpoint."""
         level = {"max_depth": np.array(self.max_depth), "size": np.array(self.size)}
         return {**self.averages.state_dict(), **level}
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Restore what :meth:`state_dict` returned."""
         self.averages.load_state_dict(state)
         self.max_depth, self.size = int(state["max_depth"]), int(state["size"])
 
     def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> bool:
-        """Count the approvals ``(n,)`` of root questions of the given classes ``(n,)``.
+        """Add approvals of answers to root questions.
 
-        Deeper questions than are to be asked now, left over from before, do not count.
+        Questions that are deeper than ``max_depth``, drawn before, do not count.
+
+        Args:
+            classes: ``(n,)``, classes of the questions.
+            approvals: ``(n,)``.
 
         Returns:
-            Whether the difficulty rose.
+            Whether the depth or the size rose.
         """
         if self.finished:
             return False

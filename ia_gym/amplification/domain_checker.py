@@ -1,4 +1,4 @@
-"""A trial of a domain that somebody brings: does what its methods return fit what it declares?"""
+"""A check of a domain of one's own: does what its methods return fit what it declares?"""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ia_gym.amplification.assistants import Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains.checks import ANY, check_array
 from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.transcript import Symbols
+from ia_gym.domains.transcript import IDK, Symbols
 
 CONTEXTS, QUESTIONS = 3, 4
-"""Size of the trial."""
+"""How many of each are drawn, questions a context."""
 
 
 def check_domain(domain: Domain) -> None:
-    """Draw a few contexts and questions, and look at all that a domain says of them.
+    """Draw a few contexts and questions, and check what a domain's methods return for them.
 
-    What its script returns is checked whenever it is called; here it is called once, with the truth
-    for sub-answers.
+    What the overseer's script returns is checked at every call; here it is called once, with the
+    truth as sub-answers.
 
     Raises:
         ValueError: naming the domain, the attribute or method, what it gave and what is allowed.
@@ -33,7 +33,7 @@ def check_domain(domain: Domain) -> None:
         if f"of {domain.name} must" in str(error):
             raise
         raise ValueError(
-            f"the methods of {domain.name} must fit what it declares; its trial failed: {error!r}"
+            f"the methods of {domain.name} must fit what it declares, but one failed: {error!r}"
         ) from error
 
 
@@ -55,9 +55,8 @@ def _try(domain: Domain) -> None:
     first = questions[..., 0]
     check_array(domain, "sample_questions", first, rows[:2], last, low=domain.kind_symbol)
     check_array(domain, "is_primitive", domain.is_primitive(questions), rows[:2], 0, kinds="b")
-    allowed = domain.answer_mask(questions)
-    check_array(domain, "answer_mask", allowed, (*rows[:2], domain.n_answers), 1, kinds="b")
     check_questions(domain, contexts, questions, least_depth=1)
+    check_masks(domain, contexts, questions)
     check_dependencies(domain)
     overseer = ScriptedOverseer(domain)
     transcript = amplify(overseer, Oracle(domain), rng, contexts, questions)
@@ -68,7 +67,7 @@ def _try(domain: Domain) -> None:
 
 
 def check_declaration(domain: Domain) -> None:
-    """Refuse sizes that are none.
+    """Refuse attributes that are missing or out of range.
 
     Raises:
         ValueError: naming the domain and the attribute.
@@ -101,7 +100,11 @@ def check_declaration(domain: Domain) -> None:
 def check_questions(
     domain: Domain, contexts: Contexts, questions: Symbols, least_depth: int = 0
 ) -> None:
-    """Refuse a truth or a depth that is none."""
+    """Refuse a truth that is no answer, or a depth out of range.
+
+    Raises:
+        ValueError: naming the domain and the method.
+    """
     shape = questions.shape[:2]
     check_array(domain, "truth", domain.truth(contexts, questions), shape, domain.n_answers - 1)
     depths = domain.depth(contexts, questions)
@@ -110,11 +113,32 @@ def check_questions(
     check_array(domain, "depth", depths, shape, domain.max_depth, low=least_depth)
 
 
-def check_dependencies(domain: Domain) -> None:
-    """Refuse a domain in which a class of questions rests on itself: nobody could earn its trust.
+def check_masks(domain: Domain, contexts: Contexts, questions: Symbols) -> None:
+    """Refuse a mask that leaves an agent nothing to answer, or not the truth.
 
     Raises:
-        ValueError: naming the domain and a class that does, directly or by way of others.
+        ValueError: naming the domain.
+    """
+    allowed = domain.answer_mask(questions)
+    shape = (*questions.shape[:2], domain.n_answers)
+    check_array(domain, "answer_mask", allowed, shape, 1, kinds="b")
+    wrong = ~allowed[..., IDK] | (allowed.sum(axis=-1) < 2)
+    if wrong.any():
+        raise ValueError(
+            f"answer_mask() of {domain.name} must allow idk (symbol {IDK}) and another answer to "
+            f"each question, got the symbols {np.flatnonzero(allowed[wrong][0]).tolist()}"
+        )
+    truth = domain.truth(contexts, questions)
+    if not np.take_along_axis(allowed, truth[..., None], axis=-1).all():
+        raise ValueError(f"answer_mask() of {domain.name} must allow what truth() returns")
+
+
+def check_dependencies(domain: Domain) -> None:
+    """Refuse a domain in which a class of questions depends on itself: it could never be trusted.
+
+    Raises:
+        ValueError: naming the domain and such a class, whether it depends on itself directly or by
+            way of others.
     """
     kinds, depths = range(len(domain.kinds)), range(1, domain.max_depth + 1)
     for kind, depth in ((kind, depth) for kind in kinds for depth in depths):
@@ -131,14 +155,18 @@ def check_dependencies(domain: Domain) -> None:
         if not ready.any():
             kind, depth = divmod(int(left.argmax()) - 1, domain.max_depth)
             raise ValueError(
-                f"dependencies() of {domain.name} must not lead from a class back to itself, as from "
-                f"kind {domain.kinds[kind]} at depth {depth + 1}"
+                f"dependencies() of {domain.name} must not lead from a class back to itself, as "
+                f"from kind {domain.kinds[kind]} at depth {depth + 1}"
             )
         left &= ~ready
 
 
 def check_integer(domain: Domain, name: str, value: Any, low: int, high: int = 2**31) -> None:
-    """Refuse an attribute that is no whole number in ``low..high``."""
+    """Refuse an attribute that is no whole number in ``low..high``.
+
+    Raises:
+        ValueError: naming the domain and the attribute.
+    """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not low <= value <= high:
         raise ValueError(

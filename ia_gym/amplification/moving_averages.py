@@ -12,11 +12,11 @@ from ia_gym.domains.transcript import Symbols
 
 
 class MovingAverages:
-    """The average of the last ``window`` values of each class.
+    """Averages of the last ``window`` values of each class.
 
     Args:
-        n_classes: classes, numbered from 0.
-        window: values of a class that are averaged, at least 1.
+        n_classes: number of classes.
+        window: values in an average, at least 1.
     """
 
     def __init__(self, n_classes: int, window: int) -> None:
@@ -37,20 +37,20 @@ class MovingAverages:
             self.counts[cls] += len(new)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Copies of all that :meth:`record` changes."""
+        """Copies of all that :meth:`record` changes, for a checkpoint."""
         return {"values": self.values.copy(), "counts": self.counts.copy()}
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Restore what :meth:`state_dict` returned."""
         self.values[:] = state["values"]
         self.counts[:] = state["counts"]
 
     @property
     def is_full(self) -> NDArray[np.bool_]:
-        """Which classes have a whole window of values, ``(n_classes,)``."""
+        """Classes with at least ``window`` values: bool ``(n_classes,)``."""
         return self.counts >= self.values.shape[1]
 
     @property
     def means(self) -> NDArray[np.float64]:
-        """Averages, ``(n_classes,)``; 0 for a class whose window is not full yet."""
+        """Averages ``(n_classes,)``; 0 for a class with fewer than ``window`` values."""
         return np.where(self.is_full, self.values.mean(axis=1), 0.0)

@@ -1,4 +1,4 @@
-"""H, the overseer: how a question is taken apart, answered and an answer to it judged."""
+"""Overseers: they decompose questions, answer them, and judge answers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ ApprovalMode = Literal["strict", "graded"]
 
 
 class Overseer(Protocol):
-    """Who takes questions apart: H, or a model of H.
+    """Decomposes and answers questions, and judges answers to them.
 
     Attributes:
-        domain: the domain whose questions are asked.
-        human_interactions: questions put to H so far, for this overseer to be what it is.
-        assistant_answers: sub-questions that an assistant answered for it so far.
+        domain: the domain of the questions.
+        human_interactions: queries so far to the human, or to the script in its place; those that
+            it was trained on, for a model of it.
+        assistant_answers: sub-questions that an assistant has answered so far.
     """
 
     domain: Domain
@@ -35,30 +36,31 @@ class Overseer(Protocol):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round, ``(B, Q, width, Lq)``; see ``Domain.ask``."""
+        """The sub-questions of one round; see :meth:`ia_gym.domains.Domain.ask`."""
         ...
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """Its own answer, the *target*, ``(B, Q)``."""
+        """Its own answer, the target of imitation: ``(B, Q)``."""
         ...
 
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """Its approval of ``answers``, ``(B, Q)`` in [0, 1]; 0 for ``IDK``."""
+        """Its approval of ``answers (B, Q)``: ``(B, Q)`` in [0, 1], 0 for ``IDK``."""
         ...
 
 
 class ScriptedOverseer:
-    """H follows the domain's script. Every question put to H is counted.
+    """An overseer that follows the domain's script, and counts every query.
 
     Args:
-        domain: the domain whose script H follows.
-        approval: "strict", or "graded" to give credit for near misses where the domain has any.
+        domain: the domain of the questions.
+        approval: "strict" for approvals of 0 and 1, or "graded" for 2^-error, see
+            :meth:`ia_gym.domains.Domain.error`.
 
     Attributes:
-        human_interactions: questions put to H so far, one for each root question taken apart.
-        assistant_answers: sub-questions that an assistant answered for H so far.
+        human_interactions: questions decomposed so far: queries to the overseer.
+        assistant_answers: sub-questions that an assistant has answered so far.
 
     Raises:
         ValueError: for an unknown ``approval``.
@@ -80,13 +82,13 @@ class ScriptedOverseer:
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round, ``(B, Q, width, Lq)``; the first counts as put to H."""
+        """The sub-questions of one round ``(B, Q, n, Lq)``. The first round counts as a query."""
         if round == 0:
             self.human_interactions += int(np.count_nonzero(questions[..., 0]))
         return self.domain.ask(rng, round, contexts, questions, transcript)
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """H's own answer, the *target*, ``(B, Q)``."""
+        """The overseer's answer, the target of imitation: ``(B, Q)``."""
         domain = self.domain
         answers = domain.answer(contexts, questions, transcript)
         check_array(domain, "answer", answers, questions.shape[:2], domain.n_answers - 1)
@@ -95,10 +97,7 @@ class ScriptedOverseer:
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """H's approval of ``answers``, ``(B, Q)`` in [0, 1]; 0 for ``IDK``.
-
-        Strict approval is 1 or 0; graded approval is 2^-error, see ``Domain.error``.
-        """
+        """Approval of ``answers (B, Q)``: float64 ``(B, Q)`` in [0, 1], 0 for ``IDK``."""
         error = self.domain.error(contexts, questions, transcript, answers)
         if np.shape(error) != answers.shape or not np.all(error >= 0):
             raise ValueError(

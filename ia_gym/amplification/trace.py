@@ -1,4 +1,4 @@
-"""What the amplified overseer did with one question: the tree of its sub-questions."""
+"""The tree of an amplified overseer's sub-questions about one question."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from ia_gym.domains.transcript import Symbols
 
 @dataclass
 class TraceNode:
-    """A question, and what was made of it.
+    """A question of the tree, with its answers.
 
     Attributes:
-        question: in words.
-        answer: what H was told: X's answer, or what H saw in the context.
-        truth: a right answer.
-        right: whether ``answer`` is right; what H sees for itself always is.
-        looked_up: whether H found the answer itself.
-        target: what H makes of the answers to its sub-questions; None where it asked none.
-        target_right: whether that is right.
-        children: H's sub-questions, in order.
+        question: as text.
+        answer: the assistant's answer, or the overseer's for a primitive question.
+        truth: a correct answer.
+        right: whether ``answer`` is correct; that to a primitive question always is.
+        looked_up: whether the question is primitive.
+        target: the overseer's answer, from the answers to its sub-questions; None where it asked
+            none.
+        target_right: whether the target is correct.
+        children: the sub-questions, in order.
     """
 
     question: str
@@ -41,12 +42,12 @@ class TraceNode:
 
     @property
     def is_origin(self) -> bool:
-        """Whether an error comes in here: X is wrong, and all that H asks about it is right."""
-        told_right = all(child.right for child in self.children)
-        return not self.right and self.target is not None and told_right
+        """Whether an error originates here: the answer is wrong, its sub-answers are not."""
+        rest_right = all(child.right for child in self.children)
+        return not self.right and self.target is not None and rest_right
 
     def walk(self) -> Iterator[TraceNode]:
-        """This node and all below it, from the top, each before its children."""
+        """Yield this node and all below it, each before its children."""
         waiting = [self]
         while waiting:
             node = waiting.pop()
@@ -63,22 +64,22 @@ def trace(
     max_nodes: int = 10_000,
     seed: int = 0,
 ) -> TraceNode:
-    """Take a question apart, and the sub-questions X answered, and so on.
+    """Decompose a question, the sub-questions that the assistant answers, and so on.
 
-    X's answer is what counts in a tree; its children show what H, with X's help, makes of the same
-    question, so that an error can be followed to where it came in.
+    The overseer uses the assistant's answers. The children of each show what the overseer would
+    answer with the assistant's help, so that an error can be followed to its origin.
 
     Args:
         domain: the domain.
-        assistant: X; give it a deterministic one.
+        assistant: answers the sub-questions; a deterministic one.
         context: ``(1,)``.
         question: ``(Lq,)``, a root question.
-        levels: how often to take questions apart.
-        max_nodes: after so many no further ones are taken apart.
-        seed: of H's own choices.
+        levels: how many levels to decompose.
+        max_nodes: with so many nodes, no further level is decomposed.
+        seed: of the overseer's choices.
 
     Returns:
-        The root.
+        The root of the tree.
     """
     overseer, rng = ScriptedOverseer(domain), np.random.default_rng(seed)
     questions = question[None, None]
@@ -96,21 +97,21 @@ def trace(
             node.target_right = bool(right[0, i])
         parents, slots = np.nonzero(transcript.questions[0, ..., 0])
         asked = transcript.questions[0, parents, slots][None]
-        told = transcript.answers[0, parents, slots][None]
-        children = make_nodes(domain, context, asked, told)
+        answers = transcript.answers[0, parents, slots][None]
+        children = make_nodes(domain, context, asked, answers)
         for parent, child in zip(parents, children, strict=True):
             nodes[parent].children.append(child)
         count += len(children)
-        apart = ~domain.is_primitive(asked)[0]
-        questions = asked[:, apart]
-        nodes = [child for child, one in zip(children, apart, strict=True) if one]
+        decomposed = ~domain.is_primitive(asked)[0]
+        questions = asked[:, decomposed]
+        nodes = [child for child, use in zip(children, decomposed, strict=True) if use]
     return root
 
 
 def make_nodes(
     domain: Domain, context: Contexts, questions: Symbols, answers: Symbols
 ) -> list[TraceNode]:
-    """A node for each of ``questions (1, Q, Lq)`` with its answer of ``answers (1, Q)``."""
+    """Make a node for each of ``questions (1, Q, Lq)``, with its answer of ``answers (1, Q)``."""
     if not questions.shape[1]:
         return []
     truths = domain.truth(context, questions)[0]

@@ -1,8 +1,8 @@
-"""The trust gate: H builds only on answers of classes that have proved themselves.
+"""The trust gate: the overseer uses answers of an assistant only to classes that it trusts.
 
-Without it an agent and its assistant come to approve of each other: a self-consistent wrong
-answer earns as much approval as the truth. With it, approval can be earned only by questions
-whose sub-questions are of trusted classes, so that truth climbs from the primitive questions up.
+Without it an agent and its assistant may come to agree on wrong answers: a consistent wrong answer
+earns as much approval as the truth. With it, only questions whose sub-questions are of trusted
+classes can earn approval, so that correct answers spread from the primitive questions upwards.
 """
 
 from __future__ import annotations
@@ -16,19 +16,24 @@ from ia_gym.validation import check_number
 
 
 class TrustGate:
-    """Which classes of questions H trusts its assistant with.
+    """Which classes of questions the overseer trusts its assistant with.
 
-    A class is *open* when every class it rests on is trusted; only then can its questions earn
-    approval, and only then does approval count towards trust in it. A class becomes trusted, for
-    good, when the approval of its last ``window`` questions averages over ``threshold``. A rare
-    class is trusted along with the class it goes with.
+    A class is *open* when all classes that it depends on are trusted; only then can its questions
+    earn approval, and only then does approval count towards trust in it. A class becomes trusted,
+    for good, when the average approval of its last ``window`` questions exceeds ``threshold``. A
+    rare class is trusted together with the class that it is merged into.
 
     Args:
-        depends_on: bool ``(C, C)``, see :attr:`ia_gym.domains.Domain.depends_on`. Class 0, the
-            primitive questions, is trusted from the start.
-        merged_into: ``(C,)``, see :attr:`ia_gym.domains.Domain.merged_into`.
-        threshold: in [0, 1).
-        window: questions of a class to average over.
+        depends_on: bool ``(n_classes, n_classes)``, see
+            :attr:`ia_gym.domains.Domain.depends_on`. Class 0, the primitive questions, is trusted
+            from the start.
+        merged_into: ``(n_classes,)``, see :attr:`ia_gym.domains.Domain.merged_into`.
+        threshold: average approval to exceed, in [0, 1).
+        window: questions in the average of each class, at least 1.
+
+    Attributes:
+        trusted: bool ``(n_classes,)``.
+        open: bool ``(n_classes,)``.
 
     Raises:
         ValueError: for a threshold outside [0, 1).
@@ -59,7 +64,12 @@ class TrustGate:
         self.open = ~np.any(self.depends_on & ~self.trusted, axis=1)
 
     def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> None:
-        """Count the approvals ``(n,)`` of root questions of the given classes ``(n,)``."""
+        """Add approvals of answers to root questions.
+
+        Args:
+            classes: ``(n,)``, classes of the questions.
+            approvals: ``(n,)``.
+        """
         if self.trusted.all():
             return
         counted = self.open[classes] & ~self.trusted[classes]

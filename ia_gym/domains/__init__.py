@@ -1,4 +1,4 @@
-"""The question domains. A new one is a file here and a line in ``DOMAINS``."""
+"""The domains of questions, after Christiano et al. (2018): rules, without pictures or learning."""
 
 from ia_gym.domains.assignment import Assignment
 from ia_gym.domains.domain import Contexts, Domain

@@ -9,11 +9,12 @@ facts          the assignments (x, value, 0) or (x, y, z), sorted by x, then the
                ``(max_size + values², 3)`` tokens
 questions      value(x), x uniform
 primitive      first(x) and second(x), the arguments of x, or its value if it has none; f(a, b)
-H's script     first(x), second(x); a value → it; else value(y), value(z), f of these
+overseer       asks first(x) and second(x); answers first(x) if it is a value; else asks
+               value(y) and value(z), and answers f of these
 depth          height of x's expression + 1: 1 for x := value
 =============  ====================================================================
 
-Names are given out at random, so that they do not tell the order. The paper writes a variable as
+Names are assigned at random, so that they do not tell the order. The paper writes a variable as
 two base-8 digits; here it is one token.
 """
 
@@ -21,20 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
+from ia_gym.domains.batch_arrays import make_rows, pick, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.graph_steps import make_rows
 from ia_gym.domains.labels import format_letters
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 VALUE, FIRST, SECOND, APPLY = range(4)
 """Kinds of questions, from ``kind_symbol`` on."""
@@ -89,7 +85,7 @@ class Assignment(Domain):
     def make_questions(
         self, kind: int | Symbols, a: Symbols, b: Symbols | int, asked: NDArray[np.bool_]
     ) -> Symbols:
-        """The rows ``(kind, a, b)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
+        """Questions ``(kind, a, b)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
         return make_rows(self.kind_symbol + kind, a, b, asked)
 
     def is_value(self, symbols: Symbols) -> NDArray[np.bool_]:
@@ -172,7 +168,7 @@ class Assignment(Domain):
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
         return [(0, lower) for lower in range(depth)]
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         primitive: NDArray[np.bool_] = questions[..., 0] > self.kind_symbol + VALUE
@@ -215,16 +211,16 @@ class Assignment(Domain):
         first = transcript.answers[..., ARGUMENTS.start]
         return np.where(self.is_value(first), first, transcript.answers[..., RESULT])
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def symbol_text(self, symbol: int) -> str:
-        """A value as a letter, a variable as x and its number."""
+        """A value is a letter, a variable is x and its number."""
         if symbol > self.n_values:
             return f"x{symbol - self.n_values}"
         return "idk" if symbol == IDK else format_letters(symbol).lower()
 
     def list_assignments(self, context: Contexts) -> list[str]:
-        """The assignments in an order in which they can be evaluated, then f."""
+        """List the assignments in an order of evaluation, then the entries of f."""
         variables = context["variables"][context["variables"] != IDK]
         facts = context["facts"]
         order = np.argsort(context["depth"][variables], kind="stable")
@@ -249,19 +245,3 @@ class Assignment(Domain):
         kind = question[0] - self.kind_symbol
         a, b = (self.symbol_text(int(symbol)) for symbol in question[1:])
         return f"f({a}, {b})" if kind == APPLY else f"{('value', 'first', 'second')[kind]}({a})"
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """The assignments as code, and f as far as it is known."""
-        lines = self.list_assignments(context)
-        per_column = max(12, -(-len(lines) // 5))
-        for column in range(0, len(lines), per_column):
-            axes.text(
-                0.02 + 0.196 * (column // per_column),
-                0.98,
-                "\n".join(lines[column : column + per_column]),
-                va="top",
-                family="monospace",
-                fontsize=11 if len(lines) <= 36 else 6.5,
-                transform=axes.transAxes,
-            )
-        axes.axis("off")

@@ -1,4 +1,4 @@
-"""Row-by-row array work that the domains share: row b of an array belongs to context b."""
+"""Operations on batches of rows that the domains share: row b of an array is about context b."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ Number = TypeVar("Number", bound=np.generic)
 def take(
     table: NDArray[Number], index: Symbols, rows: NDArray[np.intp] | None = None
 ) -> NDArray[Number]:
-    """Row by row, the entries of ``table (B, n)`` at ``index``: the index's shape.
+    """Entries of a table at an index, row by row.
 
     Args:
         table: ``(B, n)``.
         index: ``(B, ...)``; of any shape if ``rows`` are given.
-        rows: which row each index is about, in a shape that broadcasts to that of ``index``.
+        rows: the row that each index is about, in a shape that broadcasts to that of ``index``.
+
+    Returns:
+        An array of the shape of ``index``.
     """
     count, width = table.shape
     step, item = table.strides
@@ -38,13 +41,13 @@ def take(
 
 
 def pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> Symbols:
-    """Row by row, ``count`` places drawn evenly from those true in ``allowed (B, n)``.
+    """Draw ``count`` places uniformly from those that are true in ``allowed (B, n)``, row by row.
 
     Returns:
         ``(B, count)``.
 
     Raises:
-        ValueError: if a row allows none.
+        ValueError: if a row allows none, which happens for depths that do not occur.
     """
     _, places = np.nonzero(allowed)
     counts = np.count_nonzero(allowed, axis=1)
@@ -58,7 +61,7 @@ def pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> Sy
 
 
 def pick_name(rng: np.random.Generator, names: NDArray[Number], count: int) -> NDArray[Number]:
-    """Row by row, ``count`` entries drawn evenly from ``names (B, n)``, which 0 pads at the end.
+    """Draw ``count`` entries uniformly from ``names (B, n)``, padded with 0, row by row.
 
     Returns:
         ``(B, count)``.
@@ -69,7 +72,7 @@ def pick_name(rng: np.random.Generator, names: NDArray[Number], count: int) -> N
 
 
 def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int) -> Symbols:
-    """``size`` of the names 1..``max_size``, a fresh subset for each of ``count`` contexts.
+    """Draw ``size`` of the names 1..``max_size`` for each of ``count`` contexts.
 
     Returns:
         ``(count, size)``, each row sorted.
@@ -78,3 +81,26 @@ def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int)
     if size == max_size:
         return pool
     return np.sort(rng.permuted(pool, axis=1)[:, :size], axis=1)
+
+
+def rank_in_groups(groups: Symbols, counts: Symbols) -> Symbols:
+    """Number the entries of each group from 0.
+
+    Args:
+        groups: ``(n,)``, the group of each entry; in order.
+        counts: how many entries each group has.
+    """
+    ranks: Symbols = np.arange(len(groups)) - (np.cumsum(counts) - counts)[groups]
+    return ranks
+
+
+def make_rows(
+    first: int | Symbols, second: Symbols, third: int | Symbols, where: NDArray[np.bool_]
+) -> Symbols:
+    """Questions of three symbols ``where`` it is true, zeros elsewhere: ``(*where.shape, 3)``."""
+    rows = np.empty((*where.shape, 3), np.int64)
+    rows[..., 0] = first
+    rows[..., 1] = second
+    rows[..., 2] = third
+    rows *= where[..., None]
+    return rows

@@ -1,4 +1,4 @@
-"""Whether what a domain's methods return is what they should."""
+"""Checks of what the methods of a domain return."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ia_gym.domains.domain import Domain
 
 ANY = -1
-"""In the place of the largest value: whatever is there is arbitrary."""
+"""In the place of the largest value: values are not checked."""
 
 
 def check_array(
@@ -21,16 +21,16 @@ def check_array(
     low: int = 0,
     kinds: str = "iu",
 ) -> None:
-    """Refuse what a method returned, unless it is an array of this shape, type and range.
+    """Refuse what a method returned unless it is an array of this shape, type and range.
 
     Args:
-        domain: whose method it is.
-        method: its name.
-        result: what it returned.
-        shape: what is allowed.
+        domain: the domain.
+        method: the name of its method.
+        result: what the method returned.
+        shape: the shape allowed.
         high: the largest value allowed; ``ANY`` for no bounds.
-        low: the smallest.
-        kinds: NumPy's letters of the types allowed: "iu" whole numbers, "b" booleans.
+        low: the smallest value allowed.
+        kinds: NumPy's letters for the types allowed: "iu" for whole numbers, "b" for booleans.
 
     Raises:
         ValueError: naming the domain, the method, what it returned and what is allowed.

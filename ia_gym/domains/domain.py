@@ -1,8 +1,7 @@
-"""What a domain is: contexts, questions, and how the overseer takes a question apart.
+"""What a domain is: contexts, questions about them, and how the overseer decomposes a question.
 
-A domain is written over batches, without a loop over questions. Arrays carry the axes
-``(B, Q)``: ``B`` contexts, ``Q`` questions about each. It knows nothing of environments,
-networks or rewards; one subclass of :class:`Domain` in one file says all there is to a domain.
+A domain works on batches, without loops over questions: arrays have the axes ``(B, Q)`` for ``B``
+contexts and ``Q`` questions about each. It knows nothing of environments, networks or rewards.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from textwrap import fill
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -25,46 +23,66 @@ if TYPE_CHECKING:
 Contexts = NDArray[np.void]
 """A batch of contexts: a NumPy structured array of shape ``(B,)``.
 
-Its field ``facts`` (int64, ``(F, L)`` a context) is what an agent sees; the other fields are the
-domain's own, for looking things up and for the truth."""
+Its field ``facts`` (int64, ``(F, L)`` for each context) is what an agent observes. The other fields
+are the domain's own, for lookups and for the truth."""
 
 MAX_SIZE_LIMIT = 1024
+"""Largest ``max_size`` of a domain."""
 
 RARE = 0.01
-"""Depths of a kind with less than this share of the root questions join the class below."""
+"""A class with a smaller share of the root questions is merged into the class below it."""
 
 
 class Domain(ABC):
-    """A family of contexts and questions, with H's way of answering them.
+    """A family of contexts and questions, with the overseer's script for answering them.
 
-    Symbols are numbered from 0: ``idk``, then the symbols that can be answers, then those that
-    only stand in facts and questions. Token 0 of a question is its kind; 0 there means that the
-    row is no question. The kinds of root questions are numbered from ``kind_symbol`` on.
+    To write a domain of your own, subclass this class, set the attributes below and implement the
+    abstract methods; ``gym.make("IA-Permutation-v0", domain=YourDomain)`` and
+    :func:`ia_gym.register_domain` take it from there. What the methods return is checked.
 
-    H asks in rounds. The first rounds, of ``subquestions_per_round`` sub-questions, are those H needs for an answer
-    of its own; then come those of ``judge_subquestions_per_round``, which only the judge of another's answer needs.
+    **Symbols.** A domain has one vocabulary, numbered from 0: first ``idk`` ("I don't know"), then
+    the other symbols that can be answers, then those that occur in facts and questions only. A
+    fact is a row of ``L`` symbols; facts are padded with rows of zeros. A question is a row of
+    ``Lq`` symbols; the first is its kind, and a row of zeros is no question. The kinds of root
+    questions (those that an environment asks) are numbered from ``kind_symbol``; those of primitive
+    questions, if they have kinds of their own, come after them.
+
+    **Script.** The overseer answers a primitive question by looking at the context
+    (:meth:`look_up`). For any other it asks sub-questions, in rounds, each of which may depend on
+    the answers to the rounds before it (:meth:`ask`). It answers after the rounds of
+    ``subquestions_per_round`` (:meth:`answer`). To judge somebody else's answer it also asks the
+    rounds of ``judge_subquestions_per_round``, and says how far off the answer is (:meth:`error`).
+
+    **Depth.** A question's depth says how hard it is, 0 for a primitive one (:meth:`depth`).
+    Questions of one kind and depth are a class; trust and curricula go by classes. For each class
+    the domain states on which classes its answers depend (:meth:`dependencies`), never itself.
 
     Args:
         size: names in a context (the paper's N), 2..``max_size``.
-        max_size: names in the pool that contexts draw from; default ``size``. Facts are padded
-            with rows of zeros to ``max_size`` names, so that spaces do not depend on ``size``.
+        max_size: names in the pool that contexts draw from, 2..1024; default ``size``. Spaces
+            depend on ``max_size`` alone, so that networks can be used at different sizes.
 
     Attributes:
-        name: of the domain, part of its environments' ids.
+        name: of the domain, part of the ids of its environments.
         base_size: names in a context of the environment ``IA-<name>-v0``.
         kinds: names of the kinds of root questions.
-        kind_symbol: symbol of the first of them; the others follow.
-        subquestions_per_round: how many sub-questions H may ask in each round, on the way to its own answer.
-        judge_subquestions_per_round: the same for the rounds after these, which only the judge needs.
-        fact_shape: ``(F, L)``, rows and tokens a row.
-        question_length: ``Lq``, tokens a question.
-        n_answers: symbols ``0..n_answers-1`` can be answers.
+        kind_symbol: the symbol of the first of these kinds.
+        subquestions_per_round: the most sub-questions of each round that the overseer needs for
+            an answer of its own.
+        judge_subquestions_per_round: the same for the rounds after these, which it needs only to
+            judge an answer.
+        fact_shape: ``(F, L)``, rows of facts and symbols in a row.
+        question_length: ``Lq``, symbols in a question.
+        n_answers: symbols ``0..n_answers - 1`` can be answers.
         n_symbols: symbols in all.
         max_depth: depth of the hardest question.
-        trivial_depths: depths whose questions do not hold a curriculum up, since answering them
-            says little about the others.
-        inconclusive: answers that tell only that nothing was found; taken apart further, such a
-            question may turn out to have another.
+        trivial_depths: depths that a curriculum need not wait for, since answering them says
+            little about the others.
+        inconclusive: answers that say only that nothing was found. If the question is decomposed
+            again, another answer may turn up.
+
+    Raises:
+        ValueError: for a size out of range.
     """
 
     name: ClassVar[str]
@@ -97,7 +115,16 @@ class Domain(ABC):
     def sample_contexts(
         self, rng: np.random.Generator, count: int, size: int | None = None
     ) -> Contexts:
-        """Draw ``count`` contexts of ``size`` names (default ``self.size``): shape ``(count,)``."""
+        """Draw contexts.
+
+        Args:
+            rng: the only source of randomness.
+            count: how many.
+            size: names in each, 2..``max_size``; default ``self.size``.
+
+        Returns:
+            ``(count,)``, a structured array with a field ``facts``.
+        """
 
     @abstractmethod
     def sample_questions(
@@ -107,24 +134,27 @@ class Domain(ABC):
         count: int,
         depths: Sequence[int] | None = None,
     ) -> Symbols:
-        """Draw ``count`` root questions about each context: ``(B, count, Lq)``.
+        """Draw root questions.
 
         Args:
-            rng: where all randomness comes from.
+            rng: the only source of randomness.
             contexts: ``(B,)``.
-            count: questions a context.
-            depths: draw only questions of these depths (1..``max_depth``); default all. The
-                distribution is that of the domain, conditional on the depth.
+            count: questions about each context.
+            depths: draw only questions of these depths, some of 1..``max_depth``; default all.
+                The distribution is that of the domain, conditional on the depth.
+
+        Returns:
+            int64 ``(B, count, Lq)``.
 
         Raises:
             ValueError: if a context has no question of these depths.
         """
 
     def check_depths(self, depths: Sequence[int] | None) -> Sequence[int]:
-        """``depths`` in order, each once; all of them for None.
+        """Sort ``depths`` and leave out repetitions; None stands for all depths.
 
         Raises:
-            ValueError: if there are none, or one lies outside 1..``max_depth``.
+            ValueError: if there are none, or one is outside 1..``max_depth``.
         """
         if depths is None:
             return range(1, self.max_depth + 1)
@@ -138,43 +168,68 @@ class Domain(ABC):
 
     @abstractmethod
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        """A right answer to each question, ``(B, Q)``; ``IDK`` where there is none."""
+        """A correct answer to each question ``(B, Q, Lq)``: ``(B, Q)``, or ``IDK`` without one.
+
+        It is for measuring, for the supervised baseline and for the oracle.
+        """
 
     def is_correct(
         self, contexts: Contexts, questions: Symbols, answers: Symbols
     ) -> NDArray[np.bool_]:
-        """Whether each answer is right, ``(B, Q)``. For measuring only; ``IDK`` never is."""
+        """Whether each of ``answers (B, Q)`` is correct, ``(B, Q)``. ``IDK`` never is.
+
+        By default only :meth:`truth` is correct; override it where several answers are.
+        """
         right: NDArray[np.bool_] = (answers == self.truth(contexts, questions)) & (answers != IDK)
         return right
 
     @abstractmethod
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        """How hard each question is, ``(B, Q)``; 0 for a primitive one."""
+        """How hard each question is: ``(B, Q)`` in 0..``max_depth``, 0 for primitive questions.
+
+        Arbitrary for rows that are no questions.
+        """
 
     @abstractmethod
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
-        """What an answer to a question of this kind and depth rests on: kinds and depths.
+        """On which classes an answer to a question of this class depends.
 
-        A depth of 0 stands for primitive questions. Depths beyond those that occur do no harm.
+        Args:
+            kind: an index into ``kinds``.
+            depth: 1..``max_depth``.
+
+        Returns:
+            Pairs of kind and depth; a depth of 0 stands for primitive questions. No class may
+            depend on itself, directly or by way of others. Classes that do not occur do no harm.
         """
 
-    # -------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     @abstractmethod
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
-        """Which questions H answers itself, by looking at the context; shape of the batch."""
+        """Which questions the overseer answers by looking at the context.
+
+        Args:
+            questions: ``(..., Lq)``.
+
+        Returns:
+            bool ``(...)``.
+        """
 
     def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
-        """Which rows of tokens (any in ``0..n_symbols-1``) are questions; shape of the batch.
+        """Which rows of symbols, of any in ``0..n_symbols - 1``, are questions: bool ``(...)``.
 
-        Only these are put to anyone by an overseer that has learned to ask.
+        An overseer that has learned to ask may produce rows that are none; these are not asked.
         """
         formed: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol
         return formed
 
     @abstractmethod
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
-        """Answers to primitive questions, ``(B, Q)``; arbitrary where a question is not one."""
+        """Answer primitive questions from the context: ``(B, Q)``.
+
+        Arbitrary where a question is not primitive. ``rng`` is for lookups that draw at random.
+        """
 
     @abstractmethod
     def ask(
@@ -185,38 +240,61 @@ class Domain(ABC):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round, ``(B, Q, width, Lq)``.
+        """The sub-questions of one round.
 
         Args:
-            rng: for an order or a choice of H's own.
+            rng: for choices of the overseer's own.
             round: 0 is the first; those of ``judge_subquestions_per_round`` come last.
             contexts: ``(B,)``.
             questions: ``(B, Q, Lq)``, none of them primitive.
             transcript: ``(B, Q)``, with all earlier rounds answered.
 
         Returns:
-            The sub-questions; a row of zeros where nothing need be asked.
+            int64 ``(B, Q, n, Lq)``, ``n`` as declared for the round; a row of zeros where fewer
+            are needed.
         """
 
     @abstractmethod
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """H's own answer, ``(B, Q)``, once the rounds of ``subquestions_per_round`` are answered."""
+        """The overseer's answer, ``(B, Q)``, from the answers to its sub-questions.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+            transcript: ``(B, Q)``, with the rounds of ``subquestions_per_round`` answered.
+        """
 
     def error(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """How far off H finds each answer, ``(B, Q)``: 0 if right, infinite if wrong altogether.
+        """How far off the overseer finds each answer. Its approval depends on this alone.
 
-        All rounds are answered, those of ``judge_subquestions_per_round`` too. By default an answer is right if it
-        is H's own, the combination of the sub-answers; ``IDK`` is always wrong.
+        By default an answer is right if it is the overseer's own (:meth:`answer`).
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+            transcript: ``(B, Q)``, with all rounds answered.
+            answers: ``(B, Q)``, the answers to judge.
+
+        Returns:
+            float64 ``(B, Q)``: 0 for a right answer, infinity for one that is altogether wrong, as
+            ``IDK`` always is.
         """
         right = (answers == self.answer(contexts, questions, transcript)) & (answers != IDK)
         return np.where(right, 0.0, np.inf)
 
-    # ----------------------------------------------------------- for the reader
+    # ------------------------------------------------------------ text, pictures
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
-        """Which answers are of the kind asked for, ``(B, Q, n_answers)``; ``IDK`` always is."""
+        """Which answers are of the type asked for, e.g. a name or a number.
+
+        Args:
+            questions: ``(..., Lq)``.
+
+        Returns:
+            bool ``(..., n_answers)``. ``IDK`` and the truth are always allowed.
+        """
         return np.ones((*questions.shape[:-1], self.n_answers), bool)
 
     def symbol_text(self, symbol: int) -> str:
@@ -241,23 +319,22 @@ class Domain(ABC):
 
     def draw(self, context: Contexts, axes: Axes) -> None:
         """Draw one context (shape ``()``) on matplotlib ``axes``; by default its text."""
-        axes.text(0, 1, fill(self.context_text(context), 76), va="top", family="monospace")
-        axes.axis("off")
+        from ia_gym.domains.drawing import draw_context
+
+        draw_context(self, context, axes)
 
     # -------------------------------------------------------------- derived
 
     @cached_property
     def round_slots(self) -> tuple[slice, ...]:
-        """The slots of each round, the judge's included."""
-        subquestions_per_round = self.subquestions_per_round + self.judge_subquestions_per_round
-        ends = np.cumsum(subquestions_per_round).tolist()
-        return tuple(
-            slice(end - width, end) for end, width in zip(ends, subquestions_per_round, strict=True)
-        )
+        """The slots of a transcript that each round fills, those of judging included."""
+        counts = self.subquestions_per_round + self.judge_subquestions_per_round
+        ends = np.cumsum(counts).tolist()
+        return tuple(slice(end - n, end) for end, n in zip(ends, counts, strict=True))
 
     @property
     def n_slots(self) -> int:
-        """Sub-questions H may ask about one question, all rounds together."""
+        """Slots of a transcript: the most sub-questions about one question, all rounds together."""
         return sum(self.subquestions_per_round) + sum(self.judge_subquestions_per_round)
 
     def depth_text(self, depth: int) -> str:
@@ -270,7 +347,7 @@ class Domain(ABC):
 
     @property
     def n_classes(self) -> int:
-        """Classes of questions: one a kind and depth, and 0 for primitive questions."""
+        """Number of classes: one for each kind and depth, and class 0 for primitive questions."""
         return 1 + len(self.kinds) * self.max_depth
 
     def classes(self, contexts: Contexts, questions: Symbols) -> Symbols:
@@ -280,21 +357,21 @@ class Domain(ABC):
 
     @cached_property
     def depends_on(self) -> NDArray[np.bool_]:
-        """``(n_classes, n_classes)``: ``[c, d]`` is true if answers of class c rest on class d."""
-        rests = np.zeros((self.n_classes, self.n_classes), bool)
+        """Whether class c depends on class d, at ``[c, d]``: bool ``(n_classes, n_classes)``."""
+        depends = np.zeros((self.n_classes, self.n_classes), bool)
         for kind in range(len(self.kinds)):
             for depth in range(1, self.max_depth + 1):
                 for other, lower in self.dependencies(kind, depth):
                     below = other * self.max_depth + lower if lower else 0
-                    rests[kind * self.max_depth + depth, below] = True
-        return rests
+                    depends[kind * self.max_depth + depth, below] = True
+        return depends
 
     @cached_property
     def merged_into(self) -> Symbols:
-        """For each class the one it is trusted and reported with, ``(n_classes,)``.
+        """For each class the one with which it is trusted and reported, ``(n_classes,)``.
 
-        That is itself, or, if it holds less than ``RARE`` of the root questions (by a fixed
-        sample), the next lower depth of its kind that holds more.
+        That is itself or, if less than ``RARE`` of the root questions (of a fixed sample) belong
+        to it, the next lower depth of its kind with a larger share.
         """
         rng = np.random.default_rng(0)
         contexts = self.sample_contexts(rng, 128)
@@ -306,7 +383,7 @@ class Domain(ABC):
         return leaders
 
     def class_name(self, cls: int) -> str:
-        """The kind (if there are several) and depths of a class and of all it goes with."""
+        """The kind (if there are several) and the depths of a class and of all merged with it."""
         cls = int(self.merged_into[cls])
         if cls == 0:
             return "primitive"
@@ -318,7 +395,7 @@ class Domain(ABC):
 
     @cached_property
     def trivial_classes(self) -> NDArray[np.bool_]:
-        """Which classes do not hold a curriculum up, ``(n_classes,)``."""
+        """Classes that a curriculum need not wait for: bool ``(n_classes,)``."""
         depths = np.tile(np.arange(1, self.max_depth + 1), len(self.kinds))
         return np.isin(np.concatenate([[0], depths]), self.trivial_depths)
 

@@ -1,13 +1,11 @@
-"""How H chooses the next vertex on the way to a goal, in the two graph domains.
+"""How the overseer chooses the next vertex on the way to a goal, in the two graph domains.
 
-H collects three candidates (two suggested by X, one neighbour drawn at random), keeps those that
-an edge leads to, asks how far each is from the goal, and takes the nearest. To judge a vertex
-somebody else names, H asks how far every neighbour is.
+It collects three candidates (two suggested by the assistant, one neighbour drawn at random), keeps
+those that an edge leads to, asks how far each is from the goal, and takes the nearest. To judge a
+vertex that somebody else names, it asks how far every neighbour is from the goal.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +15,27 @@ from ia_gym.domains.domain import Contexts
 from ia_gym.domains.transcript import IDK, Symbols
 
 MAX_DEGREE = 16
-"""A context in which a vertex has more neighbours (one in a hundred million) is drawn again: they
-all must find a place in a transcript."""
+"""A context in which a vertex has more neighbours (one in a hundred million) is drawn again, since
+all neighbours need a slot in the transcript."""
 
 FAR = np.iinfo(np.int64).max
-"""Farther than any vertex."""
+"""A distance larger than any."""
 
 
 def list_candidates(suggested: Symbols, are_edges: Symbols, drawn: Symbols) -> Symbols:
-    """The candidates that H asks about, each named once; ``IDK`` in the places left.
+    """List the candidates that the overseer asks about, without repetitions.
 
-    The first of several that turn out to be equally near is taken. So a tie falls by chance: to the
-    neighbour drawn at random, or between suggestions that X sampled. Each candidate has its place,
-    which is what lets a model of H learn whom to ask about.
+    The first of several that turn out to be equally near is taken, so that chance decides: it is
+    the neighbour drawn at random, or one of two suggestions that were sampled. Each candidate
+    keeps its place, so that a model of the overseer can learn which ones to ask about.
 
     Args:
-        suggested: ``(B, Q, 2)``, X's suggestions.
+        suggested: ``(B, Q, 2)``, the assistant's suggestions.
         are_edges: ``(B, Q, 2)``, ``IDK`` for a suggestion that no edge leads to.
         drawn: ``(B, Q)``, a neighbour drawn at random.
 
     Returns:
-        ``(B, Q, 3)``: the neighbour drawn, then X's suggestions.
+        ``(B, Q, 3)``: the neighbour drawn, then the suggestions; ``IDK`` in places left.
     """
     first, second = np.moveaxis(np.where(are_edges != IDK, suggested, IDK), -1, 0)
     first = first * (first != drawn)
@@ -54,7 +52,7 @@ def list_other_neighbours(neighbours: Symbols, asked: Symbols) -> Symbols:
 
 
 def draw_neighbour(rng: np.random.Generator, contexts: Contexts, names: Symbols) -> Symbols:
-    """A neighbour of each of ``names (B, Q)``, drawn evenly; ``IDK`` if there is none."""
+    """Draw a neighbour of each of ``names (B, Q)`` uniformly; ``IDK`` if there is none."""
     degrees = take(contexts["degree"], names)
     places = (rng.random(names.shape) * degrees).astype(np.int64)
     table = contexts["neighbours"]
@@ -63,14 +61,14 @@ def draw_neighbour(rng: np.random.Generator, contexts: Contexts, names: Symbols)
 
 
 def find_nearest(candidates: Symbols, distances: Symbols) -> tuple[Symbols, Symbols]:
-    """The first of the nearest candidates, and how far it is.
+    """Find the nearest candidate (the first of several) and its distance.
 
     Args:
         candidates: ``(B, Q, n)``.
-        distances: ``(B, Q, n)``; ``FAR`` for one that is left aside.
+        distances: ``(B, Q, n)``; ``FAR`` for a candidate that does not count.
 
     Returns:
-        Two arrays ``(B, Q)``; ``IDK`` and ``FAR`` if all are left aside.
+        Two arrays ``(B, Q)``; ``IDK`` and ``FAR`` if no candidate counts.
     """
     place = distances.argmin(axis=-1)[..., None]
     least = np.take_along_axis(distances, place, axis=-1)[..., 0]
@@ -81,15 +79,15 @@ def find_nearest(candidates: Symbols, distances: Symbols) -> tuple[Symbols, Symb
 def measure_detour(
     candidates: Symbols, distances: Symbols, answers: Symbols
 ) -> NDArray[np.float64]:
-    """How much farther ``answers (B, Q)`` are than the nearest of the candidates.
+    """How much larger the distances of ``answers (B, Q)`` are than that of the nearest candidate.
 
     Args:
         candidates: ``(B, Q, n)``, each vertex once.
-        distances: ``(B, Q, n)``; ``FAR`` for one that is left aside.
+        distances: ``(B, Q, n)``; ``FAR`` for a candidate that does not count.
         answers: ``(B, Q)``.
 
     Returns:
-        ``(B, Q)``; infinite for an answer that is no candidate, or one left aside.
+        float64 ``(B, Q)``; infinite for an answer that is no candidate that counts.
     """
     near = distances < FAR
     chosen = (candidates == answers[..., None]) & near & (answers != IDK)[..., None]
@@ -101,39 +99,18 @@ def measure_detour(
 def measure_difference(
     own: Symbols, given: Symbols, own_distance: Symbols, given_distance: Symbols
 ) -> NDArray[np.float64]:
-    """How far ``given`` answers are from H's ``own``, of any shape: steps, or 0 and infinity.
+    """How far ``given`` answers are from the overseer's ``own``, in arrays of any shape.
 
     Args:
-        own: H's answers.
-        given: somebody else's.
-        own_distance: what distance ``own`` stands for; ``FAR`` if for none.
-        given_distance: likewise.
+        own: the overseer's answers.
+        given: somebody else's answers.
+        own_distance: the distances that ``own`` stand for; ``FAR`` where for none.
+        given_distance: the same for ``given``.
+
+    Returns:
+        float64: the difference where both stand for distances; else 0 for equal answers other
+        than ``IDK``, and infinity.
     """
     both = (own_distance < FAR) & (given_distance < FAR)
     exact = np.where((own == given) & (own != IDK), 0.0, np.inf)
     return np.where(both, np.abs(own_distance - given_distance), exact)
-
-
-def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:
-    """The places in ``known`` of the question kinds to ask; None stands for all.
-
-    Raises:
-        ValueError: for a kind not in ``known``, or none at all.
-    """
-    if kinds is None:
-        return np.arange(len(known))
-    if isinstance(kinds, str) or len(kinds) == 0 or not set(kinds) <= set(known):
-        raise ValueError(f"question_kinds must be some of {list(known)}, got {kinds!r}")
-    return np.array(sorted(known.index(kind) for kind in set(kinds)))
-
-
-def make_rows(
-    first: int | Symbols, second: Symbols, third: int | Symbols, where: NDArray[np.bool_]
-) -> Symbols:
-    """Question rows of three tokens, zeros but ``where``: its shape and ``(3,)``."""
-    rows = np.empty((*where.shape, 3), np.int64)
-    rows[..., 0] = first
-    rows[..., 1] = second
-    rows[..., 2] = third
-    rows *= where[..., None]
-    return rows

@@ -1,10 +1,10 @@
-"""Words for symbols that would otherwise read alike."""
+"""Texts for symbols that would look alike as numbers."""
 
 from __future__ import annotations
 
 
 def format_letters(number: int) -> str:
-    """1 is A, 26 is Z, 27 is AA."""
+    """Count in letters: 1 is A, 26 is Z, 27 is AA."""
     text = ""
     while number:
         number, letter = divmod(number - 1, 26)
@@ -13,5 +13,5 @@ def format_letters(number: int) -> str:
 
 
 def format_steps(distance: int) -> str:
-    """A distance, to tell it from a vertex's number."""
+    """A distance in words, to tell it from the number of a vertex."""
     return "1 step" if distance == 1 else f"{distance} steps"

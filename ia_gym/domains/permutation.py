@@ -6,7 +6,7 @@ facts          the pairs (x, σ(x)), sorted by x; ``(max_size, 2)`` tokens
 questions      σ^k(x): a name and k in binary, 2 ≤ k < ``max_power``; the position of
                k's leading bit is uniform, the bits after it are random
 primitive      k ≤ 1
-H's script     y = σ^⌊k/2⌋(x); z = σ^⌊k/2⌋(y); the answer is z, or σ(z) if k is odd
+overseer       asks y = σ^⌊k/2⌋(x), then z = σ^⌊k/2⌋(y); answers z, or σ(z) if k is odd
 depth          position of k's leading bit, 1..log2(``max_power``)
 =============  ====================================================================
 
@@ -16,7 +16,6 @@ The paper writes a name as two base-8 digits; here a name is one token.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +24,6 @@ from ia_gym.domains.batch_arrays import pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MAX_POWER_LIMIT = 2**16
 
@@ -41,7 +37,7 @@ class Permutation(Domain):
     Args:
         size: names in a context, 2..``max_size``.
         max_size: names in the pool; default ``size``.
-        max_power: powers asked are below it, 3..65536; default ``max_size`` (at least 4).
+        max_power: the powers in questions are below it, 3..65536; default ``max_size``, at least 4.
 
     Raises:
         ValueError: for a value out of range.
@@ -67,7 +63,7 @@ class Permutation(Domain):
         self.bit_symbol = self.n_answers
         self.kind_symbol = self.bit_symbol + 2
         self.n_symbols = self.kind_symbol + 1
-        # The question for every power, still without its name; no question comes last.
+        # The question for each power, without its name yet; zeros come last.
         powers = np.arange(2**self.n_bits)[:, None]
         self.rows = np.zeros((len(powers) + 1, self.question_length), np.int64)
         self.rows[:-1, 0] = self.kind_symbol
@@ -90,13 +86,13 @@ class Permutation(Domain):
     # ---------------------------------------------------------------- questions
 
     def make_questions(self, names: Symbols, powers: Symbols) -> Symbols:
-        """The rows that ask for σ^power(name), ``(..., Lq)``; no question about ``IDK``."""
+        """Questions for σ^power(name): ``(..., Lq)``; zeros where the name is ``IDK``."""
         rows = self.rows.take(np.where(names == IDK, -1, powers), axis=0)
         rows[..., 1] = names
         return rows
 
     def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols]:
-        """Name and power of each question, two arrays of the batch's shape; 0, 0 for none."""
+        """Name and power of each question: two arrays of the batch's shape; 0, 0 for zeros."""
         powers = questions[..., 2:] @ self.bit_values - self.bit_symbol * (2**self.n_bits - 1)
         return questions[..., 1], np.maximum(powers, 0)
 
@@ -144,7 +140,7 @@ class Permutation(Domain):
         names = pick_name(rng, contexts["facts"][:, :, 0], count)
         allowed = np.asarray(self.check_depths(depths))
         leading = 1 << allowed[rng.integers(len(allowed), size=shape)]
-        below = np.minimum(leading, self.max_power - leading)  # how many k share a leading bit
+        below = np.minimum(leading, self.max_power - leading)  # how many k have this leading bit
         powers = leading + (rng.random(shape) * below).astype(np.int64)
         return self.make_questions(names, powers)
 
@@ -163,7 +159,7 @@ class Permutation(Domain):
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
         return [(0, depth - 1)]
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         _, powers = self.parse_questions(questions)
@@ -204,7 +200,7 @@ class Permutation(Domain):
         _, k = self.parse_questions(questions)
         return np.where(k % 2, transcript.answers[..., 2], transcript.answers[..., 1])
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def context_text(self, context: Contexts) -> str:
         cycles = " ".join(
@@ -222,7 +218,7 @@ class Permutation(Domain):
         return f"σ^{power}({name})"
 
     def find_cycles(self, context: Contexts) -> list[list[int]]:
-        """The cycles of one permutation, longest first."""
+        """The cycles of the permutation of one context (shape ``()``), longest first."""
         image = context["image"]
         left = set(np.flatnonzero(image).tolist())
         cycles = []
@@ -233,38 +229,3 @@ class Permutation(Domain):
             left.difference_update(cycle)
             cycles.append(cycle)
         return sorted(cycles, key=len, reverse=True)
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """Each cycle as a chain of names that ends, pale, where it began."""
-        columns = 8 if self.size <= 24 else 17
-        across, down = 0, 0
-        for cycle in self.find_cycles(context):
-            if across and across + len(cycle) >= columns:
-                across, down = 0, down + 1
-            for step, name in enumerate([*cycle, cycle[0]]):
-                if across == columns:
-                    across, down = 0, down + 1
-                last = step == len(cycle)
-                axes.text(
-                    across,
-                    -down,
-                    str(name),
-                    ha="center",
-                    va="center",
-                    color="0.55" if last else "black",
-                    fontsize=14 if columns == 8 else 9,
-                    bbox={
-                        "boxstyle": "circle,pad=0.3",
-                        "facecolor": "white" if last else "#dbe9f6",
-                        "edgecolor": "0.75" if last else "0.4",
-                    },
-                )
-                if not last:
-                    arrow = {"arrowstyle": "->", "color": "0.4"}
-                    axes.annotate(
-                        "", (across + 0.7, -down), (across + 0.3, -down), arrowprops=arrow
-                    )
-                across += 1
-        axes.set_xlim(-0.6, columns - 0.4)
-        axes.set_ylim(-max(down, 3) - 0.6, 0.6)
-        axes.axis("off")

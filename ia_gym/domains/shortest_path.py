@@ -8,13 +8,13 @@ questions      D(x, y): length of a shortest walk of at least one edge from x to
                S(x, y): the first vertex after x on one. Kind, x and y are uniform; x = y
                asks for a shortest cycle
 primitive      edge(x, y)? is 1 or idk; neighbour(x): an out-neighbour of x drawn at random
-H's script     D: an edge → 1; z = S(x, y); z a vertex → 1 + D(z, y); z ``inf`` → ``inf``.
-               S: an edge → y; candidates: X's S(x, y) asked twice (kept if an edge leads
-               there) and one neighbour(x); the one with least finite D(·, y), in a tie
-               the neighbour before the suggestions; none → ``inf``
-H's judgement  D: is it H's answer? S: H asks D(z, y) of every out-neighbour z of x that it
-               has not asked about yet; an answer is right if it is one of the nearest.
-               ``inf`` is right if all out-neighbours are ``inf``. An edge leaves only y
+overseer       D: an edge → 1; z = S(x, y); z a vertex → 1 + D(z, y); z ``inf`` → ``inf``.
+               S: an edge → y; else the candidate with the least finite D(·, y), or ``inf``.
+               Candidates are neighbour(x) and S(x, y), asked twice and kept if an edge
+               leads there; in a tie, the neighbour comes first
+judgement      D: an answer is right if it is the overseer's. S: the overseer asks D(z, y) about
+               all other out-neighbours z of x; an answer is right if it is one of the
+               nearest; ``inf`` if D is ``inf`` for all of them; with an edge, only y
 depth          the distance; questions whose answer is ``inf`` have the largest depth
 =============  ====================================================================
 
@@ -26,47 +26,23 @@ paper writes a vertex as two base-8 digits; here it is one token.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
-from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.graph_steps import (
-    FAR,
-    MAX_DEGREE,
-    check_kinds,
-    draw_neighbour,
-    find_nearest,
-    list_candidates,
-    list_other_neighbours,
-    make_rows,
-    measure_detour,
-    measure_difference,
-)
+from ia_gym.domains.batch_arrays import pick, pick_name, rank_in_groups, sample_names, take
+from ia_gym.domains.domain import Contexts
+from ia_gym.domains.graph_domain import CANDIDATES, END, STEPS, GraphDomain
+from ia_gym.domains.graph_steps import FAR, MAX_DEGREE, draw_neighbour, find_nearest
 from ia_gym.domains.labels import format_steps
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 D, S, EDGE, NEIGHBOUR = range(4)
 """Kinds of questions, from ``kind_symbol`` on."""
 
-IS_EDGE, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
-    0,  # edge(x, y)?
-    slice(1, 3),  # S(x, y), for an S question twice
-    3,  # neighbour(x)
-    slice(4, 6),  # do edges lead from x to these steps?
-    slice(6, 9),  # D of the candidates; of the first step, for a D question
-    slice(6, None),  # these, and for the judge D of all other out-neighbours
-)
-"""Slots of a transcript."""
 
-
-class ShortestPath(Domain):
+class ShortestPath(GraphDomain):
     """Distances and next steps in a directed graph.
 
     Symbols: 0 ``idk``; 1..``max_size`` vertices; the distances 1..cap; ``inf``; then the kinds
@@ -75,9 +51,9 @@ class ShortestPath(Domain):
     Args:
         size: vertices in a context, 2..``max_size``.
         max_size: vertices in the pool; default ``size``.
-        question_kinds: kinds of root questions, some of "D" and "S"; default both. H asks about
-            both whatever is asked of it, so that a trust gate, which learns from root questions,
-            opens to the end only if both are asked.
+        question_kinds: kinds of root questions, some of "D" and "S"; default both. The overseer's
+            sub-questions are of both kinds in any case. A trust gate learns from root questions,
+            so that it trusts all classes in the end only if both kinds are asked.
 
     Raises:
         ValueError: for a value out of range.
@@ -85,7 +61,9 @@ class ShortestPath(Domain):
 
     name = "ShortestPath"
     kinds = ("D", "S")
-    subquestions_per_round = (1, 3, 2, 3)
+    kind_names = ("D", "S", "edge", "neighbour")
+    distance_kind, step_kind = D, S
+    end_kind, edge_kind, neighbour_kind = EDGE, EDGE, NEIGHBOUR
 
     def __init__(
         self,
@@ -93,14 +71,11 @@ class ShortestPath(Domain):
         max_size: int | None = None,
         question_kinds: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(size, max_size)
-        self.question_kinds = check_kinds(question_kinds, self.kinds)
+        super().__init__(size, max_size, question_kinds)
         self.cap = 2 * (self.max_size - 1).bit_length()
-        self.judge_subquestions_per_round = (min(MAX_DEGREE, self.max_size),)
         self.max_depth = self.cap + 2  # of S at a distance of cap + 1, then inf
         self.trivial_depths = (self.max_depth,)
         self.fact_shape = (2 * self.max_size, 2)
-        self.question_length = 3
         self.inf_symbol = self.max_size + self.cap + 1
         self.inconclusive = (IDK, self.inf_symbol)
         self.n_answers = self.inf_symbol + 1
@@ -116,7 +91,7 @@ class ShortestPath(Domain):
                 (
                     "neighbours",
                     np.int16,
-                    (names, self.judge_subquestions_per_round[0]),
+                    (names, self.max_degree),
                 ),  # distinct, padded with 0
                 ("degree", np.int16, (names,)),
                 # Binary digits of the distances from x: for each digit, a bit for each vertex y.
@@ -124,23 +99,6 @@ class ShortestPath(Domain):
             ],
             align=True,
         )
-
-    # ---------------------------------------------------------------- questions
-
-    def make_questions(
-        self, kind: int | Symbols, x: Symbols, y: Symbols, asked: NDArray[np.bool_]
-    ) -> Symbols:
-        """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
-        return make_rows(self.kind_symbol + kind, x, y, asked)
-
-    def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
-        """Kind, x and y of each question, three arrays of the batch's shape."""
-        return self.kind(questions), questions[..., 1], questions[..., 2]
-
-    def is_vertex(self, symbols: Symbols) -> NDArray[np.bool_]:
-        """Which symbols are vertices (of the pool)."""
-        vertex: NDArray[np.bool_] = (symbols > IDK) & (symbols <= self.max_size)
-        return vertex
 
     # ----------------------------------------------------------------- sampling
 
@@ -167,7 +125,7 @@ class ShortestPath(Domain):
         degree = np.bincount(source, minlength=count * self.max_size)
         if degree.max() > MAX_DEGREE:
             return self.sample_contexts(rng, count, size)
-        place = np.arange(len(new)) - (np.cumsum(degree) - degree)[source]
+        place = rank_in_groups(source, degree)
         contexts["degree"][:, 1:] = degree.reshape(count, -1)
         contexts["neighbours"][rows, start, place] = end
         for word, digits in enumerate(self._encode_distances(source, target, place, degree)):
@@ -207,11 +165,11 @@ class ShortestPath(Domain):
     def _encode_distances(
         self, source: Symbols, target: Symbols, place: Symbols, degree: Symbols
     ) -> Iterator[NDArray[np.uint64]]:
-        """The words of the field ``digits``, one after another: each ``(B · max_size,)``.
+        """Yield the words of the field ``digits``, each ``(B · max_size,)``.
 
-        Breadth-first search from all vertices at once: for each, the set of those it reaches in so
-        many steps, as bits of 64-bit words. The binary digits of the distances are put together
-        in such words too.
+        This is a breadth-first search from all vertices at once. The set of vertices that each one
+        reaches in so many steps is kept as bits of 64-bit words, and so are the binary digits of
+        the distances.
 
         Args:
             source: vertices, numbered through the batch, that distinct edges leave.
@@ -255,9 +213,16 @@ class ShortestPath(Domain):
     def measure_distance(
         self, contexts: Contexts, x: Symbols, y: Symbols, rows: NDArray[np.intp] | None = None
     ) -> Symbols:
-        """From ``x`` to ``y``, of one shape: 1..cap + 1, cap + 2 for more; 0 for none.
+        """Distances from ``x`` to ``y``, arrays of one shape.
 
-        There is none if x or y is no vertex of the context. ``rows`` are as in ``take``.
+        Args:
+            contexts: ``(B,)``.
+            x: vertices.
+            y: vertices.
+            rows: the contexts they belong to, as in :func:`~ia_gym.domains.batch_arrays.take`.
+
+        Returns:
+            1..cap + 1, cap + 2 for longer ones, and 0 if x or y is no vertex of the context.
         """
         table = contexts["digits"].reshape(len(contexts), (self.max_size + 1) * self.n_words)
         step = self.n_words // self.n_digits  # from digit to digit
@@ -282,7 +247,7 @@ class ShortestPath(Domain):
         start = x[rows, columns]
         degree = contexts["degree"][rows, start]
         edge = np.repeat(np.arange(len(rows)), degree)
-        place = np.arange(len(edge)) - (np.cumsum(degree) - degree)[edge]
+        place = rank_in_groups(edge, degree)
         rows, columns = rows[edge], columns[edge]
         onward = contexts["neighbours"][rows, start[edge], place].astype(np.int64)
         left = self.measure_distance(contexts, onward, y[rows, columns], rows)
@@ -321,16 +286,7 @@ class ShortestPath(Domain):
         below = [(D, depth - 1)]
         return below if kind == S else [*below, (S, depth)]
 
-    # --------------------------------------------------------------- H's script
-
-    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
-        primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + EDGE
-        return primitive
-
-    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
-        kind, x, y = self.parse_questions(questions)
-        formed: NDArray[np.bool_] = (kind >= 0) & self.is_vertex(x) & (y <= self.max_size)
-        return formed
+    # ------------------------------------------------------ the overseer's script
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, x, y = self.parse_questions(questions)
@@ -341,41 +297,9 @@ class ShortestPath(Domain):
             answers = np.where(kind == NEIGHBOUR, drawn, answers)
         return answers
 
-    def ask(
-        self,
-        rng: np.random.Generator,
-        round: int,
-        contexts: Contexts,
-        questions: Symbols,
-        transcript: Transcript,
-    ) -> Symbols:
-        kind, x, y = (part[..., None] for part in self.parse_questions(questions))
-        steps = transcript.answers[..., STEPS]
-        if round == 0:
-            return self.make_questions(EDGE, x, y, x != IDK)
-        if round == 1:
-            go_on = (transcript.answers[..., IS_EDGE, None] == IDK) & (x != IDK)
-            asked = go_on & ((kind == S) | np.array([True, False, False]))
-            return self.make_questions(
-                np.array([S, S, NEIGHBOUR]), x, y * np.array([1, 1, 0]), asked
-            )
-        if round == 2:
-            return self.make_questions(EDGE, x, steps, (kind == S) & self.is_vertex(steps))
-        if round == 3:
-            are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
-            step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
-            step = step * np.array([1, 0, 0])
-            asked = np.where(kind == S, list_candidates(steps, are_edges, drawn), step)
-        else:
-            go_on = transcript.answers[..., IS_EDGE, None] == IDK
-            neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
-            already = transcript.questions[..., CANDIDATES, 1]
-            asked = np.where((kind == S) & go_on, list_other_neighbours(neighbours, already), IDK)
-        return self.make_questions(D, asked, y, asked != IDK)
-
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         kind, _, y = self.parse_questions(questions)
-        is_edge = transcript.answers[..., IS_EDGE] != IDK
+        is_edge = transcript.answers[..., END] != IDK
         step = transcript.answers[..., STEPS.start]
         onward = transcript.answers[..., CANDIDATES.start]
         is_distance = (onward > self.max_size) & (onward <= self.inf_symbol)
@@ -395,24 +319,12 @@ class ShortestPath(Domain):
         finite = (answers > self.max_size) & (answers < self.inf_symbol)
         return np.where(finite, answers - self.max_size, FAR)
 
-    def error(
-        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
-    ) -> NDArray[np.float64]:
-        """Steps too many or too few; for S, by how many steps the answer leads a longer way."""
-        kind, _, y = self.parse_questions(questions)
-        own = self.answer(contexts, questions, transcript)
-        of_distance = measure_difference(
-            own, answers, self.read_distances(own), self.read_distances(answers)
-        )
-        asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
-        of_step = measure_detour(asked, self.read_distances(said), answers)
-        none_left = np.all((asked == IDK) | (said == self.inf_symbol), axis=-1)
-        of_step[none_left & (answers == self.inf_symbol)] = 0
-        is_edge = transcript.answers[..., IS_EDGE] != IDK
-        of_step = np.where(is_edge, np.where(answers == y, 0, np.inf), of_step)
-        return np.where(kind == S, of_step, of_distance)
+    def is_dead_end(self, asked: Symbols, said: Symbols, answers: Symbols) -> NDArray[np.bool_]:
+        none_left = ((asked == IDK) | (said == self.inf_symbol)).all(axis=-1)
+        dead_end: NDArray[np.bool_] = none_left & (answers == self.inf_symbol)
+        return dead_end
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)
@@ -432,42 +344,9 @@ class ShortestPath(Domain):
     def fact_text(self, fact: Symbols) -> str:
         return f"{fact[0]} → {fact[1]}" if fact[0] != IDK else ""
 
-    def question_text(self, question: Symbols) -> str:
-        if question[0] == 0:
-            return "(no question)"
-        kind, x, y = (int(part) for part in self.parse_questions(question))
-        name = ("D", "S", "edge", "neighbour")[kind]
-        return f"{name}({x})" if kind == NEIGHBOUR else f"{name}({x}, {y})"
-
     def answer_text(self, answer: int) -> str:
         if answer == self.inf_symbol:
             return "inf"
         if answer > self.max_size:
             return format_steps(answer - self.max_size)
         return "idk" if answer == IDK else str(answer)
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """The graph, with arrows for its edges; neighbours stand near one another."""
-        import networkx as nx
-
-        facts = context["facts"]
-        graph: nx.DiGraph[int] = nx.DiGraph()
-        graph.add_nodes_from(context["vertices"][context["vertices"] != IDK].tolist())
-        graph.add_edges_from(facts[facts[:, 0] != IDK].tolist())
-        crowded = len(graph) > 16
-        pulls = graph.to_undirected()
-        places = nx.spring_layout(pulls, method="energy", iterations=500, seed=0)
-        nx.draw_networkx(
-            graph,
-            places,
-            ax=axes,
-            node_size=160 if crowded else 500,
-            font_size=7 if crowded else 13,
-            width=0.7 if crowded else 1.2,
-            arrowsize=7 if crowded else 14,
-            node_color="#dbe9f6",
-            edgecolors="0.4",
-            edge_color="0.4",
-            connectionstyle="arc3,rad=0.08",
-        )
-        axes.axis("off")

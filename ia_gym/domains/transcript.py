@@ -1,4 +1,4 @@
-"""Transcripts: what the overseer asked on the way to an answer, and what it was told."""
+"""Transcripts: the overseer's sub-questions about a question, and the answers to them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 Symbols = NDArray[np.int64]
-"""An array of vocabulary symbols (or of numbers of the same kind)."""
+"""An array of symbols of a domain's vocabulary, or of depths, distances and the like."""
 
 IDK = 0
 """The symbol "I don't know". A row of zeros is *no question*, and its answer is ``IDK``."""
 
 PENDING = -1
-"""Stands in a transcript where a sub-question has been put and not been answered yet."""
+"""Stands in a transcript in the place of an answer that is still to come."""
 
 
 @dataclass
 class Transcript:
-    """The sub-questions put for a batch of questions, slot by slot, and their answers.
+    """The sub-questions about a batch of questions, and their answers.
 
-    A domain has a fixed number of slots ``S``, cut into rounds (``Domain.subquestions_per_round``); the
-    sub-questions of one round are independent of one another, those of a later round may
-    depend on the answers of earlier ones.
+    A domain has a fixed number ``S`` of slots, a sub-question each, divided into rounds
+    (:attr:`ia_gym.domains.Domain.round_slots`). The sub-questions of one round are independent of
+    one another; those of a later round may depend on the answers of earlier ones.
 
     Attributes:
         questions: int64 of shape ``(*batch, S, Lq)``; a row of zeros is a slot not used.
         answers: int64 of shape ``(*batch, S)``; ``PENDING`` while a sub-question awaits its
             answer, ``IDK`` in a slot not used.
-        notes: what an overseer keeps of it from one round to the next, if it keeps anything.
+        notes: what an overseer keeps from one round to the next, if anything.
     """
 
     questions: Symbols
@@ -39,14 +39,20 @@ class Transcript:
 
     @classmethod
     def empty(cls, batch: tuple[int, ...], slots: int, question_length: int) -> Transcript:
-        """A transcript in which nothing has been asked."""
+        """A transcript in which nothing has been asked.
+
+        Args:
+            batch: shape of the batch of questions.
+            slots: ``S``.
+            question_length: ``Lq``.
+        """
         return cls(
             np.zeros((*batch, slots, question_length), np.int64),
             np.zeros((*batch, slots), np.int64),
         )
 
     def __getitem__(self, index: Any) -> Transcript:
-        """The transcripts at ``index``, an index into the batch axes (NumPy's rules)."""
+        """The transcripts at ``index``, an index into the batch axes (by NumPy's rules)."""
         return Transcript(self.questions[index], self.answers[index])
 
     def __setitem__(self, index: Any, other: Transcript) -> None:

@@ -11,12 +11,12 @@ questions      V(x): the label of x's tree; P(x): the next vertex on the way to 
                one (x itself if it is that one); D(x): how far it is. Kind and x are uniform
 primitive      label(x): what x itself carries, or idk; edge(x, y)? is 1 or idk;
                neighbour(x): a neighbour of x drawn at random
-H's script     x carries a label → V: the label, P: x, D: 0. Else
-               V: V(P(x)). D: 1 + D(P(x)). P: candidates: X's P(x) asked twice (kept if an edge
-               leads there) and one neighbour(x); the one with least D, in a tie the neighbour
-               before the suggestions; none → idk
-H's judgement  V, D: is it H's answer? P: H asks D of every neighbour of x that it has not asked
-               about yet; an answer is right if it is the nearest
+overseer       x carries a label → V: the label, P: x, D: 0. Else
+               V: V(P(x)). D: 1 + D(P(x)). P: the candidate with the least D, or idk.
+               Candidates are neighbour(x) and P(x), asked twice and kept if an edge leads
+               there; in a tie, the neighbour comes first
+judgement      V, D: an answer is right if it is the overseer's. P: the overseer asks D about all
+               other neighbours of x; an answer is right if it is the nearest
 depth          distance to the label + 1
 =============  ====================================================================
 
@@ -28,47 +28,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
-from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.graph_steps import (
-    FAR,
-    MAX_DEGREE,
-    check_kinds,
-    draw_neighbour,
-    find_nearest,
-    list_candidates,
-    list_other_neighbours,
-    make_rows,
-    measure_detour,
-    measure_difference,
-)
+from ia_gym.domains.batch_arrays import pick, pick_name, rank_in_groups, sample_names, take
+from ia_gym.domains.domain import Contexts
+from ia_gym.domains.graph_domain import CANDIDATES, END, GraphDomain
+from ia_gym.domains.graph_steps import FAR, MAX_DEGREE, draw_neighbour, find_nearest
 from ia_gym.domains.labels import format_letters, format_steps
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 V, P, D, LABEL, EDGE, NEIGHBOUR = range(6)
 """Kinds of questions, from ``kind_symbol`` on."""
 
-OWN_LABEL, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
-    0,  # label(x)
-    slice(1, 3),  # P(x), for a P question twice
-    3,  # neighbour(x)
-    slice(4, 6),  # do edges lead from x to these steps?
-    slice(6, 9),  # D of the candidates; V or D of the first step, for a V or D question
-    slice(6, None),  # these, and for the judge D of all other neighbours
-)
-"""Slots of a transcript."""
 
-
-class UnionFind(Domain):
+class UnionFind(GraphDomain):
     """Labels, next steps and distances in a labelled forest.
 
     Symbols: 0 ``idk``; 1..``max_size`` vertices; labels; the distances 0..``max_size`` - 1; then
@@ -78,9 +54,9 @@ class UnionFind(Domain):
     Args:
         size: vertices in a context, 2..``max_size``; the paper starts at 10.
         max_size: vertices in the pool; default ``size``.
-        question_kinds: kinds of root questions, some of "V", "P" and "D"; default all. H asks about
-            P and D whatever is asked of it, so that a trust gate, which learns from root
-            questions, opens to the end only if these are asked.
+        question_kinds: kinds of root questions, some of "V", "P" and "D"; default all. The
+            overseer's sub-questions are of kinds P and D in any case. A trust gate learns from
+            root questions, so that it trusts all classes in the end only if these are asked.
 
     Raises:
         ValueError: for a value out of range.
@@ -89,7 +65,9 @@ class UnionFind(Domain):
     name = "UnionFind"
     base_size = 10
     kinds = ("V", "P", "D")
-    subquestions_per_round = (1, 3, 2, 3)
+    kind_names = ("V", "P", "D", "label", "edge", "neighbour")
+    distance_kind, step_kind = D, P
+    end_kind, edge_kind, neighbour_kind = LABEL, EDGE, NEIGHBOUR
 
     def __init__(
         self,
@@ -97,13 +75,10 @@ class UnionFind(Domain):
         max_size: int | None = None,
         question_kinds: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(size, max_size)
-        self.question_kinds = check_kinds(question_kinds, self.kinds)
+        super().__init__(size, max_size, question_kinds)
         self.n_labels = isqrt(self.max_size)
-        self.judge_subquestions_per_round = (min(MAX_DEGREE, self.max_size),)
         self.max_depth = self.max_size
         self.fact_shape = (self.max_size, 2)
-        self.question_length = 3
         self.zero_symbol = self.max_size + self.n_labels + 1
         self.n_answers = self.zero_symbol + self.max_size
         self.kind_symbol = self.n_answers
@@ -113,7 +88,7 @@ class UnionFind(Domain):
             [
                 ("facts", np.int64, self.fact_shape),
                 ("vertices", np.int16, (self.max_size,)),  # sorted, padded with 0
-                ("neighbours", np.int16, (self.max_size + 1, self.judge_subquestions_per_round[0])),
+                ("neighbours", np.int16, (self.max_size + 1, self.max_degree)),
                 ("degree", *by_name),
                 ("label", *by_name),  # of a vertex's tree, as a symbol
                 ("parent", *by_name),  # the next vertex; itself if it carries the label
@@ -123,21 +98,6 @@ class UnionFind(Domain):
         )
 
     # ---------------------------------------------------------------- questions
-
-    def make_questions(
-        self, kind: int | Symbols, x: Symbols, y: Symbols | int, asked: NDArray[np.bool_]
-    ) -> Symbols:
-        """The rows ``(kind, x, y)`` where ``asked``, zeros elsewhere: ``(..., 3)``."""
-        return make_rows(self.kind_symbol + kind, x, y, asked)
-
-    def parse_questions(self, questions: Symbols) -> tuple[Symbols, Symbols, Symbols]:
-        """Kind, x and y of each question, three arrays of the batch's shape."""
-        return self.kind(questions), questions[..., 1], questions[..., 2]
-
-    def is_vertex(self, symbols: Symbols) -> NDArray[np.bool_]:
-        """Which symbols are vertices (of the pool)."""
-        vertex: NDArray[np.bool_] = (symbols > IDK) & (symbols <= self.max_size)
-        return vertex
 
     def is_label(self, symbols: Symbols) -> NDArray[np.bool_]:
         """Which symbols are labels (of the pool)."""
@@ -174,7 +134,7 @@ class UnionFind(Domain):
         # The n-th edge at x goes to place n of x's neighbours.
         order = np.argsort(source, kind="stable")
         source, target = source[order], target[order]
-        place = np.arange(len(source)) - (np.cumsum(degree) - degree)[source]
+        place = rank_in_groups(source, degree)
         contexts["neighbours"][row[source], name[source], place] = name[target]
 
         low, high = np.minimum(name[first], name[second]), np.maximum(name[first], name[second])
@@ -221,16 +181,7 @@ class UnionFind(Domain):
             return [(kind, 0)]
         return [(D, depth - 1)] if kind == P else [(P, depth), (kind, depth - 1)]
 
-    # --------------------------------------------------------------- H's script
-
-    def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
-        primitive: NDArray[np.bool_] = questions[..., 0] >= self.kind_symbol + LABEL
-        return primitive
-
-    def is_well_formed(self, questions: Symbols) -> NDArray[np.bool_]:
-        kind, x, y = self.parse_questions(questions)
-        formed: NDArray[np.bool_] = (kind >= 0) & self.is_vertex(x) & (y <= self.max_size)
-        return formed
+    # ------------------------------------------------------ the overseer's script
 
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, x, y = self.parse_questions(questions)
@@ -245,39 +196,9 @@ class UnionFind(Domain):
             answers = np.where(kind == NEIGHBOUR, drawn, answers)
         return answers.astype(np.int64)
 
-    def ask(
-        self,
-        rng: np.random.Generator,
-        round: int,
-        contexts: Contexts,
-        questions: Symbols,
-        transcript: Transcript,
-    ) -> Symbols:
-        kind, x, _ = (part[..., None] for part in self.parse_questions(questions))
-        steps = transcript.answers[..., STEPS]
-        if round == 0:
-            return self.make_questions(LABEL, x, 0, x != IDK)
-        if round == 1:
-            go_on = (transcript.answers[..., OWN_LABEL, None] == IDK) & (x != IDK)
-            asked = go_on & ((kind == P) | np.array([True, False, False]))
-            return self.make_questions(np.array([P, P, NEIGHBOUR]), x, 0, asked)
-        if round == 2:
-            return self.make_questions(EDGE, x, steps, (kind == P) & self.is_vertex(steps))
-        if round == 3:
-            are_edges, drawn = (transcript.answers[..., slots] for slots in (ARE_EDGES, RANDOM))
-            step = np.where(self.is_vertex(steps[..., :1]), steps[..., :1], IDK)
-            step = step * np.array([1, 0, 0])
-            asked = np.where(kind == P, list_candidates(steps, are_edges, drawn), step)
-        else:
-            go_on = transcript.answers[..., OWN_LABEL, None] == IDK
-            neighbours = contexts["neighbours"][np.arange(len(x))[:, None], x[..., 0]]
-            already = transcript.questions[..., CANDIDATES, 1]
-            asked = np.where((kind == P) & go_on, list_other_neighbours(neighbours, already), IDK)
-        return self.make_questions(np.where(kind == V, V, D), asked, 0, asked != IDK)
-
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         kind, x, _ = self.parse_questions(questions)
-        own_label = transcript.answers[..., OWN_LABEL]
+        own_label = transcript.answers[..., END]
         onward = transcript.answers[..., CANDIDATES.start]
         label = np.where(self.is_label(onward), onward, IDK)
         most = self.n_answers - 1
@@ -292,22 +213,7 @@ class UnionFind(Domain):
         """The distances that ``answers`` stand for; ``FAR`` for all else."""
         return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
 
-    def error(
-        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
-    ) -> NDArray[np.float64]:
-        """Steps too many or too few; for P, by how many steps the answer leads a longer way."""
-        kind, x, _ = self.parse_questions(questions)
-        own = self.answer(contexts, questions, transcript)
-        of_value = measure_difference(
-            own, answers, self.read_distances(own), self.read_distances(answers)
-        )
-        asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
-        of_step = measure_detour(asked, self.read_distances(said), answers)
-        labelled = transcript.answers[..., OWN_LABEL] != IDK
-        of_step = np.where(labelled, np.where(answers == x, 0, np.inf), of_step)
-        return np.where(kind == P, of_step, of_value)
-
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)
@@ -320,7 +226,7 @@ class UnionFind(Domain):
         return of_kind[self.kind(questions)]
 
     def symbol_text(self, symbol: int) -> str:
-        """A vertex as its number, a label as a capital letter, a distance as a number of steps."""
+        """A vertex is a number, a label a capital letter, a distance a number of steps."""
         if symbol >= self.zero_symbol:
             return format_steps(symbol - self.zero_symbol)
         if symbol > self.max_size:
@@ -333,74 +239,20 @@ class UnionFind(Domain):
         sign = "-" if fact[1] <= self.max_size else ":"
         return f"{fact[0]}{sign}{self.symbol_text(int(fact[1]))}"
 
-    def question_text(self, question: Symbols) -> str:
-        if question[0] == 0:
-            return "(no question)"
-        kind, x, y = (int(part) for part in self.parse_questions(question))
-        name = ("V", "P", "D", "label", "edge", "neighbour")[kind]
-        return f"{name}({x}, {y})" if kind == EDGE else f"{name}({x})"
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """The trees, each below the vertex that carries its label."""
-        import networkx as nx
-
-        names = context["vertices"][context["vertices"] != IDK].tolist()
-        below: dict[int, list[int]] = {name: [] for name in names}
-        for name in names:
-            if context["parent"][name] != name:
-                below[int(context["parent"][name])].append(name)
-        places: dict[int, tuple[float, float]] = {}
-        leaves = 0.0
-
-        def place(name: int) -> float:
-            """Put a vertex above the middle of the vertices below it, leaves side by side."""
-            nonlocal leaves
-            if below[name]:
-                across = [place(child) for child in below[name]]
-                middle = (across[0] + across[-1]) / 2
-            else:
-                middle = leaves
-                leaves += 1
-            places[name] = middle, 1.0 - context["depth"][name]
-            return middle
-
-        crowded = len(names) > 20
-        for name in names:
-            if context["parent"][name] == name:
-                place(name)
-                leaves += 0.5
-                label = self.symbol_text(int(context["label"][name]))
-                axes.text(places[name][0], 0.45, label, ha="center", weight="bold", fontsize=13)
-        graph = nx.Graph([(child, name) for name in names for child in below[name]])
-        graph.add_nodes_from(names)
-        labelled = [context["parent"][name] == name for name in graph]
-        nx.draw_networkx(
-            graph,
-            places,
-            ax=axes,
-            node_size=190 if crowded else 600,
-            font_size=7 if crowded else 13,
-            node_color=["#f6d9b8" if carries else "#dbe9f6" for carries in labelled],
-            edgecolors="0.4",
-            edge_color="0.4",
-        )
-        axes.set_ylim(top=0.9)
-        axes.axis("off")
-
 
 def draw_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbols]:
-    """Join the vertices of each label to a tree; those of one label stand side by side.
+    """Draw a tree over the vertices of each label; those of one label stand side by side.
 
     The paper cuts a row of vertices in two at random, joins a random vertex of either part, and
-    goes on within the parts. The order of the cuts is a random order of the gaps; here the parts
-    are put together again, the last cut first.
+    continues within the parts. The order of the cuts is a random order of the gaps; here the parts
+    are joined again, the last cut first.
 
     Args:
-        rng: where all randomness comes from.
+        rng: the only source of randomness.
         label: ``(B, N)``, sorted by row.
 
     Returns:
-        The ends of all edges, two arrays; vertices are numbered through the batch.
+        The two ends of all edges, two arrays; vertices are numbered through the batch.
     """
     count, size = label.shape
     order = rng.random((count, size - 1), dtype=np.float32)
@@ -423,7 +275,7 @@ def draw_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbo
 
 
 def draw_members(rng: np.random.Generator, label: Symbols) -> Symbols:
-    """One vertex of each label of each context, drawn evenly; see :func:`draw_trees`."""
+    """Draw one vertex of each label of each context uniformly; see :func:`draw_trees`."""
     first = np.flatnonzero(np.diff(label, axis=1, prepend=-1))
     counts = np.diff(first, append=label.size)
     members: Symbols = first + (rng.random(len(first)) * counts).astype(np.int64)
@@ -436,7 +288,7 @@ def direct_edges(
     """Direct the edges of a forest of ``count`` vertices towards its roots.
 
     Returns:
-        Of each vertex the next one on the way (itself for a root), and its distance + 1.
+        For each vertex the next one on the way (itself for a root), and its distance + 1.
     """
     parent, depth = np.zeros(count, np.int64), np.zeros(count, np.int64)
     parent[root], depth[root] = root, 1

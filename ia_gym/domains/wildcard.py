@@ -7,19 +7,18 @@ facts          the points where f is not 0, with its value; ``(max_size, b + 1)`
 questions      Σ f over all points that match a pattern such as 0**1*0. The number of
                wildcards is uniform in 1..b; their places and the other bits are random
 primitive      a pattern without a wildcard
-H's script     replace the first wildcard by 0 and by 1, ask both, add
+overseer       replaces the first wildcard by 0 and by 1, asks for both sums, adds them
 depth          number of wildcards, 1..b
 =============  ====================================================================
 
-Every sum is clipped at ±⌈``max_size`` / 2⌉, those of the two halves before they are added. As long
-as ``max_size`` is a power of two, no half can pass the bound, and the answer is the clipped total;
-otherwise the truth is what this order of adding gives.
+Every sum is clipped at ±⌈``max_size`` / 2⌉, those of the two halves before they are added. If
+``max_size`` is a power of two, no half can pass the bound, and the answer is the clipped total;
+otherwise the truth depends on this order of adding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +27,6 @@ from ia_gym.domains.batch_arrays import sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 class Wildcard(Domain):
@@ -41,7 +37,7 @@ class Wildcard(Domain):
 
     Args:
         size: points where f is not 0, 2..``max_size``.
-        max_size: the most there can be; default ``size``.
+        max_size: the most points where f is not 0; default ``size``.
 
     Raises:
         ValueError: for a value out of range.
@@ -88,7 +84,7 @@ class Wildcard(Domain):
     # ---------------------------------------------------------------- questions
 
     def parse_questions(self, questions: Symbols) -> Symbols:
-        """The pattern each question asks about; any for a row that is no question."""
+        """The pattern that each question asks about; arbitrary for a row that is no question."""
         offset = self.bit_symbol * int(self.weights.sum())
         patterns: Symbols = np.maximum(questions[..., 1:] @ self.weights - offset, 0)
         return patterns
@@ -153,7 +149,7 @@ class Wildcard(Domain):
     def dependencies(self, kind: int, depth: int) -> Iterable[tuple[int, int]]:
         return [(0, depth - 1)]
 
-    # --------------------------------------------------------------- H's script
+    # ------------------------------------------------------ the overseer's script
 
     def is_primitive(self, questions: Symbols) -> NDArray[np.bool_]:
         primitive: NDArray[np.bool_] = self.wildcards[self.parse_questions(questions)] == 0
@@ -193,7 +189,7 @@ class Wildcard(Domain):
         known = (own != IDK) & (answers != IDK)
         return np.where(known, np.abs(own - answers), np.inf)
 
-    # ----------------------------------------------------------- for the reader
+    # --------------------------------------------------------------------- text
 
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
@@ -208,28 +204,3 @@ class Wildcard(Domain):
 
     def answer_text(self, answer: int) -> str:
         return "idk" if answer == IDK else str(answer - self.zero_symbol)
-
-    def draw(self, context: Contexts, axes: Axes) -> None:
-        """A table of f: the first bits choose the row, the others the column."""
-        down = self.n_bits // 2
-        across = self.n_bits - down
-        points = context["facts"][context["facts"][:, 0] != 0]
-        numbers = (points[:, :-1] - self.bit_symbol) @ (1 << np.arange(self.n_bits)[::-1])
-        f = np.zeros(2**self.n_bits)
-        f[numbers] = points[:, -1] - self.zero_symbol
-        table = f.reshape(2**down, 2**across)
-        left, bottom, width, height = axes.get_position().bounds
-        axes.set_position((left + 0.07, bottom, width - 0.07, height - 0.04))  # room for the bits
-        axes.imshow(table, cmap="RdBu", vmin=-1.8, vmax=1.8, aspect="auto")
-        size = 18 if self.n_bits <= 4 else 11
-        if self.n_bits <= 8:
-            for (row, column), value in np.ndenumerate(table):
-                axes.text(
-                    column, row, f"{value:+.0f}" if value else "0", ha="center", va="center",
-                    fontsize=size, color="black" if value else "0.7",
-                )  # fmt: skip
-        axes.set_xticks(range(2**across), [f"{i:0{across}b}" for i in range(2**across)])
-        axes.set_yticks(range(2**down), [f"{i:0{down}b}" if down else "" for i in range(2**down)])
-        axes.tick_params(length=0, labelsize=min(size, 9))
-        axes.xaxis.tick_top()
-        axes.set_ylabel("first bits")

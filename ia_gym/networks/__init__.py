@@ -1,1 +1,1 @@
-"""The suite's networks and optimizer, and the files they are saved in."""
+"""Networks, their optimizer, and the files that they are saved in."""

@@ -1,9 +1,8 @@
 """The network that answers questions about a set of facts.
 
-Its shape is that of Christiano et al. (2018): facts are encoded once a context, and any number of
-questions then attend to them. A symbol has one
-embedding, shared by all the roles it plays; a row of tokens becomes the concatenation of its
-tokens' embeddings, mapped to the model's width.
+As in Christiano et al. (2018), the facts of a context are encoded once, and any number of questions
+then attend to them. Each symbol has one embedding, whatever its role. A row of tokens is embedded
+as the concatenation of its tokens' embeddings, mapped to the model's width.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
 from ia_gym.validation import check_range
 
 MAX_NETWORK_SIZE = 4096
-"""Of any size of a network; more is a slip of the keyboard, or of whoever wrote a checkpoint."""
+"""Largest width, number of heads or of passes; more is taken for a mistake."""
 MAX_LAYERS = 256
-"""Blocks of a kind."""
+"""Largest number of blocks of one kind."""
 MAX_PARAMETERS = 10**8
-"""Of a network that is trained, or that a file tells of: hundreds of times those of the suite."""
+"""Most parameters of a network that is trained or loaded."""
 
 
 def check_parameters(make: Callable[[], nn.Module]) -> None:
-    """Refuse a network that is too large to be built, without building it.
+    """Refuse a network that is too large, without allocating it.
 
     Args:
-        make: builds it; here on a device where numbers take no place.
+        make: makes the network; called with ``meta`` as the default device.
 
     Raises:
         ValueError: if it would have more than ``MAX_PARAMETERS``.
@@ -43,12 +42,13 @@ def check_parameters(make: Callable[[], nn.Module]) -> None:
 
 
 class EncodedFacts(NamedTuple):
-    """Facts as questions find them.
+    """Encoded facts, for questions to attend to.
 
     Attributes:
         facts: int64 ``(B, F, L)``, the tokens.
-        memories: what each question block reads.
-        pointer_attention: where the pointers of each relational fact block look, ``(B, pointers, F, F)``.
+        memories: keys and values for each question block.
+        pointer_attention: attention of the pointers of each relational fact block,
+            ``(B, pointers, F, F)`` each.
     """
 
     facts: Tensor
@@ -56,7 +56,7 @@ class EncodedFacts(NamedTuple):
     pointer_attention: list[Tensor]
 
     def tensors(self) -> list[Tensor]:
-        """All tensors, each with a row a context."""
+        """All tensors, each with one row for each context."""
         return [
             self.facts,
             *(part for memory in self.memories for part in memory),
@@ -65,24 +65,24 @@ class EncodedFacts(NamedTuple):
 
 
 class FactsNetwork(nn.Module):
-    """Facts and questions in, one feature vector a question out.
+    """Computes a feature vector for each question about a set of facts.
 
     Args:
         n_symbols: symbols in the vocabulary.
-        fact_shape: ``(F, L)``, rows and tokens a row.
-        question_length: ``Lq``, tokens a question.
-        width: features a question (the model's width d).
-        heads: attention heads; divides ``width``.
-        fact_layers: blocks in which facts attend to one another.
-        question_layers: blocks in which a question attends to the facts.
-        fact_passes: times the facts go through their blocks, with the same weights.
-        relational: tell attention which tokens are shared, and let pointers hop
+        fact_shape: ``(F, L)``, rows of facts and tokens in a row.
+        question_length: ``Lq``, tokens in a question.
+        width: features of a question (the model's width d), 1..4096.
+        heads: attention heads, 1..4096; divides ``width``.
+        fact_layers: blocks in which facts attend to one another, 0..256.
+        question_layers: blocks in which a question attends to the facts, 0..256.
+        fact_passes: times the facts go through their blocks, with the same weights, 1..4096.
+        relational: give attention which tokens are shared, and let pointers hop
             (:mod:`ia_gym.networks.relational_attention`); False for plain attention.
-        meeting: let a question's other heads see where its pointers look, so that they find what
-            lies between its names; only if ``relational``.
+        meeting: give a question's other heads the attention of its pointers, so that they find
+            what lies between its names; only if ``relational``.
         any_hop: let a question's pointers hop, in each of its blocks, as far as the facts'
-            pointers come in any of theirs; False for one step, or as far as they come in the block
-            of the same number. Only if ``relational``.
+            pointers reach in any of theirs; False for one step, or as far as they reach in the
+            block of the same number. Only if ``relational``.
 
     Raises:
         ValueError: for a size out of range, if ``heads`` does not divide ``width``, or if a
@@ -154,7 +154,7 @@ class FactsNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters lie."""
+        """Device of the parameters."""
         return self.embedding.weight.device
 
     def encode(self, facts: Tensor, passes: int | None = None) -> EncodedFacts:
@@ -182,7 +182,7 @@ class FactsNetwork(nn.Module):
         return EncodedFacts(facts, memories, looks)
 
     def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:
-        """Features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``) about encoded facts."""
+        """Compute features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``)."""
         x = self.question_in(self.embedding(questions).flatten(-2))
         relation = SharedTokens(questions, encoded.facts) if self.relational else None
         mask = make_padding_mask(encoded.facts)
@@ -191,9 +191,9 @@ class FactsNetwork(nn.Module):
             zip(self.question_blocks, encoded.memories, strict=True)
         ):
             if isinstance(block, RelationalBlock) and relation is not None:
-                if self.any_hop:  # with fewer passes than in training the last stands for the rest
+                if self.any_hop:  # with fewer passes than in training, the last one is repeated
                     hops = [looks[min(j, len(looks) - 1)] for j in range(block.n_hops)]
-                else:  # as far as the facts' pointers have come in as many blocks, or one step
+                else:  # as far as the facts' pointers reach after as many blocks, or one step
                     hops = [looks[min(i, len(looks)) - 1], looks[0]]
                 x, before = block.attend(x, memory, relation, before, hops)
             else:
@@ -207,13 +207,13 @@ class FactsNetwork(nn.Module):
 
 
 def make_padding_mask(facts: Tensor) -> Tensor:
-    """``(B, 1, 1, F)`` to add to attention's scores: minus infinity for rows of padding."""
+    """Make a mask ``(B, 1, 1, F)`` to add to attention scores: -infinity for rows of padding."""
     mask = torch.zeros(facts.shape[:2], device=facts.device)
     return mask.masked_fill(facts[..., 0] == 0, -torch.inf)[:, None, None]
 
 
 def trim_padding(facts: Tensor) -> Tensor:
-    """``facts (B, F, L)`` with the rows of padding last, and no more of them than needed."""
+    """Move the rows of padding of ``facts (B, F, L)`` to the end, and cut off what all share."""
     padding = facts[..., 0] == 0
     order = padding.to(torch.uint8).argsort(dim=1, stable=True)
     longest = int((~padding).sum(dim=1).max())
@@ -225,8 +225,8 @@ class AnswerNetwork(FactsNetwork):
 
     Args:
         n_symbols: symbols in the vocabulary.
-        fact_shape: ``(F, L)``, rows and tokens a row.
-        question_length: ``Lq``, tokens a question.
+        fact_shape: ``(F, L)``, rows of facts and tokens in a row.
+        question_length: ``Lq``, tokens in a question.
         n_answers: answers to choose from.
         width: see :class:`FactsNetwork`, as for all that follow.
         heads: see there.
@@ -271,6 +271,6 @@ class AnswerNetwork(FactsNetwork):
         nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
 
     def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:
-        """Logits ``(B, Q, n_answers)`` of the answers to ``questions (B, Q, Lq)``."""
+        """Compute logits ``(B, Q, n_answers)`` of the answers to ``questions (B, Q, Lq)``."""
         logits: Tensor = self.head(super().read(encoded, questions))
         return logits

@@ -9,9 +9,9 @@ from ia_gym.validation import check_number
 
 
 def make_polyak_average(module: torch.nn.Module, polyak_tau: float) -> AveragedModel:
-    """A slow copy of ``module``: its Polyak average.
+    """Make a slow copy of ``module``: its Polyak average.
 
-    Call ``update_parameters(module)`` on it after each update; ``.module`` is the copy.
+    Call ``update_parameters(module)`` on it after each update. Its ``module`` is the copy.
 
     Args:
         module: the network to average.

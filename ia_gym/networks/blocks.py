@@ -1,4 +1,4 @@
-"""The block that the suite's networks are made of."""
+"""The transformer block that the networks are made of."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Memory = tuple[Tensor, Tensor]
-"""Keys and values ``(B, heads, F, d / heads)`` of encoded facts, for one block."""
+"""Keys and values of encoded facts for one block, each ``(B, heads, F, d / heads)``."""
 
 
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each behind an RMS norm and around a skip.
+    """Attention and a two-layer perceptron, each after an RMS norm and with a skip connection.
 
-    It starts as the identity, and has no biases.
+    It has no biases, and computes the identity when it is new.
 
     Args:
         width: the model's width d.
@@ -33,7 +33,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.down.weight)
 
     def project_memory(self, facts: Tensor) -> Memory:
-        """Keys and values of ``facts (B, F, d)``."""
+        """Compute keys and values of ``facts (B, F, d)``."""
         key, value = self.key_value(facts).chunk(2, dim=-1)
         return self._split(key), self._split(value)
 
@@ -41,9 +41,15 @@ class Block(nn.Module):
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def forward(self, x: Tensor, memory: Memory | None, mask: Tensor) -> Tensor:
-        """``x (B, T, d)`` attends to ``memory``, or to itself for None.
+        """Apply the block.
 
-        ``mask (B, 1, 1, F)`` is added to the attention's scores.
+        Args:
+            x: ``(B, T, d)``.
+            memory: what the rows of ``x`` attend to; None for themselves.
+            mask: ``(B, 1, 1, F)``, added to the attention scores.
+
+        Returns:
+            ``(B, T, d)``.
         """
         normed = self.norm_in(x)
         key, value = self.project_memory(normed) if memory is None else memory

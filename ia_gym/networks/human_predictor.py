@@ -1,11 +1,11 @@
-"""H', the human predictor: a sequence model that learns to ask and answer as H does.
+"""The human predictor: a sequence model that learns to ask and answer as the overseer does.
 
-Christiano et al. (2018) put few questions to H, train a model on what H did with them, and let the
-model stand in for H from then on. Here an interaction is a sequence of events: the question, then
-round after round H's sub-questions and the answers to them. From what came before, the model
-predicts the tokens of the next sub-question, and in the end H's answer. Each token is either taken
-from the vocabulary or copied from a place in an earlier event; copying is what lets a script that
-was seen on few names serve for all of them.
+Christiano et al. (2018, section 3) train it on a few queries to the human overseer and use it in
+the overseer's place. Here a query is a sequence of events: the question, then in each round the
+sub-questions and the answers to them. From the events before, the model predicts the tokens of the
+next sub-question and, at the end, the overseer's answer. A token is either taken from the
+vocabulary or copied from a place in an earlier event, so that a script seen with few names applies
+to all.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ia_gym.validation import check_range
 
 
 class HumanPredictor(nn.Module):
-    """Predicts H's next sub-question, and H's answer.
+    """Predicts the overseer's next sub-question, and its answer.
 
     Args:
-        domain: whose script is learned; gives vocabulary, slots and rounds.
+        domain: the domain of the script: its vocabulary and its rounds.
         width: the model's width d.
         heads: attention heads; divides ``width``.
         layers: blocks.
@@ -34,8 +34,8 @@ class HumanPredictor(nn.Module):
         ValueError: for a size out of range, or if ``heads`` does not divide ``width``.
 
     Attributes:
-        asked_at: of each slot, the event in which its sub-question stands.
-        answered_at: of each slot, the event in which the answer stands.
+        asked_at: for each slot of a transcript, the event that is its sub-question.
+        answered_at: for each slot, the event that is the answer.
     """
 
     def __init__(self, domain: Domain, width: int = 64, heads: int = 4, layers: int = 2) -> None:
@@ -59,7 +59,7 @@ class HumanPredictor(nn.Module):
         self.embedding = nn.Embedding(domain.n_symbols, width)
         self.embedding.weight = AdamWParameter(self.embedding.weight.data)
         self.event_in = nn.Linear(self.length * width, width, bias=False)
-        # Whether a token stood at some earlier place: names are many, but sameness is one thing.
+        # Whether a token occurred at each earlier place, whatever the name.
         self.same_in = nn.Linear(self.length * self.n_places, width, bias=False)
         nn.init.zeros_(self.same_in.weight)
         self.event_place = nn.Embedding(n_events, width)
@@ -76,19 +76,18 @@ class HumanPredictor(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters lie."""
+        """Device of the parameters."""
         return self.embedding.weight.device
 
     def read(self, tokens: Tensor, memories: list[Memory]) -> tuple[Tensor, list[Memory]]:
-        """Read on from the events that ``memories`` hold.
+        """Read the events after those that ``memories`` hold.
 
         Args:
-            tokens: of the first events, int64 ``(n, m, Lq)``: those that ``memories`` hold, then
-                the k that come next.
-            memories: a block each; empty at the start.
+            tokens: int64 ``(n, m, Lq)``, the events that ``memories`` hold and the next k.
+            memories: one for each block; empty at the start.
 
         Returns:
-            Features ``(n, k, d)`` of the events that come next, and memories that hold them too.
+            Features ``(n, k, d)`` of the next k events, and memories that hold these too.
         """
         first = memories[0][0].shape[2] if memories else 0
         events = torch.arange(first, tokens.shape[1], device=tokens.device)
@@ -108,7 +107,7 @@ class HumanPredictor(nn.Module):
         return self.norm(x), grown
 
     def _same(self, tokens: Tensor, events: Tensor) -> Tensor:
-        """``(n, k, Lq, n_places)``: 1 where a token of ``events (k,)`` stood earlier."""
+        """``(n, k, Lq, n_places)``: 1 where a token of ``events (k,)`` occurred earlier."""
         new, sources = tokens[:, events, :, None], tokens.flatten(1)
         place = torch.arange(sources.shape[1], device=tokens.device) // self.length
         same = (new == sources[:, None, None]) & (new != 0)
@@ -116,15 +115,16 @@ class HumanPredictor(nn.Module):
         return F.pad(same, (0, self.n_places - sources.shape[1]))
 
     def predict(self, features: Tensor, events: Tensor, tokens: Tensor) -> Tensor:
-        """Log-probabilities of the tokens of the events that follow.
+        """Predict the tokens of the events that follow some events.
 
         Args:
             features: ``(n, k, d)`` of some events, as :meth:`read` gives them.
             events: ``(k,)``, which events these are.
-            tokens: of the first events, int64 ``(n, m, Lq)``; what may be copied.
+            tokens: int64 ``(n, m, Lq)``, the first m events, from which tokens may be copied.
 
         Returns:
-            ``(n, k, Lq, n_symbols)``. After the last event, token 0 is H's answer.
+            Log-probabilities ``(n, k, Lq, n_symbols)``. After the last event, token 0 is the
+            overseer's answer.
         """
         n, k, _ = features.shape
         scores = self.head(features).view(n, k, self.length, self.n_symbols + self.n_places)
@@ -139,7 +139,7 @@ class HumanPredictor(nn.Module):
         return total.clamp_min(1e-9).log()
 
     def predict_all(self, questions: Tensor, asked: Tensor, answers: Tensor) -> Tensor:
-        """Log-probabilities of all that H says in recorded interactions.
+        """Predict all sub-questions and answers of the overseer in recorded queries.
 
         Args:
             questions: int64 ``(n, Lq)``.
@@ -147,7 +147,8 @@ class HumanPredictor(nn.Module):
             answers: ``(n, S)``.
 
         Returns:
-            ``(n, S + 1, Lq, n_symbols)``: the sub-questions, and last, at token 0, the answer.
+            Log-probabilities ``(n, S + 1, Lq, n_symbols)``: the sub-questions and, last, the
+            answer at token 0.
         """
         tokens = torch.zeros(
             len(questions), self.n_events, self.length, dtype=torch.long, device=self.device
@@ -161,13 +162,13 @@ class HumanPredictor(nn.Module):
         return self.predict(features[:, events], events, tokens)
 
     def loss(self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor) -> Tensor:
-        """How badly each recorded interaction is predicted, ``(n,)``, in nats a token.
+        """Cross-entropy of each recorded query, ``(n,)``, in nats a token.
 
         Args:
             questions: int64 ``(n, Lq)``.
             asked: ``(n, S, Lq)``.
             answers: ``(n, S)``.
-            targets: ``(n,)``, H's answers.
+            targets: ``(n,)``, the overseer's answers.
         """
         predicted = self.predict_all(questions, asked, answers)
         of_questions = predicted[:, :-1].gather(-1, asked[..., None])
@@ -178,9 +179,13 @@ class HumanPredictor(nn.Module):
     def match_predictions(
         self, questions: Tensor, asked: Tensor, answers: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Which sub-questions ``(n, S)`` and final answers ``(n,)`` of H's are foretold exactly.
+        """Compare the likeliest predictions with recorded queries.
 
-        Each is foretold from what truly came before it. Arguments as in :meth:`loss`.
+        Each is predicted from the recorded events before it. Arguments as in :meth:`loss`.
+
+        Returns:
+            Which sub-questions, bool ``(n, S)``, and which answers, bool ``(n,)``, are predicted
+            exactly.
         """
         likeliest = self.predict_all(questions, asked, answers).argmax(dim=-1)
         return (likeliest[:, :-1] == asked).all(dim=-1), likeliest[:, -1, 0] == targets

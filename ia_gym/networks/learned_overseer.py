@@ -1,4 +1,4 @@
-"""The human predictor H' in the place of the overseer H."""
+"""The human predictor in the place of the overseer."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from ia_gym.networks.tensor_files import read_tensors, write_tensors
 
 @dataclass
 class _Reading:
-    """How far H' has come with a batch of questions; its notes on their transcript."""
+    """What a learned overseer has read of a batch of transcripts, kept from round to round."""
 
     reader: LearnedOverseer
-    rounds: int  # whose sub-questions have been read
+    rounds: int  # how many rounds of sub-questions have been read
     tokens: Tensor
     features: Tensor
     memories: list[Memory]
-    confidence: Tensor  # of all that was said so far
+    confidence: Tensor  # of all predictions so far
 
     def read_on(self, predictor: HumanPredictor, tokens: Tensor) -> None:
-        """Read the events ``tokens (n, k, Lq)``."""
+        """Read more events, ``tokens (n, k, Lq)``."""
         self.tokens = torch.cat([self.tokens, tokens], dim=1)
         features, self.memories = predictor.read(self.tokens, self.memories)
         self.features = features[:, -1:]
 
 
 class LearnedOverseer:
-    """H' in place of H: asks what H would ask, answers what H would answer, at no cost to H.
+    """Asks and answers what the overseer would, by a human predictor, without further queries.
 
-    It approves of an answer that equals its own.
+    It approves of answers that equal its own.
 
     Args:
-        domain: whose questions are asked.
-        predictor: H'.
-        human_interactions: questions that were put to H for H' to learn from.
+        domain: the domain of the questions.
+        predictor: the human predictor.
+        human_interactions: queries to the overseer that the predictor was trained on.
 
     Attributes:
-        assistant_answers: sub-questions that an assistant answered so far.
-        confidence: of each question answered last, ``(B, Q)``: the probability of the least likely
-            token that was said on the way.
+        assistant_answers: sub-questions that an assistant has answered so far.
+        confidence: for each question of the last call of :meth:`answer`, ``(B, Q)``: the smallest
+            probability of a token in the sub-questions and the answer.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class LearnedOverseer:
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """The likeliest sub-questions of one round, ``(B, Q, width, Lq)``, one after another.
+        """Predict the sub-questions of one round, one after another: ``(B, Q, n, Lq)``.
 
-        What is no question of the domain's is not asked, and nothing is in the rounds that only
-        the judge of another's answer needs.
+        Rows that are no questions of the domain are not asked, nor is anything in the rounds that
+        only judging needs.
         """
         if round >= len(self.domain.subquestions_per_round):
             width = self.domain.judge_subquestions_per_round[
@@ -96,7 +96,7 @@ class LearnedOverseer:
 
     @torch.no_grad()
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """The likeliest answer of H's, ``(B, Q)``."""
+        """Predict the overseer's answer: ``(B, Q)``."""
         reading = self._read_to(len(self.domain.subquestions_per_round), questions, transcript)
         answers = self._next(reading)[:, 0].reshape(questions.shape[:2])
         self.confidence = reading.confidence.cpu().numpy().reshape(questions.shape[:2])
@@ -105,14 +105,14 @@ class LearnedOverseer:
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """1 where ``answers (B, Q)`` are the answer H' gives, else 0; 0 for ``IDK``."""
+        """1 where ``answers (B, Q)`` equal the predicted answer and are not ``IDK``, else 0."""
         own = self.answer(contexts, questions, transcript)
         return np.where((answers == own) & (answers != IDK), 1.0, 0.0)
 
     # ------------------------------------------------------------ save and load
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write H' to a safetensors file: its weights, and what it was learned from in the header.
+        """Write the weights to a safetensors file, with sizes and domain in its header.
 
         Args:
             path: the file.
@@ -130,19 +130,23 @@ class LearnedOverseer:
 
         Args:
             path: the file.
-            domain: whose questions are to be asked.
+            domain: the domain of the questions.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it holds no H', or one for another domain or size.
+            ValueError: if it holds no human predictor, or one for another domain or size.
         """
         if not Path(path).is_file():
-            raise FileNotFoundError(f"overseer must name a saved H', found no file {path}")
+            raise FileNotFoundError(
+                f"overseer must name a saved human predictor, found no file {path}"
+            )
         try:
             header, state = read_tensors(Path(path))
             found, sizes, asked = (header[k] for k in ("made_for", "sizes", "human_interactions"))
         except (ValueError, KeyError) as error:
-            raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
+            raise ValueError(
+                f"overseer must name a saved human predictor; {path}: {error}"
+            ) from error
         if found != describe_domain(domain):
             raise ValueError(
                 f"overseer must be made for {describe_domain(domain)}; {path} is for {found}"
@@ -153,10 +157,12 @@ class LearnedOverseer:
             predictor.load_state_dict(state)
             return cls(domain, predictor, int(asked))
         except (TypeError, RuntimeError) as error:
-            raise ValueError(f"overseer must name a saved H'; {path}: {error}") from error
+            raise ValueError(
+                f"overseer must name a saved human predictor; {path}: {error}"
+            ) from error
 
     def _next(self, reading: _Reading) -> Symbols:
-        """The likeliest tokens ``(n, Lq)`` of the next event."""
+        """Predict the likeliest tokens ``(n, Lq)`` of the next event."""
         event = torch.tensor([reading.tokens.shape[1] - 1], device=reading.tokens.device)
         predicted = self.predictor.predict(reading.features, event, reading.tokens)
         likeliest, tokens = predicted[:, 0].max(dim=-1)
@@ -168,7 +174,7 @@ class LearnedOverseer:
         return said
 
     def _read_to(self, rounds: int, questions: Symbols, transcript: Transcript) -> _Reading:
-        """Read the question and all of the first rounds; a reading just made goes on."""
+        """Read the question and the first rounds, from where the last call stopped if it can."""
         reading = transcript.notes
         if (
             not isinstance(reading, _Reading)
@@ -195,7 +201,7 @@ class LearnedOverseer:
 
 
 def describe_domain(domain: Domain) -> dict[str, Any]:
-    """What two domains must have in common for the same H' to serve both."""
+    """Describe what two domains must have in common to use the same human predictor."""
     return {
         "domain": domain.name,
         "n_symbols": domain.n_symbols,

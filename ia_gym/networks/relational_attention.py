@@ -1,22 +1,22 @@
-"""A block that sees which tokens two rows share, and can follow where facts look.
+"""A block whose attention is given which tokens two rows share, with heads that follow pointers.
 
-A fact is a row of names; what it says, it says by the names it shares with other facts. Attention
-has to learn to compare names before it can look anything up, one name at a time. Here it is told
-which tokens are equal, in the way that Shaw et al. (2018) tell it how far apart two words are: by
-a term in the score, and by a term in what is read.
+A fact is a row of names, and relates to other facts by the names that they share. Plain attention
+has to learn to compare names, one name at a time, before it can look anything up. Here it is given
+which tokens are equal, as Shaw et al. (2018) give it relative positions: by a term in the attention
+scores and by a term in the values.
 
-Half of the heads are *pointers*. A fresh one looks from a fact to the facts that begin where it
-ends, the next one back to those that end where it begins; a question's look at the facts that
-begin with its first name, or end with its last. From the second block on, a pointer may look by
-itself, stay where it looked before, or hop on to where those facts look that it looked at. Facts
-that hop double the length of their reach with each block (pointer jumping, as parallel machines
-follow lists). A question's pointers hop along with them, or, if they may take any hop, as far in
-each block as the facts' pointers come in any: what was learned for shallow questions then stands
-less in the way of deep ones.
+Half of the heads are *pointers*. At initialization, the first one attends from a fact to the facts
+that begin with the name it ends with, and the next one to those that end with the name it begins
+with. Pointers of a question attend to the facts that begin with its first name or end with its last
+name. From the second block on, a pointer may attend anew, keep its attention of the block before,
+or hop: move its attention to where the facts it attended to attend. The reach of facts that hop
+doubles with each block (pointer jumping, as in parallel list ranking). A question's pointers hop as
+far as those of the facts in the same block or, with ``any_hop``, as far as those in any block, so
+that what was learned for shallow questions conflicts less with deep ones.
 
-A question's other heads may be *meeting* ones: they see where its pointers look. A fresh one looks
-where both ends meet: at those facts that begin with the question's first name among those that the
-pointer from its last name has come to, and the other way round.
+With ``meeting``, a question's other heads are given the attention of its pointers. At
+initialization they attend to the facts where two paths meet: those that begin with the question's
+first name among those that the pointer from its last name has reached, and vice versa.
 """
 
 from __future__ import annotations
@@ -32,25 +32,26 @@ from ia_gym.networks.blocks import Block, Memory
 from ia_gym.networks.optimizers import AdamWParameter
 
 SHARED = 20.0
-"""Factor on the scores of shared tokens: Adam's steps are small for numbers that grow to 10."""
+"""Factor on the scores of shared tokens, since they grow to 10 while Adam's steps are small."""
 HIDDEN = -1e4
 """Score of a row that is padding."""
 SMALLEST = 1e-3
-"""Shares of attention below it read as this."""
+"""Attention weights below this are read as this."""
 READY = 2.5
-"""How much a fresh pointer leans to hopping."""
+"""Initial bias of a pointer towards hopping."""
 LINK = 6.0
-"""A fresh pointer's score for the tokens it links by: two facts so linked weigh e^6 others."""
+"""Initial score of a pointer for the tokens that it links by: e^6 times the weight of others."""
 MEET = 12.0
-"""A fresh meeting head's score for the facts that all of a pointer's attention is on."""
+"""Initial score of a meeting head for a fact that has all of a pointer's attention."""
 
 
 class SharedTokens:
     """Which tokens the rows ``(B, T, L)`` share with the facts ``(B, F, M)``.
 
     Attributes:
-        scored: ``(B, L·M + 1, T·F)``; last comes 1 where the fact is padding, else 0.
-        read: ``(B, T, F, L·M)``.
+        scored: ``(B, L·M + 1, T·F)``, for the attention scores: 1 where two tokens are equal, else
+            0; the last row is 1 where the fact is padding.
+        read: ``(B, T, F, L·M)``, the same for the values.
     """
 
     def __init__(self, rows: Tensor, facts: Tensor) -> None:
@@ -64,15 +65,15 @@ class SharedTokens:
 
 
 class RelationalBlock(Block):
-    """A :class:`~ia_gym.networks.blocks.Block` that is told of shared tokens, with heads that hop.
+    """A :class:`~ia_gym.networks.blocks.Block` that is given shared tokens, with heads that hop.
 
     Args:
         width: the model's width d.
         heads: attention heads; divides ``width``. The first half of them are pointers.
         n_pairs: ``L·M``, pairs of places whose tokens may be equal.
-        n_hops: ways to hop that :meth:`attend` is given.
-        links: pairs by which fresh pointers look, dealt out to them in turn.
-        meeting: let the other heads see where the pointers look.
+        n_hops: number of ``hops`` that :meth:`attend` is given.
+        links: pairs by which new pointers link, assigned to them in turn.
+        meeting: give the other heads the attention of the pointers.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class RelationalBlock(Block):
         self.moves = nn.Linear(width, self.pointers * (2 + n_hops))
         self.moves.weight = AdamWParameter(self.moves.weight.data)
         nn.init.zeros_(self.moves.weight)
-        # A fact's pointer hops at first, a question's stays or hops, and none looks afresh.
+        # At first a fact's pointers hop, a question's stay or hop, and none attend anew.
         leaning = torch.tensor([0.0, READY if n_hops > 1 else 0.0, *[READY] * n_hops])
         with torch.no_grad():
             self.moves.bias.copy_(leaning.repeat(self.pointers))
@@ -116,18 +117,18 @@ class RelationalBlock(Block):
         before: Tensor | None,
         hops: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """``x (B, T, d)`` attends to ``memory``, or to itself for None.
+        """Apply the block.
 
         Args:
-            x: features of the rows.
-            memory: of the facts, see :class:`~ia_gym.networks.blocks.Block`.
-            relation: of the rows with the facts.
-            before: where the pointers looked in the block before, ``(B, pointers, T, F)``; None
-                in the first block.
-            hops: where pointers of the facts look, ``(B, pointers, F, F)`` each.
+            x: features of the rows, ``(B, T, d)``.
+            memory: keys and values of the facts; None if the rows are the facts.
+            relation: the tokens that the rows share with the facts.
+            before: attention of the pointers in the block before, ``(B, pointers, T, F)``; None in
+                the first block.
+            hops: attention of the facts' pointers, ``(B, pointers, F, F)`` each.
 
         Returns:
-            Features ``(B, T, d)``, and where the pointers look now.
+            Features ``(B, T, d)``, and the attention of the pointers ``(B, pointers, T, F)``.
         """
         batch, rows, _ = x.shape
         normed = self.norm_in(x)
@@ -164,5 +165,5 @@ class RelationalBlock(Block):
 
 
 def rescale_log(shares: Tensor) -> Tensor:
-    """Logarithms of shares of attention, about 0..1: 1/64 says nearly what 1 does, "reached"."""
+    """Rescale attention weights logarithmically to 0..1: small ones too count as reached."""
     return 1 - torch.log(shares + SMALLEST) / math.log(SMALLEST)

@@ -1,4 +1,4 @@
-"""X learns what H asks, agents learn from H's approval, and the commands tell of it."""
+"""Assistants and agents learn from approval of actions; commands and comparisons of such agents."""
 
 import gymnasium as gym
 import numpy as np
@@ -12,7 +12,7 @@ from ia_gym.agents import AmplificationCallback, GymnasiumVecEnv, LearnedActionA
 from ia_gym.envs import ActionApprovalVectorEnv
 from ia_gym.experiments.cli import app
 from ia_gym.experiments.compare import compare
-from ia_gym.experiments.inspection.puzzle import learn, study_actions
+from ia_gym.experiments.inspection.puzzle import learn_tables, run_puzzle
 from ia_gym.experiments.settings import load_settings
 
 N = 6
@@ -60,36 +60,36 @@ def records(n, rng, **fields):
 
 def test_how_good_is_learned_by_imitation():
     rng = np.random.default_rng(0)
-    x = LearnedActionAssistant(
+    assistant = LearnedActionAssistant(
         an_agent().policy, ("ending", "outcome", "rollout"), learning_rate=1e-2
     )
     losses = []
     for _ in range(60):
         batch = records(256, rng, approvals=lambda r: r["observations"] * (2.0 * r["actions"] - 1))
-        losses.append(x.learn([batch])["loss"])
+        losses.append(assistant.learn([batch])["loss"])
     observations, actions = np.arange(N).repeat(2), np.tile([0, 1], N)
-    said = x.how_good(observations, actions)
-    np.testing.assert_allclose(said, observations * (2.0 * actions - 1), atol=0.3)
+    values = assistant.how_good(observations, actions)
+    np.testing.assert_allclose(values, observations * (2.0 * actions - 1), atol=0.3)
     assert losses[-1] < 0.01 * losses[0]
 
 
-def test_useful_information_is_learned_from_what_h_calls_useful():
+def test_useful_information_is_learned_from_the_overseers_judgement():
     """With action 0 the first is useful, with action 1 the last."""
     rng = np.random.default_rng(0)
-    x = LearnedActionAssistant(
+    assistant = LearnedActionAssistant(
         an_agent().policy, ("ending", "outcome", "rollout"), learning_rate=1e-2, ent_coef=0.0
     )
     for _ in range(60):
         batch = records(128, rng)
-        batch["information"] = x.useful_information(batch["observations"], batch["actions"])
+        batch["information"] = assistant.useful_information(batch["observations"], batch["actions"])
         batch["usefulness"] = (batch["information"] == 2 * batch["actions"]).astype(float)
-        told = x.learn([batch])
-    assert told["usefulness"] > 0.9
+        output = assistant.learn([batch])
+    assert output["usefulness"] > 0.9
     observations = rng.integers(N, size=200)
     for action, best in ((0, 0), (1, 2)):
-        shown = x.useful_information(observations, np.full(200, action))
+        shown = assistant.useful_information(observations, np.full(200, action))
         assert np.mean(shown == best) > 0.85
-    assert sum(told[f"shown_{name}"] for name in x.information) == pytest.approx(1)
+    assert sum(output[f"shown_{name}"] for name in assistant.information) == pytest.approx(1)
 
 
 def test_nothing_is_learned_from_nothing():
@@ -99,7 +99,7 @@ def test_nothing_is_learned_from_nothing():
 @pytest.mark.parametrize(("argument", "value"), [("n_epochs", 0), ("batch_size", 2.5),
                                                  ("learning_rate", 0.0), ("polyak_tau", 1.5),
                                                  ("ent_coef", -1)])  # fmt: skip
-def test_bad_arguments_of_x_are_named(argument, value):
+def test_bad_arguments_of_the_assistant_are_named(argument, value):
     with pytest.raises(ValueError, match=argument):
         LearnedActionAssistant(an_agent().policy, ("outcome",), **{argument: value})
 
@@ -110,15 +110,16 @@ def goes_right(model):
 
 @pytest.mark.parametrize("information", [("outcome",), ("ending", "outcome", "rollout")])
 def test_ppo_learns_the_way_from_approval_alone(information):
-    env = corridor(look_ahead=2, information=information)
+    look = {"look_ahead": 2} if "rollout" in information else {}
+    env = corridor(information=information, **look)
     model = an_agent(PPO, env, n_steps=32, batch_size=64, learning_rate=3e-3)
     model.learn(4096, callback=AmplificationCallback(answering={"learning_rate": 3e-3}))
     assert goes_right(model)
     assert env.get_attr("human_interactions")[0] == 4096
 
 
-def test_dqn_learns_it_too():
-    env = corridor(look_ahead=2, information=("outcome",))
+def test_dqn_learns_the_way_from_approval_alone():
+    env = corridor(information=("outcome",))
     model = an_agent(
         DQN, env, learning_starts=256, learning_rate=3e-3, train_freq=4, gradient_steps=4
     )
@@ -126,7 +127,7 @@ def test_dqn_learns_it_too():
     assert goes_right(model)
 
 
-def test_without_x_nothing_but_the_last_step_is_learned():
+def test_without_an_assistant_only_the_last_step_is_learned():
     env = corridor()
     model = an_agent(PPO, env, n_steps=32, batch_size=64, learning_rate=3e-3)
     model.learn(2048)
@@ -136,7 +137,7 @@ def test_without_x_nothing_but_the_last_step_is_learned():
     assert chances[: N - 2].min() < 0.75
 
 
-def test_training_goes_on_with_x_from_its_file(tmp_path):
+def test_training_continues_with_the_assistant_from_its_file(tmp_path):
     path = tmp_path / "assistant.safetensors"
     env = corridor(2)
     an_agent(PPO, env, n_steps=32, batch_size=64).learn(128, AmplificationCallback(path=path))
@@ -166,42 +167,42 @@ def test_answering_is_for_actions_alone():
 
 def test_the_puzzle(tmp_path):
     """Better actions make a better overseer only where both sub-questions learn."""
-    both, acting, judging = (learn(2, *which, 250) for which in
+    both, acting, judging = (learn_tables(2, *which, 250) for which in
                              ((True, True), (True, False), (False, True)))  # fmt: skip
     assert both["error"][-1] < 1e-4 < 0.3 < min(acting["error"][-1], judging["error"][-1])
     assert both["value"][-1] == pytest.approx(both["optimal"][0], rel=1e-4)
     assert acting["value"][-1] < 0.1 * both["value"][-1]
-    shallow, at_once = learn(1, True, True, 40), learn(0, True, True, 40)
+    shallow, at_once = learn_tables(1, True, True, 40), learn_tables(0, True, True, 40)
     assert both["error"][39] < shallow["error"][-1] < at_once["error"][-1]
     assert len(set(at_once["error"])) == 1  # on X's word alone, nothing moves
-    for path in study_actions(tmp_path, 5):
+    for path in run_puzzle(tmp_path, 5):
         assert path.stat().st_size > 1000
 
 
-def test_the_commands_take_actions_too(tmp_path):
+def test_commands_work_on_approval_of_actions(tmp_path):
     run = tmp_path / "run"
-    told = CliRunner().invoke(app, ["train", "ppo", "--env", "IA-CartPole-v0",
+    output = CliRunner().invoke(app, ["train", "ppo", "--env", "IA-CartPole-v0",
                                     "--timesteps", "1024", "--log-dir", str(run)])  # fmt: skip
-    assert told.exit_code == 0, told.output
-    assert "of the best return" in told.output
+    assert output.exit_code == 0, output.output
+    assert "of the best return" in output.output
     curve = pd.read_csv(run / "curve.csv")
     assert {"eval/return", "overseer/approval", "overseer/simulated_steps"} <= set(curve)
     assert curve["overseer/simulated_steps"].iloc[-1] > 1024
     runner = CliRunner()
-    told = runner.invoke(app, ["eval", str(run), "--env", "IA-CartPole-v0"])
-    assert told.exit_code == 0, told.output
-    assert "of the best" in told.output
-    told = runner.invoke(app, ["trace", str(run), "--env", "IA-CartPole-v0"])
-    assert told.exit_code == 0, told.output
-    assert "approval" in told.output
-    assert "3.940" not in told.output  # 1 + d + d^2 + d^3: four steps, which are not the run's
+    output = runner.invoke(app, ["eval", str(run), "--env", "IA-CartPole-v0"])
+    assert output.exit_code == 0, output.output
+    assert "of the best" in output.output
+    output = runner.invoke(app, ["trace", str(run), "--env", "IA-CartPole-v0"])
+    assert output.exit_code == 0, output.output
+    assert "approval" in output.output
+    assert "3.940" not in output.output  # 1 + d + d^2 + d^3: four steps, which are not the run's
     for command in ("eval", "trace"):
-        told = runner.invoke(app, [command, str(run), "--env", "IA-FrozenLake-v0"])
-        assert told.exit_code == 2
-        assert "model must fit IA-FrozenLake-v0" in told.output
+        output = runner.invoke(app, [command, str(run), "--env", "IA-FrozenLake-v0"])
+        assert output.exit_code == 2
+        assert "model must fit IA-FrozenLake-v0" in output.output
 
 
-def test_comparisons_take_actions_too(tmp_path, capsys):
+def test_comparisons_work_on_approval_of_actions(tmp_path, capsys):
     table = compare("IA-CartPole-v0", ["plain"], log_dir=tmp_path, n_timesteps=512)
     assert {"random", "best"} <= set(table["agent"])
     assert 0 < table.set_index("agent").loc["plain", "share_of_best_return"] <= 1

@@ -96,11 +96,27 @@ def test_a_list_is_one_value_for_all_environments(kind):
         assert vec.get_attr("note") == [value] * 3
 
 
+@pytest.mark.parametrize("env_id", [BASE, "IA-CartPole-v0"])
+def test_a_method_is_an_attribute_that_is_not_called(env_id):
+    """``has_attr`` reads attributes; gymnasium's SyncVectorEnv calls those that are methods."""
+    vec = make_sb3_vec_env(env_id, num_envs=2)
+    assert vec.has_attr("set_assistant")
+    assert not vec.has_attr("no_such_method")
+
+
 def test_wrappers_are_found():
     make = [lambda: OneHot(gym.make(BASE))] * 2
     vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
     assert vec.env_is_wrapped(OneHot) == [True, True]
     assert vec.env_is_wrapped(TimeLimit, indices=0) == [False]
+
+
+def test_a_method_is_an_attribute_like_any_other():
+    """gymnasium's vectors of single environments call it."""
+    make = [lambda: gym.make("IA-CartPole-v0")] * 2
+    vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+    assert vec.has_attr("set_assistant")
+    assert all(callable(each) for each in vec.get_attr("set_assistant"))
 
 
 def test_vector_wrappers_hide_no_methods():
@@ -220,14 +236,15 @@ def test_sb3_agents_train_inline_in_worker_free_vectors():
 
 
 def test_ppo_learns_from_approval_alone():
-    """Permutations of 3 names, k in {2, 3}: H can look all of it up."""
+    """Permutations of 3 names, k in {2, 3}: the overseer can look all of it up."""
     vec = make_sb3_vec_env(BASE, num_envs=64, size=3, max_power=4)
-    policy = {**POLICY, "optimizer_class": MuonAdamW, "net_arch": [], "ortho_init": False}
+    network = {"width": 32, "heads": 2, "fact_layers": 1, "question_layers": 1}
+    policy = {**POLICY, "features_extractor_kwargs": network, "optimizer_class": MuonAdamW}
     model = PPO(
-        "MultiInputPolicy", vec, policy_kwargs=policy, n_steps=8, batch_size=256, n_epochs=4,
-        learning_rate=3e-3, ent_coef=0.1, gamma=0.0, seed=0,
+        "MultiInputPolicy", vec, policy_kwargs={**policy, "net_arch": [], "ortho_init": False},
+        n_steps=8, batch_size=256, n_epochs=4, learning_rate=3e-3, ent_coef=0.1, gamma=0.0, seed=0,
     )  # fmt: skip
-    model.learn(60_000, callback=AmplificationCallback())
+    model.learn(30_000, callback=AmplificationCallback())
     test = make_sb3_vec_env(BASE, num_envs=500, size=3, max_power=4, reward="truth")
     observations = test.reset()
     answers, _ = model.predict(observations, deterministic=True)

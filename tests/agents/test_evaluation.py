@@ -1,14 +1,20 @@
-"""The held-out evaluation."""
+"""The held-out evaluation of questions and of episodes."""
 
 import io
+import re
+import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from rich.console import Console
 
-from ia_gym.agents import QuestionEvaluator
-from ia_gym.experiments.reports.comparison_tables import print_table, summary_table
+from ia_gym.actions.transition_table import TabularAssistant
+from ia_gym.agents import EpisodeEvaluator, QuestionEvaluator, make_evaluator
+from ia_gym.agents.evaluation.make_evaluator import compute_reference_scores, find_evaluator_class
+from ia_gym.experiments.reports.terminal_tables import build_score_table, print_table
 
 BASE = "IA-Permutation-v0"
 
@@ -16,11 +22,11 @@ BASE = "IA-Permutation-v0"
 class Knows:
     """Predicts the truth, or the truth plus one."""
 
-    def __init__(self, held_out, off_by=0):
-        self.held_out, self.off_by = held_out, off_by
+    def __init__(self, evaluator, off_by=0):
+        self.evaluator, self.off_by = evaluator, off_by
 
     def predict(self, observation, *, deterministic):
-        domain = self.held_out.domain
+        domain = self.evaluator.domain
         image = np.zeros((len(observation["facts"]), domain.n_answers), np.int64)
         facts = observation["facts"].reshape(len(image), -1, 2)
         np.put_along_axis(image, facts[..., 0], facts[..., 1], axis=1)
@@ -42,17 +48,17 @@ def test_the_evaluation_is_always_the_same_and_never_the_training_stream():
     assert QuestionEvaluator(BASE, 250).n_problems == 256
 
 
-def test_one_who_knows_and_one_who_is_consistently_wrong():
-    held_out = QuestionEvaluator(BASE, 512)
-    right = held_out.evaluate(Knows(held_out))
+def test_an_agent_that_knows_and_one_that_is_consistently_wrong():
+    evaluator = QuestionEvaluator(BASE, 512)
+    right = evaluator.evaluate(Knows(evaluator))
     assert right["eval/accuracy"] == right["overseer/approval"] == 1
     assert right["overseer/target_accuracy"] == 1
     assert right["overseer/overapproval"] == 0
     assert {"eval/accuracy_depth_1", "eval/accuracy_depth_2"} < set(right)
-    wrong = held_out.evaluate(Knows(held_out, off_by=1))
+    wrong = evaluator.evaluate(Knows(evaluator, off_by=1))
     assert wrong["eval/accuracy"] == 0
     # Depth 1 rests on lookups alone: half the targets stay true.
-    depths = held_out.domain.depth(held_out.contexts, held_out.questions)
+    depths = evaluator.domain.depth(evaluator.contexts, evaluator.questions)
     share = (depths == 1).mean()
     assert share <= wrong["overseer/target_accuracy"] < share + 0.15
     gap = wrong["overseer/approval"] - wrong["eval/accuracy"]
@@ -75,10 +81,10 @@ class Stays:
         return torch.randint(1, self.domain.n_answers, names.shape).numpy(), None
 
 
-def test_a_collapse_is_told_from_doubt_and_from_truth():
-    held_out = QuestionEvaluator(BASE, 512)
+def test_a_collapse_is_distinguished_from_doubt_and_from_truth():
+    evaluator = QuestionEvaluator(BASE, 512)
     states = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    sure, unsure = (held_out.evaluate(Stays(held_out.domain, sure)) for sure in (True, False))
+    sure, unsure = (evaluator.evaluate(Stays(evaluator.domain, sure)) for sure in (True, False))
     np.testing.assert_equal(np.random.get_state(), states[0])  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), states[1])
     assert sure["overseer/overapproval"] > 0.1
@@ -86,34 +92,34 @@ def test_a_collapse_is_told_from_doubt_and_from_truth():
     assert sure["overseer/collapsed"] == 1
     assert unsure["eval/certainty"] < 0.5
     assert unsure["overseer/collapsed"] == 0
-    assert held_out.evaluate(Knows(held_out))["overseer/collapsed"] == 0
+    assert evaluator.evaluate(Knows(evaluator))["overseer/collapsed"] == 0
 
 
-def test_reference_lines():
-    held_out = QuestionEvaluator(BASE, 4096)
-    lines = held_out.references()
-    assert lines["oracle"]["accuracy"] == 1
-    assert lines["know-nothing"]["accuracy_depth_1"] == 1
-    assert lines["know-nothing"]["accuracy_depth_2"] == 0
-    assert lines["random"]["accuracy"] == pytest.approx(1 / 8, abs=0.02)
-    truths = held_out.domain.truth(held_out.contexts, held_out.questions)
+def test_references():
+    evaluator = QuestionEvaluator(BASE, 4096)
+    references = evaluator.references()
+    assert references["oracle"]["accuracy"] == 1
+    assert references["know-nothing"]["accuracy_depth_1"] == 1
+    assert references["know-nothing"]["accuracy_depth_2"] == 0
+    assert references["random"]["accuracy"] == pytest.approx(1 / 8, abs=0.02)
+    truths = evaluator.domain.truth(evaluator.contexts, evaluator.questions)
     most = max(np.mean(truths == answer) for answer in range(1, 9))
-    assert lines["majority"]["accuracy"] == pytest.approx(most)
+    assert references["majority"]["accuracy"] == pytest.approx(most)
 
 
-def test_scores_are_told_by_kind_and_depth():
-    held_out = QuestionEvaluator("IA-ShortestPath-v0", 4096)
-    domain, lines = held_out.domain, held_out.references()
-    assert set(lines["oracle"].values()) == {1.0}
-    kinds, depths = held_out.kinds, domain.depth(held_out.contexts, held_out.questions)
-    majority = lines["majority"]
+def test_scores_are_given_by_kind_and_depth():
+    evaluator = QuestionEvaluator("IA-ShortestPath-v0", 4096)
+    domain, references = evaluator.domain, evaluator.references()
+    assert set(references["oracle"].values()) == {1.0}
+    kinds, depths = evaluator.kinds, domain.depth(evaluator.contexts, evaluator.questions)
+    majority = references["majority"]
     infinite = depths == domain.max_depth
     for kind, name in enumerate(domain.kinds):  # "inf" is the answer most often true to both
         of_kind = kinds == kind
         assert majority[f"accuracy_{name}"] == pytest.approx(infinite[of_kind].mean())
         assert majority[f"accuracy_{name}_depth_inf"] == 1
         assert majority[f"accuracy_{name}_depth_1"] == 0
-        assert lines["know-nothing"][f"accuracy_{name}_depth_1"] == 1
+        assert references["know-nothing"][f"accuracy_{name}_depth_1"] == 1
     parts = [tag for tag in majority if tag.startswith("accuracy_D_depth")]
     assert parts[0] == "accuracy_D_depth_1"
     assert parts[-1] == "accuracy_D_depth_inf"
@@ -121,11 +127,94 @@ def test_scores_are_told_by_kind_and_depth():
 
 
 def test_the_table_fits_eighty_columns():
-    held_out = QuestionEvaluator("IA-UnionFind-N64-v0", 512)
-    table = summary_table([], held_out.references())
+    evaluator = QuestionEvaluator("IA-UnionFind-N64-v0", 512)
+    table = build_score_table([], evaluator.references())
     console = Console(width=80, record=True, file=io.StringIO())
-    print_table(table, "IA-UnionFind-N64-v0", held_out.n_problems, console)
+    print_table(table, "IA-UnionFind-N64-v0", evaluator.n_problems, console)
     text = console.export_text()
     assert "…" not in text
     for word in ("V by depth", "P by depth", "D by depth", "majority", "100.0"):
         assert word in text
+
+
+# ------------------------------------------------------------------ the protocol
+
+
+class First:
+    """Predicts the first answer, or action, that is not "I don't know"."""
+
+    def predict(self, observation, *, deterministic):
+        n = len(observation["facts"] if isinstance(observation, dict) else observation)
+        return np.ones(n, np.int64), None
+
+
+@pytest.mark.parametrize("env_id", [BASE, "IA-UnionFind-v0", "IA-CartPole-v0", "IA-FrozenLake-v0"])
+def test_an_evaluator_says_what_tables_and_plots_need(env_id):
+    """Whatever it evaluates: every name it gives is one that it measures."""
+    evaluator = make_evaluator(env_id)
+    labels = evaluator.labels
+    assert (
+        labels
+        is find_evaluator_class(env_id).labels
+        is find_evaluator_class(f"ia_gym:{env_id}").labels
+    )
+    assistant = TabularAssistant(np.zeros((64, 4))) if env_id == "IA-FrozenLake-v0" else None
+    row = evaluator.evaluate(First(), assistant)
+    assert 0 <= row[labels.score] <= 1
+    references = evaluator.references()
+    assert set(labels.references) <= set(references)
+    assert all(0 <= scores[labels.score_name] <= 1 for scores in references.values())
+    counted = {f"overseer/{name}": 1234.0 for name in evaluator.counters}
+    line = evaluator.headline(row | counted)
+    assert "1.2k" in line
+    assert "\n" not in line
+    charts = [chart for page in evaluator.layout.values() for chart in page.values()]
+    patterns = [pattern for _, (pattern,) in charts]
+    for tag in (labels.score, "overseer/human_interactions"):
+        assert any(re.search(pattern, tag) for pattern in patterns)
+    if labels.has_depths:
+        measured = row | counted
+        assert all(any(re.search(pattern, tag) for tag in measured) for pattern in patterns)
+    if labels.approval_is_share or assistant is not None:
+        assert {column.tag for column in (*labels.columns, labels.overapproval)} <= set(row)
+    assert all(isinstance(text, str) for text in evaluator.describe(env_id).values())
+
+
+def test_an_evaluator_refuses_what_it_cannot_evaluate():
+    with pytest.raises(ValueError, match="env_id must be of an environment that asks questions"):
+        make_evaluator("CartPole-v1")
+    with pytest.raises(ValueError, match="env_id must be IA-<game>-v0"):
+        EpisodeEvaluator(BASE)
+
+
+def test_stored_curves_of_episodes_get_the_score_of_today():
+    """Older ones hold a share of what was taken for the best return."""
+    stored = pd.DataFrame({"eval/return": [0.5, 0.9], "eval/accuracy": [0.58, 1.04]})
+    curve = find_evaluator_class("IA-FrozenLake-v0").read_curve("IA-FrozenLake-v0", stored)
+    assert "eval/accuracy" not in curve
+    share = curve["eval/share_of_best_return"]
+    assert share.max() < 1
+    assert share[1] / share[0] == pytest.approx(1.8)
+    assert compute_reference_scores("IA-FrozenLake-v0")["best"] == 1
+    questions = pd.DataFrame({"eval/accuracy": [0.5]})
+    assert find_evaluator_class(BASE).read_curve(BASE, questions) is questions
+
+
+def test_agents_need_no_package_of_the_extra_for_experiments():
+    """SB3 itself brings pandas and matplotlib, torch jinja2 and networkx."""
+    code = """
+import pkgutil, sys
+for name in ("rich", "typer", "scipy", "plotly", "yaml", "filelock", "tqdm"):
+    sys.modules[name] = None  # importing it is an error
+import importlib, ia_gym.agents
+for module in pkgutil.walk_packages(ia_gym.agents.__path__, "ia_gym.agents."):
+    importlib.import_module(module.name)
+from ia_gym.agents import EvaluationCallback, QuestionEvaluator, Supervised
+evaluation = EvaluationCallback(QuestionEvaluator("IA-Permutation-v0", 16), 8)
+network = {"width": 16, "heads": 2, "fact_layers": 1, "question_layers": 1}
+few = {"n_contexts": 2, "n_questions": 4, "policy_kwargs": network}
+Supervised(env="IA-Permutation-v0", **few).learn(8, evaluation)
+print(len(evaluation.history))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.stdout.split() == ["2"], out.stderr

@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 
-from ia_gym.domains.batch_arrays import pick, pick_name, sample_names, take
+from ia_gym.domains.batch_arrays import (
+    make_rows,
+    pick,
+    pick_name,
+    rank_in_groups,
+    sample_names,
+    take,
+)
 from ia_gym.domains.graph_steps import (
     FAR,
     draw_neighbour,
     find_nearest,
     list_other_neighbours,
-    make_rows,
     measure_detour,
     measure_difference,
 )
@@ -66,6 +72,12 @@ def test_every_subset_of_the_pool_is_equally_likely():
 def test_rows_are_zero_where_nothing_is_asked():
     asked = np.array([[True, False]])
     assert make_rows(7, np.array([[1, 2]]), 3, asked).tolist() == [[[7, 1, 3], [0, 0, 0]]]
+
+
+def test_ranks_in_groups_count_from_the_first_of_each_group():
+    groups = np.array([0, 0, 2, 3, 3, 3])
+    assert rank_in_groups(groups, np.bincount(groups)).tolist() == [0, 1, 0, 0, 1, 2]
+    assert rank_in_groups(groups[:0], np.zeros(4, int)).tolist() == []
 
 
 # ------------------------------------------------------------------- candidates

@@ -239,7 +239,7 @@ def test_texts():
     assert domain.question_text(question[0, 0]) == "S(1, 4)"
     assert domain.depth_text(domain.max_depth) == "inf"
     kinds = domain.make_questions(
-        np.array([D, EDGE, NEIGHBOUR]), np.array([1, 2, 3]), 4, np.ones(3, bool)
+        np.array([D, EDGE, NEIGHBOUR]), np.array([1, 2, 3]), np.array([4, 4, 0]), np.ones(3, bool)
     )
     texts = [domain.question_text(row) for row in kinds]
     assert texts == ["D(1, 4)", "edge(2, 4)", "neighbour(3)"]

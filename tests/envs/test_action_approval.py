@@ -27,7 +27,7 @@ IDS = ["IA-FrozenLake-v0", "IA-CartPole-v0", "IA-Freeway-v0"]
 
 
 class Fixed:
-    """X with an answer for everything, so that trajectories repeat."""
+    """An assistant with fixed answers, so that trajectories repeat."""
 
     def good_action(self, observations):
         return np.ones(len(observations), np.int64)
@@ -111,15 +111,15 @@ class Counting(Fixed):
         return super().good_action(observations)
 
 
-def test_x_is_asked_once_a_round_for_all_environments():
+def test_the_assistant_is_asked_once_a_round_for_all_environments():
     for n in (1, 5):
         vec = make_action_vec(n, "CartPole", look_ahead=3, information=("rollout",), n_copies=2)
-        x = Counting()
-        vec.call("set_assistant", x)
+        assistant = Counting()
+        vec.call("set_assistant", assistant)
         vec.reset(seed=0)
         vec.step(np.zeros(n, np.int64))
-        assert x.calls == 3  # once after each step of the look, whatever the environments
-        assert x.asked == 3 * n * 2
+        assert assistant.calls == 3  # once after each step of the look, whatever the environments
+        assert assistant.asked == 3 * n * 2
 
 
 class Coin(gym.Env):
@@ -197,12 +197,12 @@ class Uncopyable(Rebuilt):
         self.handle = (x for x in ())  # a generator cannot be copied
 
 
-def test_what_cannot_be_copied_is_told():
+def test_an_environment_that_cannot_be_copied_is_refused():
     with pytest.raises(ValueError, match=r"env must be one whose state can be copied.*simulator="):
         ActionApproval(Uncopyable()).reset()
 
 
-def test_copies_that_differ_are_told():
+def test_copies_that_differ_are_refused():
     made = iter(range(1, 100))
 
     def broken(env, rng):
@@ -267,7 +267,7 @@ def test_progress_on_the_road_counts_as_a_potential():
     assert total == pytest.approx(0.99**2)  # the score alone: it began and ended at the kerb
 
 
-def test_what_h_values_can_be_said():
+def test_what_the_overseer_values_is_an_argument():
     env = ActionApproval(
         gym.make("CartPole-v1"), value=lambda outcomes: outcomes.observations[:, 0]
     )

@@ -159,6 +159,26 @@ def test_an_audit_needs_someone_to_audit(mode):
     env.step(answer)
 
 
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"look_ahead": 8, "information": ("ending", "outcome")},
+        {"usefulness_rate": 0.5, "information": ["rollout"]},
+        {"n_usefulness_copies": 2, "information": ["outcome"]},
+    ],
+    ids=str,
+)
+def test_approval_of_actions_takes_no_argument_without_effect_either(kwargs):
+    name = next(iter(kwargs))
+    for build in (
+        lambda: gym.make("IA-CartPole-v0", **kwargs),
+        lambda: gym.make_vec("IA-CartPole-v0", 2, **kwargs),
+        lambda: ActionApproval(gym.make("CartPole-v1"), **kwargs),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be left out"):
+            build()
+
+
 def test_there_is_no_assistant_without_an_overseer():
     env = make(reward="truth")
     with pytest.raises(ValueError, match=r'assistant can only be set .*reward="approval"'):
@@ -178,6 +198,14 @@ def test_specs_round_trip_by_json(env_id):
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.observation_space == env.observation_space == gym.make(env.spec).observation_space
     env.reset(seed=0)
+
+
+@pytest.mark.parametrize("env_id", [BASE, "IA-CartPole-v0"])
+def test_specs_of_vectors_round_trip_too(env_id):
+    vec = gym.make_vec(env_id, 3)
+    again = gym.make_vec(EnvSpec.from_json(vec.spec.to_json()))
+    assert type(again) is type(vec)
+    assert again.observation_space == vec.observation_space
 
 
 def test_specs_of_a_domain_of_ones_own_round_trip():

@@ -269,6 +269,15 @@ def test_attributes_that_differ_or_are_too_few_are_refused():
     np.testing.assert_array_equal(vec.get_attr("note")[0], np.ones(2))
 
 
+@pytest.mark.parametrize("env_id", [BASE, "IA-CartPole-v0"])
+def test_methods_are_not_called_by_looking_for_them(env_id):
+    vec = gym.make_vec(env_id, 2)
+    assert [callable(found) for found in vec.get_attr("set_assistant")] == [True, True]
+    assert len(vec.get_attr("human_interactions")) == 2
+    with pytest.raises(AttributeError, match="colour"):
+        vec.get_attr("colour")
+
+
 # -------------------------------------------------------------------------- pictures
 
 

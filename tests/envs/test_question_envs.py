@@ -56,8 +56,8 @@ def test_sizes_of_the_registered_environments():
 # ------------------------------------------------------------ what an episode is
 
 
-def test_the_agent_is_asked_what_h_wants_to_know():
-    """Played with the truth: sub-questions first, in H's order, then the root, approved of."""
+def test_the_agent_is_asked_the_overseers_sub_questions():
+    """With true answers: sub-questions first, in the overseer's order, then the root, approved."""
     env = make(trust=None)
     domain = env.domain
     _, info = env.reset(seed=0)
@@ -83,7 +83,7 @@ def test_the_agent_is_asked_what_h_wants_to_know():
     assert env.assistant_answers > 100
 
 
-def test_a_wrong_sub_answer_spoils_the_truth_but_not_a_consistent_answer():
+def test_a_wrong_sub_answer_makes_the_target_wrong_but_not_idk():
     env = make(trust=None)
     env.set_difficulty(max_depth=2)
     _, info = env.reset(seed=0)
@@ -93,7 +93,7 @@ def test_a_wrong_sub_answer_spoils_the_truth_but_not_a_consistent_answer():
     env.step(wrong)
     _, info = env.reset()
     assert not info["is_root"]
-    assert env.engine.questions[0, 1] == wrong  # H asks on from the wrong answer
+    assert env.engine.questions[0, 1] == wrong  # the next sub-question builds on it
     env.step(info["truth"])
     _, info = env.reset()
     target = env.step(info["truth"])[-1]["target"]
@@ -108,7 +108,7 @@ def test_idk_earns_nothing():
         env.reset()
 
 
-def test_wrong_answers_have_their_price_and_abstaining_is_free():
+def test_wrong_answers_are_penalized_and_abstaining_is_free():
     vec = gym.make_vec(BASE, num_envs=300, assistant="oracle", wrong_answer_penalty=0.25)
     _, infos = vec.reset(seed=0)
     answers = infos["truth"].copy()
@@ -131,7 +131,7 @@ class Liar:
 
 @pytest.mark.parametrize("audit", [0, 0.5, 1])
 def test_an_audit_finds_wrong_sub_answers(audit):
-    """k < 8: H asks for sub-answers that it could find out with nothing but lookups."""
+    """k < 8: sub-answers that the overseer can find out with nothing but lookups."""
     vec = gym.make_vec(BASE, num_envs=2000, max_power=8, trust=None, audit=audit)
     vec.unwrapped.set_assistant(Liar(vec.unwrapped.domain))
     _, infos = vec.reset(seed=0)
@@ -155,12 +155,12 @@ def test_a_context_serves_sixteen_root_questions():
     assert changes == [16, 32]
 
 
-def test_without_trust_in_what_it_rests_on_a_question_earns_nothing():
+def test_without_trust_in_its_dependencies_a_question_earns_nothing():
     env = make()
     _, info = env.reset(seed=0)
     seen = []
     while not info["trusted"][1]:
-        assert info["is_root"]  # nothing need be asked
+        assert info["is_root"]  # no sub-question is asked
         _, reward, _, _, after = env.step(info["truth"])
         seen.append((info["depth"], reward))
         _, info = env.reset()
@@ -215,7 +215,7 @@ def test_rewards_do_not_depend_on_the_truth(name, monkeypatch):
         env.set_assistant(assistant)
         env.reset(seed=0)
         earned = []
-        for _ in range(900):
+        for _ in range(450):
             question = env.engine.questions[:, None]
             earned.append(env.step(truth(env.domain, env.engine.contexts, question)[0, 0])[1])
             env.reset()
@@ -226,7 +226,7 @@ def test_rewards_do_not_depend_on_the_truth(name, monkeypatch):
             return np.ones(questions.shape[:2], np.int64)
 
     expected = [rewards(None), rewards(Ones())]
-    assert all(sum(earned) > 30 for earned in expected)
+    assert all(sum(earned) > 15 for earned in expected)
     monkeypatch.setattr(DOMAINS[name], "truth", lambda *args: np.zeros(args[2].shape[:2], np.int64))
     monkeypatch.setattr(DOMAINS[name], "is_correct", None)
     assert [rewards(None), rewards(Ones())] == expected
@@ -250,7 +250,7 @@ def test_played_with_the_truth_every_root_question_is_approved_of(env_id, assist
 
 
 @pytest.mark.parametrize("env_id", BASES)
-def test_whoever_is_right_comes_to_be_trusted_with_everything(env_id):
+def test_true_answers_earn_trust_in_every_class(env_id):
     vec = gym.make_vec(env_id, num_envs=1024).unwrapped
     vec.set_assistant(Oracle(vec.domain))
     _, infos = vec.reset(seed=0)
@@ -359,7 +359,7 @@ def test_a_vector_of_one_equals_the_env(env_id, kwargs, mode):
         same(single, batch, after, infos)
 
 
-def test_disabled_autoreset_resets_only_what_it_is_told():
+def test_disabled_autoreset_resets_only_the_masked_environments():
     vec = gym.make_vec(BASE, num_envs=3, autoreset_mode="Disabled", assistant="oracle")
     vec.reset(seed=0)
     answered = vec.step(np.ones(3, int))[0]

@@ -1,6 +1,5 @@
-"""The pages people look at, opened in a real browser; skipped where there is none."""
+"""TensorBoard, opened in a real browser; skipped where there is none."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -8,15 +7,12 @@ import time
 from urllib.request import urlopen
 
 import pytest
+from chromium import CHROMIUM, needs_chromium
 
-from ia_gym.amplification.trace import TraceNode
-from ia_gym.experiments.inspection.trace_page import page
-from ia_gym.experiments.reports.report import report
 from ia_gym.experiments.train import train_agent
 
 sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -61,48 +57,4 @@ def test_tensorboard_shows_every_run(plugin, tensorboard, browser):
     tab.goto(f"{tensorboard}/#{plugin}")
     for run in ("supervised_seed0", "search_seed0"):
         tab.get_by_text(run).first.wait_for(timeout=60_000)
-    tab.close()
-
-
-def deep(depth):
-    """A tree of 3^depth leaves; one answer in it is wrong."""
-    node = TraceNode(f"q{depth}", "1", "1", right=True, looked_up=depth == 0)
-    node.children = [deep(depth - 1) for _ in range(3)] if depth else []
-    return node
-
-
-def test_a_trace_of_thousands_of_questions_folds_and_filters(browser, tmp_path):
-    root = deep(8)
-    last = root
-    while last.children:
-        last.right = False
-        last = last.children[1]
-    path = tmp_path / "trace.html"
-    path.write_text(page(root, "deep", "context"), encoding="utf-8")
-    assert sum(1 for _ in root.walk()) == 9841
-    requests = []
-    tab = browser.new_page()
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.goto(path.as_uri())
-    assert tab.locator("details[open]").count() == 8  # the way to the error
-    tab.get_by_text("unfold all").click()
-    assert tab.locator("details[open]").count() == (3**8 - 1) // 2
-    tab.get_by_text("fold all", exact=True).click()
-    assert tab.locator("details[open]").count() == 0
-    tab.get_by_text("unfold all").click()
-    tab.get_by_label("only wrong answers").check()
-    assert tab.locator("summary:visible").count() == 8
-    assert requests == [path.as_uri()]
-    tab.close()
-
-
-def test_a_report_is_one_page(runs, browser):
-    report(runs)
-    requests = []
-    tab = browser.new_page()
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.goto((runs / "report.html").as_uri())
-    loaded = "images => images.every(image => image.naturalWidth > 100)"
-    assert tab.locator("img").evaluate_all(loaded)
-    assert all(url.startswith(("file:", "data:")) for url in requests)
     tab.close()

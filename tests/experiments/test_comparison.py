@@ -116,6 +116,7 @@ def test_only_runs_of_this_comparison_count(tmp_path, capsys):
     ]
     for run in left_alone:
         assert (tmp_path / run / "model.safetensors").exists()
+        assert len(read_runs(tmp_path / run)) == 1  # unless one asks for it
     table = compare("IA-Wildcard-v0", agents[:1], log_dir=tmp_path, n_timesteps=64, **FEW)
     whole = json.loads((tmp_path / "comparison.json").read_text())
     assert {result["env_id"] for result in whole["results"]} == {"IA-Wildcard-v0"}
@@ -130,8 +131,8 @@ def final_figures(folder):
 
 @pytest.mark.usefixtures("in_process")
 def test_an_interrupted_comparison_is_resumed(tmp_path, monkeypatch):
-    agents = ["supervised", "search"]
-    compare(BASE, agents, log_dir=tmp_path / "whole", **FEW)
+    agents, few = ["supervised", "search"], {**FEW, "n_timesteps": 640}
+    compare(BASE, agents, log_dir=tmp_path / "whole", **few)
 
     def interrupt(runs, jobs):
         """Finish the first run; stop the second after a quarter."""
@@ -148,14 +149,14 @@ def test_an_interrupted_comparison_is_resumed(tmp_path, monkeypatch):
     folder = tmp_path / "interrupted"
     with monkeypatch.context() as patch:
         patch.setattr(compare_module, "run_all", interrupt)
-        compare(BASE, agents, log_dir=folder, **FEW)
+        compare(BASE, agents, log_dir=folder, **few)
     done = folder / "supervised_seed0" / "result.json"
     assert (folder / "search_seed0" / "checkpoint.safetensors").exists()
     finished = done.stat().st_mtime_ns
     # With other settings, there is nothing to be resumed; nothing is lost either.
     with pytest.raises(ValueError, match="resume needs runs with the same settings in log_dir"):
-        compare(BASE, agents, log_dir=folder, resume=True, n_timesteps=4096, **FEW)
-    table = compare(BASE, [*agents, "reinforce"], log_dir=folder, resume=True, **FEW)
+        compare(BASE, agents, log_dir=folder, resume=True, **FEW)
+    table = compare(BASE, [*agents, "reinforce"], log_dir=folder, resume=True, **few)
     assert {"supervised", "search", "reinforce"} < set(table["agent"])
     assert done.stat().st_mtime_ns == finished
     for run in ("supervised_seed0", "search_seed0"):
@@ -166,8 +167,8 @@ def test_an_interrupted_comparison_is_resumed(tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(*timed)
         assert curves[1]["time/minutes"].is_monotonic_increasing
         assert not (resumed / "checkpoint.safetensors").exists()
-    # Without --resume, all starts anew.
-    compare(BASE, agents[:1], log_dir=folder, **FEW)
+    # Without --resume, everything starts again.
+    compare(BASE, agents[:1], log_dir=folder, **few)
     assert done.stat().st_mtime_ns != finished
 
 

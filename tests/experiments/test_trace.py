@@ -1,4 +1,4 @@
-"""Traces: the tree is what H did, and an error is found where it comes in."""
+"""Traces: the tree is what the overseer did, and an error is found where it begins."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from ia_gym.amplification.assistants import Oracle
 from ia_gym.amplification.trace import trace
 from ia_gym.domains import DOMAINS, Permutation
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.inspection.trace_page import page
+from ia_gym.experiments.inspection.trace_page import render_page
 from ia_gym.experiments.train import train_agent
 
 ENV_ID = "IA-Permutation-v0"
@@ -52,7 +52,7 @@ def test_with_an_oracle_everything_is_right(name):
     assert root.children
 
 
-def test_an_error_is_found_where_it_comes_in():
+def test_an_error_is_found_where_it_begins():
     domain = Permutation(8, max_power=16)
     context, question = one_context(domain), power(domain, 3, 9)
     middle = domain.truth(context, power(domain, 3, 4)[None, None])[0, 0]
@@ -77,7 +77,7 @@ def test_what_holds_no_error_is_folded():
     console.print(to_tree(root))
     folded = console.export_text()
     console.print(to_tree(root, unfold=True))
-    assert "an error comes in" in folded
+    assert "an error begins here" in folded
     assert re.search(r"\d more, all right", folded)
     assert len(console.export_text().splitlines()) > len(folded.splitlines())
 
@@ -86,7 +86,7 @@ def test_the_page_holds_every_question_once_and_nothing_from_elsewhere():
     domain = Permutation(8, max_power=16)
     context, question = one_context(domain), power(domain, 3, 9)
     root = trace(domain, WrongOnce(domain, power(domain, 3, 2)), context, question, levels=3)
-    text = page(root, "<σ>", "a & b")
+    text = render_page(root, "<σ>", "a & b")
     nodes = list(root.walk())
     assert text.count("<summary>") + text.count('class="leaf') == len(nodes)
     assert text.count("<details") == text.count("</details>")
@@ -133,7 +133,7 @@ def test_trained_agents_are_evaluated_and_traced(agent, runs, tmp_path):
         (["{}/search", "--env", ENV_ID, "--number", "5000"], "number must be in 0..4095"),
     ],
 )
-def test_bad_input_is_told_in_one_line(arguments, message, runs):
+def test_bad_input_is_reported_in_one_line(arguments, message, runs):
     filled = [each.format(runs) for each in arguments]
     for command in ("trace", "eval") if len(filled) == 3 else ("trace",):
         given = CliRunner().invoke(app, [command, *filled])

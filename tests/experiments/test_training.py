@@ -132,10 +132,11 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
 
 
 def test_a_run_can_be_repeated_from_its_file_alone(finished, tmp_path):
-    """The number of held-out questions too; and with the id as gymnasium imports it."""
+    """The number of held-out questions too, under its older name, and the id with its package."""
     folder, first = finished
     run_file = json.loads((folder / "run.json").read_text())
-    (tmp_path / "run.json").write_text(json.dumps({**run_file, "env_id": f"ia_gym:{BASE}"}))
+    run_file |= {"env_id": f"ia_gym:{BASE}", "n_questions": run_file.pop("n_eval_questions")}
+    (tmp_path / "run.json").write_text(json.dumps(run_file))
     again = train_agent(str(tmp_path / "run.json"), log_dir=tmp_path / "again")
     assert again["n_eval_questions"] == 64
     assert without_clocks(again["final"]) == without_clocks(first["final"])
@@ -154,9 +155,7 @@ def test_what_is_not_the_file_of_a_run_is_refused(content, tmp_path):
 def test_tensorboard_lists_settings_and_shows_examples(finished):
     folder, _ = finished
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0}).Reload()
-    assert {f"_hparams_/{part}" for part in ("experiment", "session_start_info")} <= set(
-        events.summary_metadata
-    )
+    assert "_hparams_/session_start_info" in events.summary_metadata
     assert len(events.Images("examples/context")) >= 3
     assert events.Tensors("examples/trace/text_summary")
 
@@ -204,7 +203,7 @@ def raise_signal_at(row_number, signum, monkeypatch):
 def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(
     signum, tmp_path, monkeypatch
 ):
-    run_file = str(write_run_file(tmp_path / "run.json", "imitation"))
+    run_file = str(write_run_file(tmp_path / "run.json", "imitation", n_timesteps=640))
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     train_agent(run_file, log_dir=whole)
     earlier = signal.signal(signum, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Training is ended at random moments and resumed, over and over: the end is always the same."""
+"""Training is stopped at random moments and resumed, over and over; the results are the same."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ from ia_gym.networks.tensor_files import read_tensors
 FULL = "full disk"
 ENDS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, FULL]
 EARLY = 1 / 8
-"""How often a run is ended while it starts, rather than while it trains."""
+"""Share of the runs that are stopped while they start, not while they train."""
 
 
 def command(agent, folder, timesteps, *more):
@@ -34,7 +34,7 @@ def command(agent, folder, timesteps, *more):
 
 
 def listen():
-    """Let a child hear Ctrl-C from the start: a shell's background jobs ignore it."""
+    """Let a child receive Ctrl-C from the start: a shell's background jobs ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -46,7 +46,7 @@ def start(agent, folder, timesteps):
 
 
 def wait_for_training(process, folder):
-    """Until this process has opened its own file for TensorBoard, or has ended."""
+    """Wait until this process has opened its own file for TensorBoard, or has ended."""
     began = time.time()
     while process.poll() is None:
         files = list(folder.glob("events.out.tfevents*"))
@@ -59,7 +59,7 @@ def end(process, how, chance):
     if how != FULL:
         process.send_signal(how)
     elif process.poll() is None:
-        # From now on no file of the process's may grow beyond this: what is written breaks off.
+        # From now on no file of the process may grow beyond this: writing it fails half-way.
         most = chance.randrange(2_000_000)
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
@@ -67,7 +67,7 @@ def end(process, how, chance):
 
 
 def check_whole(folder):
-    """All that lies in a run's folder under its own name can be read."""
+    """Every file in a run's folder under its own name can be read."""
     for name in (CHECKPOINT, PREVIOUS, "human.safetensors", "model.safetensors"):
         if (folder / name).exists():
             read_tensors(folder / name)
@@ -78,18 +78,18 @@ def check_whole(folder):
 
 
 def weights(folder):
-    """What was learned, by file."""
+    """Weights, by file."""
     found = {file.name: file.read_bytes() for file in folder.glob("*.safetensors")}
     if (folder / "model.zip").exists():
         found["policy"] = zipfile.ZipFile(folder / "model.zip").read("policy.pth")
-        # Of tensors that share memory its header tells in any order.
+        # Its header names tensors that share memory in any order.
         slow_copy = load_file(folder / "assistant.safetensors")
         found["assistant.safetensors"] = {key: t.tolist() for key, t in slow_copy.items()}
     return found
 
 
 def outcome(folder):
-    """Final numbers, the curve and weights, less what tells the time."""
+    """Final numbers, the curve and weights, without times."""
     final = json.loads((folder / "result.json").read_text())["final"]
     curve = pd.read_csv(folder / "curve.csv").drop(columns=list(CLOCKS))
     return {**final, **dict.fromkeys(CLOCKS)}, curve, weights(folder)
@@ -103,10 +103,10 @@ def outcome(folder):
         ("search", 122_880, 24),
         ("reinforce", 122_880, 24),
         ("mixed", 122_880, 24),
-        ("ppo", 40_960, 5),  # starts over each time, and so ends with the same numbers too
+        ("ppo", 40_960, 5),  # starts over each time: the same numbers too
     ],
 )
-def test_ended_at_any_moment_a_run_comes_to_the_same_numbers(agent, timesteps, wanted, tmp_path):
+def test_a_run_stopped_at_any_moment_ends_with_the_same_numbers(agent, timesteps, wanted, tmp_path):
     assert start(agent, tmp_path / "whole", timesteps).wait() == 0
     final, curve, learned = outcome(tmp_path / "whole")
     minutes = json.loads((tmp_path / "whole" / "result.json").read_text())["final"]["time/minutes"]
@@ -124,7 +124,7 @@ def test_ended_at_any_moment_a_run_comes_to_the_same_numbers(agent, timesteps, w
                     time.sleep(chance.uniform(0, 1.5 * 60 * minutes / wanted))
                 how = chance.choice(ENDS)
                 status = end(process, how, chance)
-                # 1 tells that a file could not be written, or that Ctrl-C came while starting.
+                # 1: a file could not be written.
                 assert status in (0, -9, 128 + 2, 128 + 15, -2, -15, 1), status
                 kills[getattr(how, "name", how)] += status != 0
             else:
@@ -139,12 +139,12 @@ def test_ended_at_any_moment_a_run_comes_to_the_same_numbers(agent, timesteps, w
         steps = [event.step for event in events.Scalars("eval/accuracy")]
         assert steps == curve["timesteps"].tolist()
         assert not [name for name in os.listdir(folder) if name.endswith(".part")]
-    print(f"{agent}: ended {sum(kills.values())} times in {runs} runs: {kills}")
+    print(f"{agent}: stopped {sum(kills.values())} times in {runs} runs: {kills}")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a small disk")
-def test_a_disk_that_is_full_costs_no_more(tmp_path):
-    """On a disk of its own, which is too small at first, and grows a little after every failure."""
+def test_a_run_survives_a_full_disk(tmp_path):
+    """Its disk is too small at first, and grows a little after every failure."""
     agent, timesteps = "supervised", 40_960
     assert start(agent, tmp_path / "whole", timesteps).wait() == 0
     disk, kilobytes, failures = tmp_path / "disk", 100, 0

@@ -120,7 +120,7 @@ def test_h_is_modelled_alongside_an_agent(learned):
 def test_what_is_no_overseer_is_refused(learned, tmp_path):
     path = learned[1]
     for overseer in ("nowhere.safetensors", tmp_path):
-        with pytest.raises(FileNotFoundError, match="overseer must name a saved H', found no"):
+        with pytest.raises(FileNotFoundError, match="a saved human predictor, found no"):
             gym.make(BASE, overseer=overseer)
     with pytest.raises(ValueError, match=r"overseer must be made for .*'n_symbols': 12"):
         gym.make(BASE, overseer=path)
@@ -129,10 +129,10 @@ def test_what_is_no_overseer_is_refused(learned, tmp_path):
     whole = path.read_bytes()
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="overseer must name a saved H'"):
+    with pytest.raises(ValueError, match="overseer must name a saved human predictor"):
         gym.make(BASE, overseer=broken, **TINY)
     save_file({"x": torch.zeros(1)}, broken)
-    with pytest.raises(ValueError, match="overseer must name a saved H'"):
+    with pytest.raises(ValueError, match="overseer must name a saved human predictor"):
         gym.make(BASE, overseer=broken, **TINY)
     env = gym.make(BASE).unwrapped
     with pytest.raises(ValueError, match=r"overseer must have methods .* lacks"):

@@ -1,0 +1,126 @@
+"""The report's PNG figures, and the curves behind them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from run_files import write_run
+
+from ia_gym.experiments.reports.agent_styles import style_agents
+from ia_gym.experiments.reports.curves import interpolate_curves, list_curve_plots
+from ia_gym.experiments.reports.figures import draw_curves, draw_depths, save_figure
+from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs
+from ia_gym.experiments.reports.learning_curves import draw_learning_curves
+
+DOMAINS = ["Permutation", "Assignment", "Wildcard", "ShortestPath", "UnionFind"]
+LONG = [f"an-agent-of-a-long-name-{i}" for i in range(11)]
+
+
+def read_groups(folder):
+    return group_by_agent(read_runs(folder))
+
+
+def find_overlaps(boxes):
+    return [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+
+
+@pytest.mark.parametrize(
+    ("agents", "panels"), [(["ppo"], 1), (LONG, 1), (LONG[:3], 2), (LONG[:4], 4), (LONG[:7], 5)]
+)
+def test_everything_in_a_figure_is_inside_of_it(agents, panels, tmp_path):
+    """The legend was cut off where there was one panel."""
+    for agent in agents:
+        for domain in DOMAINS[:panels]:
+            write_run(tmp_path, agent, env_id=f"IA-{domain}-v0")
+    groups = read_groups(tmp_path)
+    plots = list_curve_plots(groups)
+    assert len(plots) == 4
+    for plot in plots[:2]:
+        figure = draw_curves(groups, plot)
+        figure.draw_without_rendering()
+        legend = figure.legends[0]
+        assert [text.get_text() for text in legend.get_texts()] == sorted(agents)
+        shown = [axis for axis in figure.axes if axis.axison]
+        assert len(shown) == panels
+        boxes = [legend.get_window_extent(), *(axis.get_tightbbox() for axis in shown)]
+        for box in boxes:
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1 + 1
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1 + 1
+        assert not find_overlaps(boxes)
+        for axis in shown:
+            labels = [label for label in axis.get_xticklabels(which="both") if label.get_text()]
+            inside = [
+                label.get_window_extent()
+                for label in labels
+                if axis.get_xlim()[0] <= label.get_position()[0] <= axis.get_xlim()[1]
+            ]
+            assert len(inside) >= 2
+            assert not find_overlaps(inside)
+
+
+def test_queries_are_drawn_on_a_logarithmic_axis(tmp_path):
+    """Agents that ask the overseer a thousand times less are seen; those that never ask are not."""
+    for agent, queries in {"imitation": 600, "ppo": 600_000, "supervised": 0}.items():
+        write_run(tmp_path, agent, queries=queries)
+    groups = read_groups(tmp_path)
+    plot = next(plot for plot in list_curve_plots(groups) if plot.name.endswith("by_interaction"))
+    panel = draw_curves(groups, plot).axes[0]
+    assert panel.get_xscale() == "log"
+    lines = [line for line in panel.get_lines() if len(line.get_xdata())]
+    widths = [np.ptp(panel.transAxes.inverted().transform(line.get_transform().transform(
+        line.get_xydata()))[:, 0]) for line in lines]  # fmt: skip
+    assert len(widths) == 2
+    assert min(widths) > 0.05
+
+
+def test_agents_look_different():
+    styles = style_agents([*LONG, "supervised", "another"])
+    assert len({*styles.values()}) == 13
+    assert style_agents(["ppo", "ppo", "dqn"]).keys() == {"ppo", "dqn"}
+
+
+def test_a_single_seed_is_drawn_as_it_was_logged(tmp_path):
+    write_run(tmp_path, "ppo", accuracies=(0.1, 0.7, 0.4, 0.95))
+    groups = read_groups(tmp_path)
+    accuracy, *_, overapproval = list_curve_plots(groups)
+    curves = interpolate_curves(groups[0], accuracy)
+    np.testing.assert_allclose(curves.x, groups[0].runs[0].curve["timesteps"])
+    np.testing.assert_allclose(curves.median, [10, 70, 40, 95])
+    np.testing.assert_allclose(interpolate_curves(groups[0], overapproval).median, 10)
+
+
+def test_seeds_of_other_lengths_meet_where_all_have_been_evaluated(tmp_path):
+    for seed, accuracies in enumerate([(0.0, 0.2, 0.4), (0.0, 0.4, 0.8), (0.1, 0.9)]):
+        write_run(tmp_path, "ppo", seed, accuracies=accuracies)
+    groups = read_groups(tmp_path)
+    curves = interpolate_curves(groups[0], list_curve_plots(groups)[0])
+    np.testing.assert_allclose(curves.x, [0, 50_000, 100_000])
+    np.testing.assert_allclose(curves.y, [[0, 20, 40], [0, 40, 80], [10, 50, 90]])
+    np.testing.assert_allclose(curves.median, [0, 40, 80])
+
+
+def test_depths_are_drawn_with_their_numbers(tmp_path):
+    write_run(tmp_path, "ppo", accuracies=(0.1, 0.8))
+    write_run(tmp_path, "dqn", accuracies=(0.1, float("nan")))
+    panel = draw_depths(read_groups(tmp_path)).axes[0]
+    assert [text.get_text() for text in panel.texts] == ["80", "40"]
+
+
+def test_figures_are_small_files(tmp_path):
+    rng = np.random.default_rng(0)
+    for agent in LONG:
+        for domain in DOMAINS:
+            write_run(tmp_path, agent, env_id=f"IA-{domain}-v0", accuracies=np.sort(rng.random(40)))
+    groups = read_groups(tmp_path)
+    path = tmp_path / "figure.png"
+    save_figure(draw_curves(groups, list_curve_plots(groups)[0]), path)
+    assert path.stat().st_size < 150_000
+    assert min(Image.open(path).size) > 400
+
+
+def test_a_comparison_draws_every_run(tmp_path):
+    for agent in LONG:
+        write_run(tmp_path, agent, seed=len(agent))
+    path = tmp_path / "curves.png"
+    references = {"know-nothing": {"accuracy": 0.5}, "majority": {"accuracy": 0.1}}
+    draw_learning_curves(read_groups(tmp_path), references, path)
+    assert path.read_bytes().startswith(b"\x89PNG")
