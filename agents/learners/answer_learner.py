@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections import deque
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -142,7 +143,7 @@ class AnswerLearner(SavedLearner):
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
         """Take the domain and the overseer from an environment.
 
-        A model that was loaded without one goes on as if it had been given at loading. One that has
+        A model that was loaded without one resumes as if it had been given at loading. One that has
         an environment already keeps counters, curriculum and human predictor.
 
         Args:
@@ -283,7 +284,7 @@ class AnswerLearner(SavedLearner):
             raise ValueError("env must be given to learn: call set_env(env), or load(path, env)")
         if self._schedule_is_lost:
             raise ValueError(
-                "learning_rate must be given to load(path, learning_rate=...) to go on training: "
+                "learning_rate must be given to load(path, learning_rate=...) to resume training: "
                 "the model was saved with a schedule of the caller's own, which a file cannot hold"
             )
         bar = make_progress_bar() if progress_bar else None
@@ -333,6 +334,8 @@ class AnswerLearner(SavedLearner):
     ) -> tuple[int, BaseCallback]:
         """As SB3's, but for the reset of the environment: its overseer would be asked in vain."""
         self.start_time = time.time_ns()
+        if self.ep_info_buffer is None:  # it stays empty; callbacks may read it
+            self.ep_info_buffer, self.ep_success_buffer = deque(), deque()
         if reset_num_timesteps:
             self.num_timesteps = 0
         total_timesteps += self.num_timesteps
