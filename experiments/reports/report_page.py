@@ -125,7 +125,7 @@ def describe_runs(groups: Sequence[AgentRuns]) -> str:
 def summarize_environment(groups: Sequence[AgentRuns], env_id: str) -> dict[str, Any]:
     """Who was best on an environment: name of the environment, and facts by what they say.
 
-    The supervised baseline stands apart, since it is told the truth.
+    The supervised baseline stands apart, since it trains on the truth.
     """
     of_env = [group for group in groups if group.env_id == env_id]
     labels = of_env[0].labels

@@ -35,8 +35,8 @@ if find_spec("sb3_contrib"):
 def resolve(value: Any) -> Any:
     """``value`` with the names of classes and schedules replaced by what they name.
 
-    ``hold_X`` names :class:`~ia_gym.agents.learners.schedules.HoldLinear`: a learning rate that
-    stays at X, and falls to 0 in the last third of the training.
+    ``hold_4e-3`` names :class:`~ia_gym.agents.learners.schedules.HoldLinear`: a learning rate of
+    4e-3 that falls to 0 in the last third of the training.
     """
     if isinstance(value, dict):
         return {key: resolve(item) for key, item in value.items()}
