@@ -10,9 +10,10 @@ from functools import reduce
 from importlib import import_module
 from typing import Any, Literal, get_args
 
+from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.amplification.assistants import KnowNothing, Oracle
 from ia_gym.amplification.domain_checker import check_domain
-from ia_gym.amplification.overseers import ApprovalMode, Overseer, ScriptedOverseer
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trust import TrustGate
 from ia_gym.domains import DOMAINS, Domain
 from ia_gym.envs.questions.engine import Engine

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from ia_gym.amplification.overseers import ApprovalMode
+from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMode, Trust

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ia_gym.amplification.overseers import ApprovalMode
+from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMode, Trust

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ia_gym.amplification.approval import ApprovalMode, compute_approval
 from ia_gym.domains.checks import check_array
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import Symbols, Transcript
-
-ApprovalMode = Literal["strict", "graded"]
 
 
 class Overseer(Protocol):
@@ -98,10 +97,5 @@ class ScriptedOverseer:
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
         """Approval of ``answers (B, Q)``: float64 ``(B, Q)`` in [0, 1], 0 for ``IDK``."""
-        error = self.domain.error(contexts, questions, transcript, answers)
-        if np.shape(error) != answers.shape or not np.all(error >= 0):
-            raise ValueError(
-                f"error() of {self.domain.name} must return numbers of at least 0, of shape "
-                f"{answers.shape}, got {error!r}"
-            )
-        return np.where(error == 0, 1.0, 0.0) if self.approval == "strict" else np.exp2(-error)
+        case = contexts, questions, transcript, answers
+        return compute_approval(self.domain, self.approval, *case)
