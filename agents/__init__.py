@@ -1,4 +1,4 @@
-"""Learners with SB3's face, the bridge to SB3's own agents, and what compares them."""
+"""Learners with SB3's interface, what SB3's own agents need, and the evaluation of both."""
 
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant

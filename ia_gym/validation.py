@@ -8,7 +8,7 @@ import numpy as np
 
 
 def check_range(name: str, value: Any, low: int, high: int) -> int:
-    """``value`` as an int, if it is a whole number in ``low..high``.
+    """Check that ``value`` is a whole number in ``low..high``, and return it as an int.
 
     Raises:
         ValueError: if not; the message names the argument, the value and the range.
@@ -28,7 +28,12 @@ def convert_seed(seed: Any) -> Any:
 
 
 def check_number(name: str, value: Any, interval: str) -> float:
-    """``value`` as a float, if it is a number in ``interval``, such as "(0, 1]" or "[1, inf)".
+    """Check that ``value`` is a number in an interval, and return it as a float.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        interval: such as "(0, 1]" or "[1, inf)".
 
     Raises:
         ValueError: if not; the message names the argument, the value and the interval.

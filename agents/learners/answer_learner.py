@@ -5,19 +5,17 @@ The algorithms are in the files beside it, one a file: each defines a ``train_st
 
 from __future__ import annotations
 
-import os
 import time
 from abc import abstractmethod
+from collections import deque
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule, TensorDict
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import check_for_correct_spaces, configure_logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
@@ -25,32 +23,21 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.learner_files import (
-    UNSAVED_ARGUMENTS,
-    LearnerFile,
-    add_prefix,
-    add_suffix,
-    list_arguments,
-    read_learner_file,
-    read_schedule,
-    select_prefix,
-    to_json,
-)
+from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
+from ia_gym.agents.learners.progress_bar import make_progress_bar
 from ia_gym.agents.learners.question_source import (
     describe_domain,
     read_domain,
     refuse_unused_options,
 )
+from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.agents.learners.schedules import WarmupLinear
 from ia_gym.agents.policies.answer_policy import AnswerPolicy
-from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.networks.answer_network import check_parameters
 from ia_gym.networks.network_assistant import NetworkAssistant
-from ia_gym.networks.tensor_files import write_tensors
 from ia_gym.validation import check_number, check_range
 
 MAX_TIMESTEPS = 10**15
@@ -58,7 +45,7 @@ FLOP_COUNT_PERIOD = 50
 """Training steps from one count of their floating-point operations to the next."""
 
 
-class AnswerLearner(BaseAlgorithm):
+class AnswerLearner(SavedLearner):
     """Base class of the agents that train on batches of questions.
 
     It has the interface of an SB3 algorithm: ``learn``, ``predict``, ``save``, ``load``, callbacks
@@ -95,8 +82,6 @@ class AnswerLearner(BaseAlgorithm):
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MultiInputPolicy": AnswerPolicy}
-    policy: AnswerPolicy
-    domain: Domain
 
     def __init__(
         self,
@@ -135,7 +120,7 @@ class AnswerLearner(BaseAlgorithm):
         self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.curriculum_kwargs = curriculum
         self.curriculum: Curriculum | None = None
-        self._saved_state: dict[str, Tensor] = {}  # read from a file, until there is a domain
+        self._saved_state = {}
         self._schedule_is_lost = False
         if _init_setup_model:
             self._setup_model()
@@ -158,7 +143,7 @@ class AnswerLearner(BaseAlgorithm):
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
         """Take the domain and the overseer from an environment.
 
-        A model that was loaded without one goes on as if it had been given at loading. One that has
+        A model that was loaded without one resumes as if it had been given at loading. One that has
         an environment already keeps counters, curriculum and human predictor.
 
         Args:
@@ -299,7 +284,7 @@ class AnswerLearner(BaseAlgorithm):
             raise ValueError("env must be given to learn: call set_env(env), or load(path, env)")
         if self._schedule_is_lost:
             raise ValueError(
-                "learning_rate must be given to load(path, learning_rate=...) to go on training: "
+                "learning_rate must be given to load(path, learning_rate=...) to resume training: "
                 "the model was saved with a schedule of the caller's own, which a file cannot hold"
             )
         bar = make_progress_bar() if progress_bar else None
@@ -349,6 +334,8 @@ class AnswerLearner(BaseAlgorithm):
     ) -> tuple[int, BaseCallback]:
         """As SB3's, but for the reset of the environment: its overseer would be asked in vain."""
         self.start_time = time.time_ns()
+        if self.ep_info_buffer is None:  # it stays empty; callbacks may read it
+            self.ep_info_buffer, self.ep_success_buffer = deque(), deque()
         if reset_num_timesteps:
             self.num_timesteps = 0
         total_timesteps += self.num_timesteps
@@ -379,138 +366,6 @@ class AnswerLearner(BaseAlgorithm):
 
     # ------------------------------------------------------------ save and load
 
-    def save(  # type: ignore[override]
-        self, path: str | os.PathLike[str], *, resumable: bool = True
-    ) -> None:
-        """Write one safetensors file, from which training can be resumed as if never interrupted.
-
-        Networks, optimizer, averages and random states are in it; settings and counters stand in
-        its header, as JSON.
-
-        Args:
-            path: the file; ".safetensors" is added if it has no suffix.
-            resumable: False to write only the network that answers, in a file a fifth as large. It
-                can be trained further, but not as if never interrupted.
-        """
-        path = add_suffix(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if resumable:
-            tensors = {
-                **add_prefix(self.policy.state_dict(), "policy"),
-                **add_prefix(self.policy.optimizer.tensors(), "optimizer"),
-            }
-            known = hasattr(self, "domain")
-            state = self._collect_training_state() if known else self._saved_state
-            tensors |= add_prefix(state, "training")
-        else:
-            tensors = add_prefix(self.policy.average_network.state_dict(), "answers")
-        facts, question = read_spaces(self.observation_space)
-        settings = {
-            "learner": type(self).__name__,
-            "policy": self.policy_class.__name__,
-            "spaces": {
-                "n_symbols": int(facts.high.max()) + 1,
-                "rows": facts.rows,
-                "row_length": facts.row_length,
-                "question_length": question.shape[0],
-                "n_answers": int(cast("Discrete", self.action_space).n),
-            },
-            "arguments": self._collect_arguments(),
-            "num_timesteps": self.num_timesteps,
-            "random": self.rng.bit_generator.state,
-        }
-        write_tensors(path, tensors, settings)
-
-    @classmethod
-    def load(  # type: ignore[override]
-        cls,
-        path: str | os.PathLike[str],
-        env: GymEnv | None = None,
-        device: torch.device | str = "auto",
-        **changes: Any,
-    ) -> Self:
-        """Read what :meth:`save` wrote. Nothing in the file is executed.
-
-        With an ``env``, now or by :meth:`set_env`, training resumes as if never interrupted: random
-        states are set (torch's too), and ``learn(remaining_timesteps, reset_num_timesteps=False)``
-        ends with the same numbers.
-
-        Args:
-            path: the file, with or without ".safetensors".
-            env: the environment to resume training with; not needed to predict.
-            device: as in SB3.
-            **changes: arguments of the class to change. What they concern starts afresh: with
-                ``seed`` the random states, with ``curriculum`` the curriculum.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if it is not a checkpoint of this class, or does not fit ``env`` or
-                ``changes``.
-        """
-        path = add_suffix(path)
-        file = read_learner_file(path, cls.__name__)
-        try:
-            model = cls._build(file, changes, device)
-            if env is not None:
-                model.set_env(env)
-        except (LookupError, TypeError, RuntimeError, AttributeError, ArithmeticError) as error:
-            if isinstance(error, TypeError) and changes.keys() - set(list_arguments(cls)):
-                raise
-            wanted = (
-                f"{', '.join(changes)} must fit what {path} holds"
-                if changes
-                else (f"path must name a saved {cls.__name__}; {path}")
-            )
-            raise ValueError(f"{wanted}: {error!r}") from error
-        return model
-
-    @classmethod
-    def _build(cls, file: LearnerFile, changes: dict[str, Any], device: torch.device | str) -> Self:
-        """The learner that a file holds, without an environment."""
-        settings, tensors = file
-        arguments = {**settings["arguments"], **changes}
-        if "learning_rate" not in changes:
-            arguments["learning_rate"] = read_schedule(arguments["learning_rate"])
-        schedule_is_lost = arguments["learning_rate"] is None
-        if schedule_is_lost:
-            del arguments["learning_rate"]
-        model = cls(device=device, _init_setup_model=False, **arguments)
-        saved_policy = settings.get("policy", model.policy_class.__name__)
-        if saved_policy != model.policy_class.__name__:
-            raise ValueError(
-                f"policy must be the class {saved_policy} that the file was saved with, "
-                f"got {model.policy_class.__name__}"
-            )
-        spaces = make_spaces(**settings["spaces"])
-        model.observation_space, model.action_space = spaces
-        model._setup_model()
-        model._schedule_is_lost = schedule_is_lost
-        model.num_timesteps = settings["num_timesteps"]
-        if answers := select_prefix(tensors, "answers"):
-            model.policy.network.load_state_dict(answers)
-            model.policy.average_network.load_state_dict(answers)
-        else:
-            model.policy.load_state_dict(select_prefix(tensors, "policy"))
-        model.policy.optimizer.load_tensors(select_prefix(tensors, "optimizer"))
-        state = select_prefix(tensors, "training")
-        if state and "seed" in changes:
-            state = {key: value for key, value in state.items() if not key.startswith("random/")}
-        elif state:
-            model.rng.bit_generator.state = settings["random"]
-        if "curriculum" in changes:
-            state = {k: value for k, value in state.items() if not k.startswith("curriculum/")}
-        model._saved_state = state
-        return model
-
-    def _collect_arguments(self) -> dict[str, Any]:
-        """The arguments that :meth:`load` builds the learner from, fit for JSON."""
-        attributes = {"curriculum": "curriculum_kwargs"}
-        names = [name for name in list_arguments(type(self)) if name not in UNSAVED_ARGUMENTS]
-        found = {name: to_json(getattr(self, attributes.get(name, name))) for name in names}
-        if self._schedule_is_lost:
-            found["learning_rate"] = None
-        return found
-
     def _collect_training_state(self) -> dict[str, Tensor]:
         """What training has changed besides the policy and ``rng``."""
         state = {
@@ -536,51 +391,6 @@ class AnswerLearner(BaseAlgorithm):
         saved = select_prefix(state, "curriculum")
         if self.curriculum is not None and saved:
             self.curriculum.load_state_dict({key: value.numpy() for key, value in saved.items()})
-
-    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
-        """What SB3's ``get_parameters`` and ``set_parameters`` exchange."""
-        return ["policy", "policy.optimizer"], []
-
-    def set_parameters(
-        self,
-        load_path_or_dict: str | TensorDict,
-        exact_match: bool = True,
-        device: torch.device | str = "auto",
-    ) -> None:
-        """Replace networks and optimizer by those of another model of the same class and sizes.
-
-        Args:
-            load_path_or_dict: what the other's ``get_parameters`` gave, or a file that it was
-                saved in.
-            exact_match: whether all parameters must be given.
-            device: where to read a file to.
-        """
-        if not isinstance(load_path_or_dict, dict):
-            other = type(self).load(load_path_or_dict, device=device)
-            load_path_or_dict = cast("TensorDict", other.get_parameters())
-        super().set_parameters(load_path_or_dict, exact_match, device)
-
-
-class QuestionProgressBarCallback(ProgressBarCallback):
-    """SB3's progress bar, counting questions instead of environment steps."""
-
-    def _on_step(self) -> bool:
-        self.pbar.update(self.model.num_timesteps - self.pbar.n)
-        return True
-
-
-def make_progress_bar() -> QuestionProgressBarCallback:
-    """A progress bar.
-
-    Raises:
-        ImportError: if tqdm or rich is not installed.
-    """
-    try:
-        return QuestionProgressBarCallback()
-    except ImportError as error:
-        raise ImportError(
-            "progress_bar=True needs tqdm and rich: pip install 'ia-gym[experiments]'"
-        ) from error
 
 
 def check_arguments(name: str, value: dict[str, Any] | None) -> None:

@@ -72,18 +72,18 @@ def measure_amplification(
     pool = spec.get("max_size") or spec["size"]
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for size in sizes or [spec["size"]]:
-        held_out = QuestionEvaluator(env_id, n_eval_questions, size=size, max_size=pool)
+        evaluator = QuestionEvaluator(env_id, n_eval_questions, size=size, max_size=pool)
         network = learner.policy.average_network
-        if network.fact_shape != held_out.domain.fact_shape:
+        if network.fact_shape != evaluator.domain.fact_shape:
             raise ValueError(f"model must have been trained on {env_id}, got {model}")
-        rng = np.random.default_rng(held_out.seed)
+        rng = np.random.default_rng(evaluator.seed)
         n_passes = learner.policy.answer_passes if passes is None else passes
         assistant: Assistant = NetworkAssistant(network, temperature=0, passes=n_passes)
-        answers = {"0": assistant.answer(held_out.contexts, held_out.questions)}
+        answers = {"0": assistant.answer(evaluator.contexts, evaluator.questions)}
         for level in range(1, levels + 1):
-            assistant = AmplifiedAssistant(ScriptedOverseer(held_out.domain), assistant, rng)
-            answers[str(level)] = assistant.answer(held_out.contexts, held_out.questions)
-        scores[str(size)] = {level: held_out.score(given) for level, given in answers.items()}
+            assistant = AmplifiedAssistant(ScriptedOverseer(evaluator.domain), assistant, rng)
+            answers[str(level)] = assistant.answer(evaluator.contexts, evaluator.questions)
+        scores[str(size)] = {level: evaluator.score(given) for level, given in answers.items()}
     result = {
         "env_id": env_id,
         "model": Path(model).name,

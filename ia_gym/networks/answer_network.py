@@ -166,7 +166,7 @@ class FactsNetwork(nn.Module):
         """
         x = self.fact_in(self.embedding(facts).flatten(-2))
         looks: list[Tensor] = []
-        relation = SharedTokens(facts, facts) if self.relational else None
+        relation = SharedTokens(facts, facts, x.dtype) if self.relational else None
         mask = make_padding_mask(facts)
         for block in list(self.fact_blocks) * (passes or self.fact_passes):
             if isinstance(block, RelationalBlock) and relation is not None:
@@ -184,7 +184,7 @@ class FactsNetwork(nn.Module):
     def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:
         """Compute features ``(B, Q, d)`` of ``questions`` (int64 ``(B, Q, Lq)``)."""
         x = self.question_in(self.embedding(questions).flatten(-2))
-        relation = SharedTokens(questions, encoded.facts) if self.relational else None
+        relation = SharedTokens(questions, encoded.facts, x.dtype) if self.relational else None
         mask = make_padding_mask(encoded.facts)
         before, looks = None, encoded.pointer_attention
         for i, (block, memory) in enumerate(

@@ -46,7 +46,12 @@ MEET = 12.0
 
 
 class SharedTokens:
-    """Which tokens the rows ``(B, T, L)`` share with the facts ``(B, F, M)``.
+    """Which tokens the rows share with the facts.
+
+    Args:
+        rows: int64 ``(B, T, L)``.
+        facts: int64 ``(B, F, M)``.
+        dtype: of the attributes.
 
     Attributes:
         scored: ``(B, L·M + 1, T·F)``, for the attention scores: 1 where two tokens are equal, else
@@ -54,13 +59,13 @@ class SharedTokens:
         read: ``(B, T, F, L·M)``, the same for the values.
     """
 
-    def __init__(self, rows: Tensor, facts: Tensor) -> None:
+    def __init__(self, rows: Tensor, facts: Tensor, dtype: torch.dtype = torch.float32) -> None:
         shared = (
             rows.transpose(1, 2)[:, :, None, :, None] == facts.transpose(1, 2)[:, None, :, None]
         )
-        shared = shared.flatten(1, 2).float()
+        shared = shared.flatten(1, 2).to(dtype)
         padding = (facts[..., 0] == 0)[:, None, None].expand(-1, 1, rows.shape[1], -1)
-        self.scored = torch.cat([shared, padding.float()], dim=1).flatten(2)
+        self.scored = torch.cat([shared, padding.to(dtype)], dim=1).flatten(2)
         self.read = shared.permute(0, 2, 3, 1).contiguous()
 
 

@@ -1,4 +1,4 @@
-"""H's script for actions, against linear programming, by hand, and by simulation."""
+"""The overseer of actions against linear programming, by hand, and by simulation."""
 
 import gymnasium as gym
 import numpy as np
@@ -47,7 +47,7 @@ def optimal_by_linear_programming(transitions):
 
 
 def fixed_point(overseer, transitions, rounds=1500):
-    """X as tables that take over whatever H answers, until nothing changes."""
+    """Tables that take over the overseer's answers, until nothing changes."""
     simulator, states, actions, shape = every_pair(transitions)
     assistant = TabularAssistant(np.zeros(shape))
     rng = np.random.default_rng(0)
@@ -85,8 +85,8 @@ def test_at_depth_0_nothing_is_ever_learned():
     assert not fixed_point(overseer, lake().unwrapped.P).any()
 
 
-def test_an_overseer_shown_endings_alone_confirms_what_x_says():
-    """Where the episode goes on it has X's word for it: nothing moves but the last step."""
+def test_an_overseer_shown_only_endings_confirms_its_assistant():
+    """Where the episode continues it repeats the assistant: only the last step changes."""
     transitions = lake().unwrapped.P
     values = fixed_point(ActionOverseer(1, information=["ending"]), transitions)
     best = optimal_by_linear_programming(transitions)
@@ -95,7 +95,7 @@ def test_an_overseer_shown_endings_alone_confirms_what_x_says():
     assert values[0].max() == 0 < best[0].max()
 
 
-def test_without_an_assistant_h_sees_the_next_step_alone():
+def test_without_an_assistant_the_next_step_alone_counts():
     transitions = lake().unwrapped.P
     simulator, states, actions, _ = every_pair(transitions)
     judged = ActionOverseer(5).judge(simulator, states, actions, None, np.random.default_rng(0))
@@ -124,8 +124,8 @@ def test_a_sampled_look_is_right_on_average():
     assert 0 <= seen[0] < sampled[0]
 
 
-def test_what_h_looks_at_in_a_rollout_by_hand():
-    """A corridor of five places, a step's reward each time: 1 + d + d^2, then X's word."""
+def test_a_rollout_by_hand():
+    """A corridor with a reward of 1 a step: 1 + d + d^2, then the assistant's estimate."""
     corridor = {
         s: {0: [(1.0, s, 0.0, False)], 1: [(1.0, min(s + 1, 4), 1.0, s == 3)]} for s in range(5)
     }
@@ -152,7 +152,7 @@ class ToldWhatToShow(TabularAssistant):
 
 
 def test_h_calls_the_information_useful_that_tells_most():
-    """X's word is far too high: a longer look, which rests on it less, is worth more."""
+    """The assistant overestimates: a longer rollout, which relies on it less, is more useful."""
     transitions = lake().unwrapped.P
     simulator, states, actions, shape = every_pair(transitions)
     assistant = ToldWhatToShow(np.full(shape, 3.0))

@@ -166,7 +166,7 @@ def test_an_overseer_is_not_taken_out_of_worker_processes():
 
 @pytest.mark.parametrize("vectorized", [False, True])
 def test_another_environment_of_the_same_domain_changes_nothing(vectorized):
-    """Training goes on with the same numbers, and the same counters."""
+    """Training continues with the same numbers and the same counters."""
 
     def swap(model):
         vec = make_sb3_vec_env("IA-Permutation-v0", 3, **TINY) if vectorized else make_tiny_env()

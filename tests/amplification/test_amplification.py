@@ -1,4 +1,4 @@
-"""Amplify^H(X), with assistants that know, do not know, or misbehave."""
+"""Amplification, with assistants that know, do not know, or misbehave."""
 
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ def overseer():
     return ScriptedOverseer(Permutation(8, max_power=16))
 
 
-def test_an_assistant_that_knows_nothing_leaves_only_what_h_can_look_up(overseer):
+def test_without_help_the_overseer_answers_what_it_can_look_up(overseer):
     batch = sample_batch(overseer, KnowNothing(), np.random.default_rng(0), 50, 20)
     np.testing.assert_array_equal(batch.targets != IDK, batch.depths == 1)
 
@@ -44,7 +44,7 @@ def test_interactions_and_answers_are_counted(overseer):
     assert overseer.assistant_answers == 2 * np.count_nonzero(batch.depths > 1)
 
 
-def test_only_what_was_asked_and_not_looked_up_is_put_to_the_assistant():
+def test_the_assistant_is_asked_what_is_not_looked_up():
     domain, rng = ShortestPath(6), np.random.default_rng(0)
     overseer = ScriptedOverseer(domain)
     batch = sample_batch(overseer, Oracle(domain), rng, 20, 20, judging=True)
@@ -84,7 +84,7 @@ def test_a_wrong_assistant_gives_a_consistent_wrong_target(overseer):
         ([["a"] * 4] * 2, "integer array"),
     ],
 )
-def test_an_assistant_that_misbehaves_is_told(overseer, answers, message):
+def test_answers_of_a_wrong_shape_type_or_range_are_refused(overseer, answers, message):
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 2)
     questions = domain.sample_questions(rng, contexts, 4, depths=[3])
@@ -152,7 +152,7 @@ class Says(Permutation):
         ("error", np.zeros(2), r"of shape \(1, 2\)"),
     ],
 )
-def test_a_script_that_misbehaves_is_told(method, said, message):
+def test_what_a_script_should_not_return_is_refused(method, said, message):
     domain, rng = Says(8, max_power=4), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)
     questions = domain.make_questions(np.array([[1, 2]]), np.array([[2, 3]]))
@@ -168,7 +168,7 @@ def test_a_script_that_misbehaves_is_told(method, said, message):
         play()
 
 
-def test_what_the_judge_alone_needs_is_asked_if_told_to():
+def test_rounds_of_judging_are_asked_if_requested():
     domain, rng = ShortestPath(6), np.random.default_rng(0)
     overseer, oracle = ScriptedOverseer(domain), Oracle(domain)
     for judging, slots in ((False, sum(domain.subquestions_per_round)), (True, domain.n_slots)):
@@ -189,7 +189,7 @@ def test_batches_are_of_the_depths_and_sizes_asked_for(overseer):
 
 
 def test_amplified_again_an_assistant_answers_one_level_deeper(overseer):
-    """H with one who knows nothing answers depth 1; H with that one depth 2; and so on."""
+    """Without help the overseer answers depth 1; amplified once more depth 2; and so on."""
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 20)
     questions = domain.sample_questions(rng, contexts, 30)
@@ -227,7 +227,7 @@ def test_with_hs_help_an_assistant_answers_one_level_deeper(overseer, knows):
 
 
 def test_h_looks_further_where_an_assistant_finds_no_way():
-    """X says that there is none at all; each level of help finds one more edge on a path."""
+    """The assistant answers that there is no path; each level finds one more edge of it."""
     domain, rng = ShortestPath(8, question_kinds=["D"]), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 50)
     questions = domain.sample_questions(rng, contexts, 50)
@@ -277,20 +277,20 @@ class Wrong:
         return 1 + self.domain.truth(contexts, questions) % self.domain.size
 
 
-@pytest.mark.parametrize("share", [0, 0.25, 1])
-def test_an_audit_puts_hs_answers_in_the_place_of_some(overseer, share):
+@pytest.mark.parametrize("rate", [0, 0.25, 1])
+def test_an_audit_replaces_some_answers_by_the_overseers(overseer, rate):
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 100)
     questions = domain.sample_questions(rng, contexts, 40, depths=[1])
     truth, wrong = domain.truth(contexts, questions), Wrong(domain)
-    answers = AuditedAssistant(overseer, wrong, rng, share).answer(contexts, questions)
-    right = answers == truth  # of depth 1, H can look all of it up
+    answers = AuditedAssistant(overseer, wrong, rng, rate).answer(contexts, questions)
+    right = answers == truth  # of depth 1, the overseer can look all of it up
     np.testing.assert_array_equal(answers[~right], wrong.answer(contexts, questions)[~right])
-    assert abs(right.mean() - share) < 0.03
-    assert overseer.human_interactions == right.sum()  # H is asked about these alone
+    assert abs(right.mean() - rate) < 0.03
+    assert overseer.human_interactions == right.sum()  # about these alone
 
 
-def test_an_amplified_assistant_asks_nothing_for_the_judge():
+def test_an_amplified_assistant_asks_nothing_for_judging():
     domain = ShortestPath(6)
     contexts = domain.sample_contexts(np.random.default_rng(0), 5)
     questions = domain.sample_questions(np.random.default_rng(1), contexts, 10)

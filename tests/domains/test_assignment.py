@@ -119,7 +119,7 @@ def test_texts():
     assert [domain.answer_text(answer) for answer in range(3)] == ["idk", "a", "b"]
 
 
-def test_what_h_asks():
+def test_sub_questions():
     """Both arguments; the values of variables among them; f of two values."""
     domain, rng = Assignment(9), np.random.default_rng(0)
     v = domain.n_values

@@ -58,7 +58,7 @@ def test_tokens_are_in_the_vocabulary_and_facts_of_the_size_asked_for(domain, se
 
 @settings(max_examples=80, deadline=None)
 @given(domains(), seeds)
-def test_with_the_oracle_h_is_right_and_approves_of_what_is_right(domain, seed):
+def test_with_the_oracle_the_overseer_is_right_and_approves_of_right_answers(domain, seed):
     rng = np.random.default_rng(seed)
     contexts = domain.sample_contexts(rng, 4)
     questions = domain.sample_questions(rng, contexts, 16)
@@ -245,7 +245,7 @@ def test_no_question_is_no_question_all_the_way(cls):
 
 
 @ALL
-def test_an_assistant_that_knows_nothing_leaves_what_h_can_look_up(cls):
+def test_without_help_the_overseer_answers_what_it_can_look_up(cls):
     domain, rng = cls(8), np.random.default_rng(0)
     batch = sample_batch(ScriptedOverseer(domain), KnowNothing(), rng, 50, 20)
     correct = domain.is_correct(batch.contexts, batch.questions, batch.targets)
@@ -277,7 +277,7 @@ def test_rare_classes_go_with_the_one_below(cls):
 
 @ALL
 def test_trust_can_climb_to_the_top(cls):
-    """Whoever is right is trusted with everything in the end: nothing rests on itself."""
+    """Whoever is right is trusted with everything in the end: nothing depends on itself."""
     domain = cls(16)
     assert not domain.depends_on.diagonal().any()
     gate = TrustGate(domain.depends_on, domain.merged_into, window=4)
@@ -289,8 +289,8 @@ def test_trust_can_climb_to_the_top(cls):
 
 
 @ALL
-def test_answers_rest_on_what_the_domain_says_they_rest_on(cls):
-    """Trusting only that, H still gets every question of the class right."""
+def test_answers_depend_on_the_classes_that_the_domain_states(cls):
+    """Trusting only that, the overseer answers every question of the class correctly."""
     domain, rng = cls(10), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 200)
     questions = domain.sample_questions(rng, contexts, 40)
@@ -307,7 +307,7 @@ def test_answers_rest_on_what_the_domain_says_they_rest_on(cls):
 
 
 @ALL
-def test_h_leaves_aside_what_is_not_trusted(cls):
+def test_sub_questions_of_classes_without_trust_are_not_asked(cls):
     domain, rng = cls(12), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 100)
     questions = domain.sample_questions(rng, contexts, 20)
@@ -339,8 +339,8 @@ def is_question(domain, row):
 
 
 @ALL
-def test_rows_of_tokens_that_are_questions_are_told_from_others(cls):
-    """All that H asks, and each of it with one token exchanged for every other symbol."""
+def test_well_formed_questions_are_distinguished_from_other_rows(cls):
+    """All sub-questions, and each with one token exchanged for every other symbol."""
     domain, rng = cls(5, 7), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 4)
     questions = domain.sample_questions(rng, contexts, 10)

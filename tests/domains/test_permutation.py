@@ -58,7 +58,7 @@ def test_truth_is_brute_force(domain, seed):
     np.testing.assert_array_equal(domain.truth(contexts, questions), expected)
 
 
-def test_idk_on_the_way_makes_h_say_idk_and_ask_no_more():
+def test_after_idk_the_overseer_asks_no_more_and_answers_idk():
     domain = Permutation(8)
     contexts = domain.sample_contexts(np.random.default_rng(0), 1)
     question = domain.make_questions(np.array([[3]]), np.array([[7]]))

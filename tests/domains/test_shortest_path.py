@@ -245,7 +245,7 @@ def test_texts():
     assert texts == ["D(1, 4)", "edge(2, 4)", "neighbour(3)"]
 
 
-def test_what_h_asks():
+def test_sub_questions():
     """For a distance one step and how far it is; for a step three candidates."""
     rows = {}
     for kind in (D, S):

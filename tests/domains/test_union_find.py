@@ -172,7 +172,7 @@ def test_texts():
     ]  # fmt: skip
 
 
-def test_what_h_asks():
+def test_sub_questions():
     """For a label or a distance one step; for a step three candidates."""
     domain, rng = UnionFind(10), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)

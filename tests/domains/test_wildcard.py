@@ -104,7 +104,7 @@ def test_texts():
     assert [domain.answer_text(a) for a in (0, 1, domain.zero_symbol, 9)] == ["idk", "-4", "0", "4"]
 
 
-def test_h_adds_what_it_is_told_and_clips():
+def test_the_overseer_adds_sub_answers_and_clips():
     domain = Wildcard(8)
     bound, zero = domain.bound, domain.zero_symbol
     question = everything(domain, 1)[:, -1:]

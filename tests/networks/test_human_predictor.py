@@ -1,4 +1,4 @@
-"""H', the model of H: how it reads, what it copies, and that it learns H's scripts."""
+"""The human predictor: how it reads, what it copies, and that it learns the scripts."""
 
 import gymnasium as gym
 import numpy as np
@@ -31,7 +31,7 @@ def perturbed(domain, **sizes):
 
 
 @ALL
-def test_reading_bit_by_bit_is_reading_at_once(cls):
+def test_reading_in_parts_is_reading_at_once(cls):
     domain = cls(6)
     predictor = perturbed(domain)
     tokens = torch.randint(domain.n_symbols, (5, predictor.n_events, predictor.length))
@@ -43,7 +43,7 @@ def test_reading_bit_by_bit_is_reading_at_once(cls):
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-4, rtol=1e-4)
 
 
-def test_predictions_are_probabilities_and_rest_on_the_past_alone():
+def test_predictions_are_probabilities_and_depend_on_the_past_alone():
     domain = DOMAINS["ShortestPath"](6)
     predictor = perturbed(domain)
     tokens = torch.randint(domain.n_symbols, (4, predictor.n_events, predictor.length))
@@ -57,7 +57,7 @@ def test_predictions_are_probabilities_and_rest_on_the_past_alone():
 
 
 @ALL
-def test_what_h_asks_is_well_formed_and_what_is_well_formed_can_be_asked(cls):
+def test_sub_questions_are_well_formed_and_well_formed_rows_can_be_asked(cls):
     domain, rng = cls(9, 12), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 40)
     questions = domain.sample_questions(rng, contexts, 20)
@@ -78,7 +78,7 @@ def test_what_h_asks_is_well_formed_and_what_is_well_formed_can_be_asked(cls):
 
 
 @ALL
-def test_a_model_that_knows_nothing_of_h_does_no_harm(cls):
+def test_an_untrained_predictor_asks_only_well_formed_questions(cls):
     domain, rng = cls(8), np.random.default_rng(0)
     overseer = LearnedOverseer(domain, perturbed(domain))
     batch = sample_batch(overseer, Oracle(domain), rng, 20, 10)
@@ -106,7 +106,7 @@ def test_the_overseer_is_learned_from_a_thousand_queries(name, size, updates):
     check_predictor_learns(DOMAINS[name](size), updates)
 
 
-def test_half_of_what_h_is_asked_is_where_its_model_is_least_sure(monkeypatch):
+def test_half_of_the_queries_are_where_the_predictor_is_least_confident(monkeypatch):
     model = IteratedAmplification(
         env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0, interaction_rate=12
     )

@@ -1,4 +1,4 @@
-"""H' as the overseer of an environment: from a file, or taught alongside an agent."""
+"""A learned overseer in an environment: from a file, or trained alongside an agent."""
 
 import gymnasium as gym
 import numpy as np
@@ -29,7 +29,7 @@ SIZES = {"width": 32, "heads": 2, "layers": 1}
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """H' of permutations of 4 names, as good as H, and its file."""
+    """A predictor for permutations of 4 names, as good as the script, and its file."""
     domain = Permutation(**TINY)
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -43,8 +43,8 @@ def learned(tmp_path_factory):
     return predictor_trainer.overseer, path
 
 
-def test_h_prime_may_help_while_it_is_being_helped(learned):
-    """It loses no thread: as if the help came from another H'."""
+def test_a_learned_overseer_may_help_itself(learned):
+    """Its transcripts do not get mixed up: as if the help came from another one."""
     domain, predictor = learned[0].domain, learned[0].predictor
     results = []
     for alone in (True, False):
@@ -60,7 +60,7 @@ def test_h_prime_may_help_while_it_is_being_helped(learned):
 
 
 @pytest.mark.parametrize("assistant", ["inline", "oracle"])
-def test_a_learned_overseer_approves_of_what_h_approves_of(learned, assistant):
+def test_a_learned_overseer_approves_of_what_the_script_approves_of(learned, assistant):
     """The agent answers everything rightly."""
     env = gym.make(BASE, overseer=learned[1], assistant=assistant, trust=None, **TINY)
     approvals = []
@@ -90,7 +90,7 @@ def test_a_saved_overseer_says_the_same(learned):
 
 
 def test_a_learned_overseer_has_nothing_to_ask_for_the_judge():
-    """Not even where H lists neighbours to judge by."""
+    """Not even where the script asks about all neighbours."""
     env = gym.make("IA-UnionFind-v0", trust=None).unwrapped
     domain = env.domain
     env.set_overseer(LearnedOverseer(domain, HumanPredictor(domain, **SIZES)))
@@ -102,7 +102,7 @@ def test_a_learned_overseer_has_nothing_to_ask_for_the_judge():
     assert not env.engine.transcripts.questions[..., judging, :].any()
 
 
-def test_h_is_modelled_alongside_an_agent(learned):
+def test_the_overseer_is_modelled_alongside_an_agent(learned):
     vec = make_sb3_vec_env(BASE, num_envs=16, trust=None, **TINY)
     policy = {
         "features_extractor_class": FactsExtractor,

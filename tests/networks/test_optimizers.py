@@ -31,7 +31,7 @@ class Small(nn.Module):
 
 
 class Reference:
-    """PyTorch's own optimizers, told by hand which parameter is whose: ``(network, options)``."""
+    """PyTorch's own optimizers, with parameters assigned by hand: ``(network, options)``."""
 
     def __init__(self, *groups):
         self.parts = []

@@ -189,3 +189,16 @@ def test_an_assistant_encodes_contexts_once_until_its_network_moves():
     np.testing.assert_array_equal(assistant.answer(contexts, questions), fresh())
     contexts = domain.sample_contexts(rng, 3)
     np.testing.assert_array_equal(assistant.answer(contexts, questions), fresh())
+
+
+@pytest.mark.parametrize("relational", [False, True])
+def test_networks_compute_in_other_precisions_too(relational):
+    network = AnswerNetwork(9, (4, 2), 3, 5, width=8, heads=2, relational=relational)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape)
+    facts, questions = torch.randint(1, 9, (2, 4, 2)), torch.randint(1, 9, (2, 6, 3))
+    expected = network(facts, questions)
+    found = network.double()(facts, questions)
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found.float(), expected)
