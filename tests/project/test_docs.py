@@ -115,6 +115,14 @@ def test_links_lead_somewhere():
                 assert heading in headings(target), f"{page}: {link}"
 
 
+def test_files_named_on_the_pages_exist():
+    """Paths in the repository, in code and commands."""
+    folders = "|".join(["ia_gym", "envs", "agents", "experiments", "examples", "tests", "results"])
+    for page, text in TEXTS.items():
+        for path in re.findall(rf"[` ]((?:{folders})/[\w./-]*\w/?)[` \n]", text):
+            assert (ROOT / path).exists(), f"{page}: {path}"
+
+
 def headings(page):
     """The anchors that MkDocs gives the headings of a page."""
     found = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.M)
