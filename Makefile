@@ -50,7 +50,7 @@ test-wheel: $(READY)
 	cd build/wheel/elsewhere && ../venv/bin/python $(CURDIR)/tests/long/use_wheel.py
 
 results-check: $(READY)
-	$(VENV)/bin/pytest tests/project/test_project.py -k "results or published"
+	$(VENV)/bin/pytest tests/project/test_docs.py -k "tables or rows or published or results_folder"
 
 coverage: $(READY)
 	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov-report=term
@@ -59,7 +59,7 @@ mutants: $(READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutants]"
 	PATH=$(CURDIR)/$(VENV)/bin:$$PATH $(VENV)/bin/python tests/long/mutants.py
 
-# rl-zoo3 asks for older packages than those that are pinned, all but torch.
+# rl-zoo3 brings many packages of its own, of which only torch is pinned.
 test-zoo:
 	$(PYTHON) -m venv $(VENV)-zoo
 	grep ^torch== constraints.txt > $(VENV)-zoo/constraints.txt
@@ -72,8 +72,6 @@ bench: $(READY)
 
 docs: $(READY)
 	$(VENV)/bin/python docs/domain_pages.py
-	for part in base N64 collapse actions; do mkdir -p docs/figures/$$part; cp results/$$part/*.png docs/figures/$$part; done
-	cp results/puzzle/puzzle.png docs/figures
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
