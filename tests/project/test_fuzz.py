@@ -287,7 +287,7 @@ def test_checkpoints_that_ask_for_all_memory(part, name, value, tmp_path):
 def test_settings_files(tmp_path, content):
     path = tmp_path / "run.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"agent must name a run\.json"):
+    with pytest.raises(ValueError, match=r"must be the run\.json of a run"):
         read_run(path)
 
 
