@@ -53,7 +53,7 @@ results-check: $(READY)
 	$(VENV)/bin/pytest tests/project/test_docs.py -k "tables or rows or published or results_folder"
 
 coverage: $(READY)
-	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov-report=term
+	$(VENV)/bin/pytest -n 2 --cov=ia_gym --cov=envs --cov=agents --cov=experiments --cov-report=term
 
 mutants: $(READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutants]"
