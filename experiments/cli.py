@@ -259,7 +259,7 @@ def amplify(
     Example:
       ia-gym amplify runs/mine/model.safetensors --sizes 16,32,64
     """
-    from ia_gym.experiments.inspection.test_time_amplification import measure_amplification
+    from ia_gym.experiments.inspection.amplification_levels import measure_amplification
 
     chosen = None if sizes is None else split_numbers("sizes", sizes)
     check_output_file("out", out)

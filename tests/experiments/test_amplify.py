@@ -12,7 +12,7 @@ from ia_gym.amplification.assistants import KnowNothing
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import Permutation, Wildcard
 from ia_gym.experiments.cli import app
-from ia_gym.experiments.inspection.test_time_amplification import measure_amplification
+from ia_gym.experiments.inspection.amplification_levels import measure_amplification
 from ia_gym.experiments.saved_agents import load_learner
 from ia_gym.experiments.train import train_agent
 
