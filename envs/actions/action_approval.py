@@ -23,7 +23,7 @@ from ia_gym.envs.actions.env_copies import (
     check_copies,
     choose_copier,
 )
-from ia_gym.envs.same_step import FinalObservations, check_autoreset_mode
+from ia_gym.envs.autoreset import FinalObservations, check_autoreset_mode
 from ia_gym.validation import convert_seed
 
 ASSISTANT_METHODS = ("good_action", "how_good", "useful_information")
