@@ -18,10 +18,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ia_gym.amplification.curriculum import Curriculum
+from ia_gym.envs.autoreset import pack_final_observations
 from ia_gym.envs.questions.question_env import QuestionEnv
 from ia_gym.envs.questions.question_vector_env import QuestionVectorEnv
 from ia_gym.envs.questions.shared_interface import Observation
-from ia_gym.envs.autoreset import pack_final_observations
 
 OneHots = NDArray[np.float32]
 
