@@ -4,9 +4,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from helpers import SMALL, TINY, make_tiny_env, make_tiny_learner
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv
+from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import (
     AnswerSearch,

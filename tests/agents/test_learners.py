@@ -4,10 +4,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from helpers import SMALL, TINY, make_tiny_env, make_tiny_learner
 from stable_baselines3.common import callbacks as sb3_callbacks
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.logger import configure
+from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import (
     EvaluationCallback,

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers import ItselfAsAssistant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from recursive_assistant import RecursiveAssistant
 
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import KnowNothing, Oracle
@@ -79,7 +79,7 @@ def test_h_taken_down_to_primitive_questions_is_right(domain, seed):
     contexts = domain.sample_contexts(rng, 2)
     questions = domain.sample_questions(rng, contexts, 6)
     overseer = ScriptedOverseer(domain)
-    itself = ItselfAsAssistant(overseer, rng)
+    itself = RecursiveAssistant(overseer, rng)
     answers = itself.answer(contexts, questions)
     np.testing.assert_array_equal(answers, domain.truth(contexts, questions))
 

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from helpers import check_predictor_learns
+from predictor_checks import check_predictor_learns
 from stable_baselines3.common.logger import configure
 
 from ia_gym.agents.learners.imitation import IteratedAmplification

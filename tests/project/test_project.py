@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from helpers import ItselfAsAssistant
+from recursive_assistant import RecursiveAssistant
 
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Oracle
@@ -151,7 +151,7 @@ def test_the_example_of_a_domain_is_one(examples):
     contexts = domain.sample_contexts(rng, 50)
     questions = domain.sample_questions(rng, contexts, 40)
     overseer = ScriptedOverseer(domain)
-    for assistant in (Oracle(domain), ItselfAsAssistant(overseer, rng)):
+    for assistant in (Oracle(domain), RecursiveAssistant(overseer, rng)):
         transcript = amplify(overseer, assistant, rng, contexts, questions)
         answers = overseer.answer(contexts, questions, transcript)
         assert domain.is_correct(contexts, questions, answers).all()
