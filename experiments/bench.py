@@ -1,4 +1,4 @@
-"""How fast the suite is on this machine: the figures behind the README's table.
+"""Measurements of speed: ``ia-gym bench``.
 
 Every figure is the median of several repetitions on one thread.
 """

@@ -1,3 +1,5 @@
+"""Every test: one thread, and a fixed seed of torch."""
+
 import pytest
 import torch
 

@@ -332,7 +332,7 @@ class AnswerLearner(SavedLearner):
         tb_log_name: str = "run",
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
-        """As SB3's, but for the reset of the environment: its overseer would be asked in vain."""
+        """As SB3's, without resetting the environment: nothing uses what its overseer would say."""
         self.start_time = time.time_ns()
         if self.ep_info_buffer is None:  # it stays empty; callbacks may read it
             self.ep_info_buffer, self.ep_success_buffer = deque(), deque()

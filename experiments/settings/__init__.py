@@ -135,7 +135,7 @@ def _parse(name: str) -> dict[str, Any]:
 
 
 def merge(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """``whole`` with what ``part`` holds in its place; dicts within dicts are merged likewise."""
+    """``whole``, with the values of ``part`` in place of its own; nested dicts are merged too."""
     merged = dict(whole)
     for key, value in part.items():
         both = isinstance(value, dict) and isinstance(whole.get(key), dict)

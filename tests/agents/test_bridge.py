@@ -254,7 +254,7 @@ def test_ppo_learns_from_approval_alone():
 # ------------------------------------------------------------- features extractor
 
 
-def some_pairs(n_contexts, each, **told):
+def draw_pairs(n_contexts, each, **options):
     domain = Permutation(6, 9)
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, n_contexts)
@@ -263,7 +263,7 @@ def some_pairs(n_contexts, each, **told):
     facts = contexts["facts"].reshape(n_contexts, -1).repeat(each, axis=0)[order]
     flat = questions.reshape(n_contexts * each, -1)[order]
     network = FactsNetwork(
-        domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2, **told
+        domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2, **options
     )
     for parameter in network.parameters():  # blocks start as the identity: wake them up
         torch.nn.init.normal_(parameter, std=0.3)
@@ -275,13 +275,16 @@ def one_by_one(network, facts, questions):
     return torch.cat([network(f[None], q[None, None])[0] for f, q in zip(rows, questions)])
 
 
-TOLD = [{}, *({"relational": True, more: True} for more in ("relational", "meeting", "any_hop"))]
+NETWORK_OPTIONS = [
+    {},
+    *({"relational": True, more: True} for more in ("relational", "meeting", "any_hop")),
+]
 
 
-@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize("options", NETWORK_OPTIONS)
 @pytest.mark.parametrize(("n_contexts", "each"), [(1, 1), (5, 1), (4, 6)])
-def test_encoding_each_context_once_changes_nothing(n_contexts, each, told):
-    _, network, facts, questions = some_pairs(n_contexts, each, **told)
+def test_encoding_each_context_once_changes_nothing(n_contexts, each, options):
+    _, network, facts, questions = draw_pairs(n_contexts, each, **options)
     expected = one_by_one(network, facts, questions)
     torch.testing.assert_close(read_pairs(network, facts, questions), expected)
 
@@ -293,15 +296,15 @@ def test_distinct_rows_are_found():
     torch.testing.assert_close(rows[first][inverse], rows)
 
 
-@pytest.mark.parametrize("told", TOLD)
-def test_the_order_of_the_facts_and_padding_do_not_matter(told):
-    _, network, facts, questions = some_pairs(4, 1, **told)
+@pytest.mark.parametrize("options", NETWORK_OPTIONS)
+def test_the_order_of_the_facts_and_padding_do_not_matter(options):
+    _, network, facts, questions = draw_pairs(4, 1, **options)
     expected = one_by_one(network, facts, questions)
     rows = facts.view(4, *network.fact_shape)
     shuffled = rows[:, torch.randperm(rows.shape[1])].reshape(4, -1)
     torch.testing.assert_close(one_by_one(network, shuffled, questions), expected)
     unpadded = FactsNetwork(
-        network.embedding.num_embeddings, (6, 2), questions.shape[1], 16, 2, **told
+        network.embedding.num_embeddings, (6, 2), questions.shape[1], 16, 2, **options
     )
     unpadded.load_state_dict(network.state_dict())
     cut = rows[:, :6].reshape(4, -1)
@@ -310,7 +313,7 @@ def test_the_order_of_the_facts_and_padding_do_not_matter(told):
 
 @pytest.mark.parametrize("relational", [False, True])
 def test_the_cache_gives_what_a_fresh_encoding_gives(relational):
-    """As rows change one by one, and as the weights do, also behind autograd's back."""
+    """As rows change one by one, and as the weights do, also in ways that autograd does not count."""
     env = make_sb3_vec_env(BASE, num_envs=8, questions_per_context=2)
     extractor = FactsExtractor(env.observation_space, 16, heads=2, relational=relational)
     for parameter in extractor.parameters():

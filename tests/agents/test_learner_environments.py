@@ -211,7 +211,7 @@ def test_another_domain_or_other_spaces_are_refused():
 
 
 def test_the_environment_is_neither_reset_nor_stepped(monkeypatch):
-    """Its overseer may be a person, who would be asked in vain."""
+    """Its overseer may be a person, who would answer questions that nobody uses."""
     model = make_tiny_learner(ImitationIA)
     for name in ("reset", "step"):
         monkeypatch.setattr(model.get_env(), name, None)

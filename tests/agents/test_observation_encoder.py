@@ -107,7 +107,7 @@ def make_model(env, **kwargs):
 
 
 @pytest.mark.parametrize("way", ["one-hot", "one-hot vector", "normalized"])
-def test_an_evaluation_is_what_playing_comes_to(way):
+def test_an_evaluation_agrees_with_playing(way):
     """Answers to the held-out questions, encoded by hand, are as often right as reported."""
     env = WAYS[way]()
     model = make_model(env)
@@ -134,7 +134,7 @@ def test_training_with_all_callbacks_under_wrappers():
     model.learn(128, HumanPredictorCallback(2, 4, seed=0, width=16, heads=2, layers=1))
 
 
-def test_episodes_and_x_under_wrappers():
+def test_action_approval_trains_and_evaluates_under_wrappers():
     """VecNormalize over all, and one-hot states of the lake inside."""
     env = VecNormalize(make_vec_env("IA-FrozenLake-v0", 2, wrapper_class=FlattenObservation))
     model = make_model(env, n_steps=32)

@@ -39,7 +39,7 @@ def test_our_vectors_keep_the_rules(env_id, kwargs):
     check_vector_env(lambda n, mode: gym.make_vec(env_id, n, autoreset_mode=mode, **kwargs))
 
 
-def test_so_do_gymnasiums_own():
+def test_gymnasiums_vectors_keep_the_rules_too():
     def make(n, mode):
         few = partial(gym.make, "CartPole-v1", max_episode_steps=7)
         return SyncVectorEnv([few] * n, autoreset_mode=mode)

@@ -62,7 +62,7 @@ ROOMS = ["validation", "files", "domains", "amplification", "actions", "networks
 
 
 def test_rooms_of_the_method_have_no_circle():
-    """``domains`` rests on nothing but the checks; ``amplification`` and ``networks`` on it."""
+    """``domains`` imports ``validation`` alone; ``amplification`` and ``networks`` import it."""
     below = {
         "domains": {"validation"},
         "amplification": {"domains", "validation"},
