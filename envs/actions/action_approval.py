@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from ia_gym.actions.overseer import ActionAssistant, ActionOverseer, Judgements, Value
-from ia_gym.envs.actions.config import ActionApprovalConfig, RewardMode
+from ia_gym.envs.actions.config import ActionApprovalConfig
 from ia_gym.envs.actions.env_copies import (
     AtariCopier,
     CopiedEnvs,
@@ -23,6 +23,7 @@ from ia_gym.envs.actions.env_copies import (
     check_copies,
     choose_copier,
 )
+from ia_gym.envs.arguments import RewardMode
 from ia_gym.envs.autoreset import FinalObservations, check_autoreset_mode
 from ia_gym.validation import convert_seed
 

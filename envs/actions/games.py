@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ia_gym.actions.overseer import Floats, Outcomes, Value
 from ia_gym.actions.transition_table import TransitionTable
 from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
-from ia_gym.envs.actions.config import ActionApprovalConfig, RewardMode
+from ia_gym.envs.actions.config import ActionApprovalConfig
 from ia_gym.envs.actions.env_copies import Copier, DeepCopier, Env
+from ia_gym.envs.arguments import RewardMode
 from ia_gym.validation import check_range
 
 ROAD = 6, 177

@@ -16,10 +16,10 @@ from ia_gym.amplification.domain_checker import check_domain
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trust import TrustGate
 from ia_gym.domains import DOMAINS, Domain
+from ia_gym.envs.arguments import RewardMode, refuse_without_effect
 from ia_gym.envs.questions.engine import Engine
 from ia_gym.validation import check_number, check_range
 
-RewardMode = Literal["approval", "truth"]
 AssistantMode = Literal["inline", "oracle", "none"]
 Trust = float | Literal["auto"] | None
 
@@ -97,22 +97,15 @@ class QuestionConfig:
         check_number("wrong_answer_penalty", self.wrong_answer_penalty, "[0, inf)")
         check_number("audit", self.audit, "[0, 1]")
         if self.reward == "truth":
-            self._refuse(OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
+            refuse_without_effect(self, OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
         if self.assistant != "inline":
-            self._refuse(("trust",), f'assistant="{self.assistant}", which never learns')
+            refuse_without_effect(
+                self, ("trust",), f'assistant="{self.assistant}", which never learns'
+            )
         if self.overseer != "scripted" and self.approval != "strict":
             raise ValueError(
                 f'approval must be "strict" with a learned overseer, got {self.approval!r}'
             )
-
-    def _refuse(self, names: tuple[str, ...], beside: str) -> None:
-        """Refuse values of these arguments that ask for what there is not."""
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and value != getattr(type(self), name):
-                raise ValueError(
-                    f"{name} must be left out, for it has no effect with {beside}; got {value!r}"
-                )
 
     def make_domain(self) -> Domain:
         """The domain, with its arguments.

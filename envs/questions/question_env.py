@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
-from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMode, Trust
+from ia_gym.envs.arguments import RewardMode
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
