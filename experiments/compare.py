@@ -29,6 +29,7 @@ from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_e
 from ia_gym.experiments import provenance
 from ia_gym.experiments.inputs import check_distinct, check_env_id
 from ia_gym.experiments.reports.finished_runs import (
+    COMPARISON,
     group_by_agent,
     read_finished_run,
     summarize_agent,
@@ -55,8 +56,8 @@ from ia_gym.experiments.train import describe_restart
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
 
-TABLE, COMPARISON, CURVES = "table.csv", "comparison.json", "curves.png"
-"""Files of a comparison, beside the folders of its runs."""
+TABLE, CURVES = "table.csv", "curves.png"
+"""Files of a comparison, beside the folders of its runs and ``COMPARISON``."""
 
 
 def compare(

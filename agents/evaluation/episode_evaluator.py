@@ -18,6 +18,7 @@ from stable_baselines3.common.type_aliases import PolicyPredictor
 from ia_gym.actions.overseer import ActionAssistant
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.assistants.observation_encoder import find_encoder_of
+from ia_gym.agents.evaluation.episode_trace import trace_episode
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
     Column,
@@ -209,8 +210,6 @@ class EpisodeEvaluator(Evaluator):
         Raises:
             ValueError: for a number out of range, or ``levels`` or ``unfold``.
         """
-        from ia_gym.agents.evaluation.episode_trace import trace_episode
-
         for name, given in (("levels", levels), ("unfold", unfold or None)):
             if given is not None:
                 raise ValueError(

@@ -24,6 +24,7 @@ from ia_gym.agents.evaluation.evaluator import (
     format_count,
     preserve_random_state,
 )
+from ia_gym.agents.evaluation.question_trace import to_tree
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -278,8 +279,6 @@ class QuestionEvaluator(Evaluator):
         Raises:
             ValueError: for a number out of range.
         """
-        from ia_gym.agents.evaluation.question_trace import to_tree
-
         domain = self.domain
         encoder = find_encoder_of(model, self.observation_space)
         best = PolicyAssistant(model, deterministic=True, domain=domain, encoder=encoder)

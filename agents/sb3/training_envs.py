@@ -35,7 +35,7 @@ def is_in_processes(env: VecEnv) -> bool:
     return isinstance(env.unwrapped, SubprocVecEnv)
 
 
-def count(env: VecEnv, name: str) -> int:
+def sum_counter(env: VecEnv, name: str) -> int:
     """Sum of a counter over the overseers of all environments, each object counted once.
 
     Several environments may share an overseer: copies of a batched environment always do. In

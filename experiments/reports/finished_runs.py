@@ -18,6 +18,9 @@ from ia_gym.agents.evaluation.evaluator import Labels
 from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
 from ia_gym.experiments.run_folder import CURVE, RESULT, read_curve, read_result
 
+COMPARISON = "comparison.json"
+"""Beside the folders of a comparison's runs: which runs these are, and their results."""
+
 CLOCKS = ("time/cpu_minutes", "time/minutes")
 """Columns of minutes, the first one that a curve has counts: of a core at work, or on the wall."""
 
@@ -106,7 +109,7 @@ def is_part_of_comparison(folder: Path) -> bool:
     A comparison leaves alone the folders of earlier ones that it does not replace.
     """
     try:
-        runs = json.loads((folder.parent / "comparison.json").read_text("utf-8"))["runs"]
+        runs = json.loads((folder.parent / COMPARISON).read_text("utf-8"))["runs"]
     except (OSError, ValueError, KeyError, TypeError):
         return True
     return folder.name in runs

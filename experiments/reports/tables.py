@@ -110,7 +110,7 @@ def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
         mean, low, high = map(
             format_percent, estimate_interquartile_mean(group.list_last(labels.score))
         )
-        kinds = [tag for tag in group.list_accuracies() if all_depths_of_a_kind(tag)]
+        kinds = [tag for tag in group.list_accuracies() if covers_all_depths(tag)]
         gap = labels.overapproval
         rows.append(
             {
@@ -146,7 +146,7 @@ def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     return drop_empty_columns(pd.DataFrame(rows))
 
 
-def all_depths_of_a_kind(tag: str) -> bool:
+def covers_all_depths(tag: str) -> bool:
     """Whether an accuracy is that of one kind of questions, of all depths."""
     kind, depth = split_tag(tag)
     return bool(kind) and not depth

@@ -305,6 +305,10 @@ class Domain(ABC):
         """One answer symbol as text."""
         return self.symbol_text(answer)
 
+    def depth_text(self, depth: int) -> str:
+        """A depth as text."""
+        return str(depth)
+
     def fact_text(self, fact: Symbols) -> str:
         """One fact row ``(L,)`` as text; empty for padding."""
         return " ".join(self.symbol_text(int(symbol)) for symbol in fact) if fact[0] else ""
@@ -336,10 +340,6 @@ class Domain(ABC):
     def n_slots(self) -> int:
         """Slots of a transcript: the most sub-questions about one question, all rounds together."""
         return sum(self.subquestions_per_round) + sum(self.judge_subquestions_per_round)
-
-    def depth_text(self, depth: int) -> str:
-        """A depth as text."""
-        return str(depth)
 
     def kind(self, questions: Symbols) -> Symbols:
         """The kind of each root question, ``(B, Q)``: an index into ``kinds``."""

@@ -313,7 +313,7 @@ def test_the_order_of_the_facts_and_padding_do_not_matter(options):
 
 @pytest.mark.parametrize("relational", [False, True])
 def test_the_cache_gives_what_a_fresh_encoding_gives(relational):
-    """As rows change one by one, and as the weights do, also in ways that autograd does not count."""
+    """As rows change one by one, and as weights do, also in ways that autograd does not count."""
     env = make_sb3_vec_env(BASE, num_envs=8, questions_per_context=2)
     extractor = FactsExtractor(env.observation_space, 16, heads=2, relational=relational)
     for parameter in extractor.parameters():

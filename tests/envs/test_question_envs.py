@@ -207,7 +207,7 @@ def test_truth_and_target_are_not_observed():
 
 @pytest.mark.parametrize("name", DOMAINS)
 def test_rewards_do_not_depend_on_the_truth(name, monkeypatch):
-    """Without access to the truth an environment approves as before, inline and with an assistant."""
+    """An environment that cannot read the truth approves as before, inline and assisted."""
     truth = DOMAINS[name].truth
 
     def rewards(assistant):
