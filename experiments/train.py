@@ -123,7 +123,11 @@ def train_agent(
 
 
 def limit_depth(settings: Settings, agent: str, env_id: str, max_depth: int) -> Settings:
-    """The settings with a curriculum that ends at questions of ``max_depth``."""
+    """The settings with a curriculum that ends at questions of ``max_depth``.
+
+    Raises:
+        ValueError: for a depth out of range, or an agent that is none of the suite's learners.
+    """
     if not issubclass(CLASSES[settings.algorithm], AnswerLearner):
         raise ValueError(f"max_depth is for the suite's own learners, not for {agent}")
     env = gym.make(env_id, **settings.env_kwargs)
@@ -136,7 +140,11 @@ def limit_depth(settings: Settings, agent: str, env_id: str, max_depth: int) -> 
 
 
 def limit_size(settings: Settings, env_id: str, size: int) -> Settings:
-    """The settings with contexts of ``size`` names, out of the environment's own pool."""
+    """The settings with contexts of ``size`` names, out of the environment's own pool.
+
+    Raises:
+        ValueError: for an environment that asks no questions.
+    """
     kwargs = gym.spec(env_id).kwargs
     if "domain" not in kwargs:
         raise ValueError(f"size is for environments that ask questions, not for {env_id}")

@@ -228,7 +228,11 @@ class EpisodeEvaluator(Evaluator):
     def load_assistant(
         self, path: Path, model: Any, answering: Mapping[str, Any] | None
     ) -> LearnedActionAssistant | None:
-        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
+        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`.
+
+        Raises:
+            ValueError: if the file does not fit the model.
+        """
         if not path.exists():
             return None
         policy = make_polyak_average(model.policy, 1)

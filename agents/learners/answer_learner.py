@@ -247,7 +247,13 @@ class AnswerLearner(SavedLearner):
     def update_curriculum(
         self, contexts: Contexts, questions: Symbols, successes: NDArray[np.float64]
     ) -> None:
-        """Let the curriculum rise by how good the answers were: ``successes (B, Q)`` in [0, 1]."""
+        """Let the curriculum rise by how good the answers were.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+            successes: float64 ``(B, Q)`` in [0, 1].
+        """
         if self.curriculum is not None:
             classes = self.domain.classes(contexts, questions)
             self.curriculum.record(classes.ravel(), successes.ravel())
@@ -394,6 +400,10 @@ class AnswerLearner(SavedLearner):
 
 
 def check_arguments(name: str, value: dict[str, Any] | None) -> None:
-    """Raise ValueError unless ``value`` is None or a dict of arguments."""
+    """Refuse a value that is neither None nor a dict of arguments.
+
+    Raises:
+        ValueError: naming the argument and its value.
+    """
     if value is not None and not isinstance(value, dict):
         raise ValueError(f"{name} must be None or a dict of arguments, got {value!r}")

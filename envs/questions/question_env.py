@@ -133,7 +133,18 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return _take_first(self._observe()), _take_first(self._make_info())
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Answer the question: the reward is the overseer's approval, and the episode ends."""
+        """Answer the question: the reward is the overseer's approval, and the episode ends.
+
+        Args:
+            action: the answer, a symbol in ``0..n_answers - 1``.
+
+        Returns:
+            Observation, reward, True (terminated), False (truncated), info.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before ``reset``, or after the episode's end.
+            ValueError: for an action outside the space; nothing is changed then.
+        """
         if not self._ready or self._answered is not None:
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
@@ -156,7 +167,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return mask
 
     def render(self) -> str | NDArray[np.uint8] | None:
-        """The question, its sub-questions, the answer, its approval and its reward."""
+        """The question, its sub-questions, the answer, its approval and its reward.
+
+        Returns:
+            A text in mode "ansi"; uint8 ``(height, width, 3)`` in mode "rgb_array"; else None.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first ``reset``.
+        """
         if self.render_mode is None:
             gym.logger.warn("render() does nothing without a render_mode; see gym.make")
             return None

@@ -141,7 +141,21 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         return array
 
     def step(self, actions: Symbols) -> Step:
-        """Answer the question in each environment."""
+        """Answer the question in each environment.
+
+        Args:
+            actions: int64 ``(num_envs,)``, symbols in ``0..n_answers - 1``. In mode NEXT_STEP,
+                those of environments that reset are ignored.
+
+        Returns:
+            Observations, rewards (float64), terminated and truncated (bool), each ``(num_envs,)``,
+            and infos.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before ``reset``, or in mode DISABLED after an episode's
+                end.
+            ValueError: for an action outside the space; nothing is changed then.
+        """
         engine, n = self.engine, self.num_envs
         if not self._ready:
             raise ResetNeeded("step() needs questions to answer: call reset() first")
@@ -202,7 +216,11 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         return self._mask_answers()
 
     def render(self) -> tuple[Any, ...] | None:
-        """Text or a picture of each environment's question, as the render mode says."""
+        """Text or a picture of each environment's question, as the render mode says.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first ``reset``.
+        """
         if self.render_mode is None:
             gym.logger.warn("render() does nothing without a render_mode; see gym.make_vec")
             return None
