@@ -112,7 +112,7 @@ def encode_one_hot(observation: Observation, n_symbols: int) -> OneHots:
 
 
 class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """Keeps an environment at the difficulty of a curriculum, and the curriculum informed.
+    """Keeps an environment at the difficulty of a curriculum, and records approvals in it.
 
     An environment made from its spec shares the curriculum.
 

@@ -1,4 +1,4 @@
-"""What a result says of its origin: command, commit, versions and hardware."""
+"""Where a result comes from: command, commit, versions and hardware."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def list_versions() -> dict[str, str]:
 
 
 def describe_hardware(device: object) -> dict[str, Any]:
-    """The machine, and what of it a training on ``device`` uses."""
+    """The machine, and the threads and device that a training on ``device`` uses."""
     return {
         "machine": platform.machine(),
         "cores": os.cpu_count(),

@@ -62,7 +62,7 @@ def train_agent(
         log_dir: the run's folder; default ``runs/<env_id>/<agent>_seed<seed>``. The files of an
             earlier run there are replaced.
         n_eval_questions: held-out questions of the evaluation; default the earlier run's, or 4096.
-            Of no use where episodes are played.
+            None where actions are approved of: agents there are evaluated on whole episodes.
         resume: continue the run in the folder from its checkpoint, instead of replacing it. Only
             ``target_accuracy`` and ``patience`` may differ from the settings it began with.
         threads: CPU threads that torch may use.

@@ -1,4 +1,4 @@
-"""How observations reach a policy: through the wrappers of the environments it is trained on."""
+"""Observations as a policy sees them: through the wrappers of its training environments."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def find_encoder(env: VecEnv) -> ObservationEncoder:
     return ObservationEncoder(layers[::-1])
 
 
-def find_encoder_of(model: Any, observation_space: gym.Space[Any]) -> ObservationEncoder:
+def find_model_encoder(model: Any, observation_space: gym.Space[Any]) -> ObservationEncoder:
     """The encoder of an agent's environments, see :func:`find_encoder`.
 
     Args:

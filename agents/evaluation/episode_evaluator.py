@@ -17,7 +17,7 @@ from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.actions.overseer import ActionAssistant
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
-from ia_gym.agents.assistants.observation_encoder import find_encoder_of
+from ia_gym.agents.assistants.observation_encoder import find_model_encoder
 from ia_gym.agents.evaluation.episode_trace import trace_episode
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
@@ -143,7 +143,7 @@ class EpisodeEvaluator(Evaluator):
             ``overseer/approval`` of a sample of the actions, ``eval/discounted_return`` from these
             actions on, and their difference, ``overseer/overapproval``.
         """
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
 
         def act(observations: NDArray[Any]) -> NDArray[np.int64]:
             return model.predict(encoder(observations), deterministic=True)[0]
@@ -218,7 +218,7 @@ class EpisodeEvaluator(Evaluator):
         number = check_range("number", 0 if number is None else number, 0, 2**32 - 1)
         if assistant is None:
             assistant = find_attached_assistant(model)
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
         return Example(
             title=f"{self.env_id}, held-out episode {number}",
             context="",
@@ -267,7 +267,7 @@ class EpisodeEvaluator(Evaluator):
 
     @classmethod
     def overseer_kwargs(cls, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """All of them: they say how the overseer looks at actions."""
+        """All of them, since they configure the overseer."""
         return dict(env_kwargs)
 
     @classmethod

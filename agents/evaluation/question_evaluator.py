@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 import ia_gym  # noqa: F401  (registers the ids)
-from ia_gym.agents.assistants.observation_encoder import find_encoder_of
+from ia_gym.agents.assistants.observation_encoder import find_model_encoder
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
@@ -192,7 +192,7 @@ class QuestionEvaluator(Evaluator):
             ``overseer/collapsed``: 1 if the model is certain of answers that are approved of with
             its own help, but wrong; else 0.
         """
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
         best = PolicyAssistant(model, deterministic=True, domain=self.domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         with preserve_random_state():
@@ -224,7 +224,7 @@ class QuestionEvaluator(Evaluator):
         return amplify(overseer, assistant, rng, self.contexts, self.questions)
 
     def references(self) -> dict[str, dict[str, float]]:
-        """Floors and ceilings, as :meth:`score` gives them.
+        """Reference scores, as :meth:`score` gives them.
 
         ``random`` answers with a symbol of the right kind; ``majority`` with the most frequent
         true answer to questions of the kind; ``know-nothing`` is the overseer with an assistant
@@ -280,7 +280,7 @@ class QuestionEvaluator(Evaluator):
             ValueError: for a number out of range.
         """
         domain = self.domain
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
         best = PolicyAssistant(model, deterministic=True, domain=domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         if number is None:
@@ -350,7 +350,7 @@ class QuestionEvaluator(Evaluator):
 
     @classmethod
     def overseer_kwargs(cls, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Nothing: the id alone says which questions are asked."""
+        """None of them: held-out questions depend on the id alone."""
         return {}
 
     @classmethod

@@ -50,7 +50,7 @@ class AnswerLearner(SavedLearner):
 
     It has the interface of an SB3 algorithm: ``learn``, ``predict``, ``save``, ``load``, callbacks
     and logger. One timestep is one root question trained on. The environment gives the domain, the
-    spaces and the overseer; it is neither reset nor stepped, and options of it that speak of its
+    spaces and the overseer; it is neither reset nor stepped, and arguments of it that concern its
     steps (such as ``trust``) are refused. The question distribution is that of the domain.
 
     Args:
@@ -180,10 +180,10 @@ class AnswerLearner(SavedLearner):
         refuse_unused_options(env, type(self).__name__)
 
     def _setup_training(self) -> None:
-        """Build what depends on the domain; called once, when there is an environment."""
+        """Build what depends on the domain; called once, when an environment is set."""
 
     def _follow_environment(self) -> None:
-        """Take over what was changed in the environment; called whenever training begins."""
+        """Read what may have changed in the environment; called whenever training begins."""
 
     @property
     def human_interactions(self) -> int:
@@ -199,7 +199,7 @@ class AnswerLearner(SavedLearner):
 
     @abstractmethod
     def train_step(self) -> None:
-        """Draw questions, find out what to answer, and take one gradient step."""
+        """Draw questions, get the answers to learn, and take one gradient step."""
 
     @property
     def difficulty(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ class AnswerLearner(SavedLearner):
         return logits
 
     def train_on_answers(self, contexts: Contexts, questions: Symbols, answers: Symbols) -> None:
-        """One step down the cross-entropy with the answers to give.
+        """Take one gradient step on the cross-entropy with the given answers.
 
         Args:
             contexts: ``(B,)``.
@@ -235,7 +235,7 @@ class AnswerLearner(SavedLearner):
         self.logger.record("train/agreement", agrees.mean())
 
     def minimize(self, loss: Tensor) -> None:
-        """One gradient step of the network down ``loss ()``, and one of its Polyak average."""
+        """Take one gradient step on ``loss``, a scalar, and update the Polyak average."""
         policy = self.policy
         policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -354,7 +354,7 @@ class AnswerLearner(SavedLearner):
         return total_timesteps, self._init_callback(callback, progress_bar)
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """What evaluations log of a learner besides the quality of its answers.
+        """Measure what evaluations log of a learner besides its accuracy and approval.
 
         Args:
             evaluator: questions to measure on; nothing is learned from them.

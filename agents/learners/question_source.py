@@ -1,7 +1,7 @@
 """What a learner reads from its environment: the domain and the overseer, and nothing else.
 
 The learners draw questions from the domain themselves, in batches, and never step the environment.
-Arguments of the environment that speak of its steps have no effect on them, and are refused.
+Arguments of the environment that concern its steps have no effect on them, and are refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_domain(env: VecEnv) -> Domain:
 
 
 def describe_domain(domain: Domain) -> str:
-    """The domain with what tells it from others of the same class."""
+    """The domain and its sizes as text; equal for domains with the same spaces and depths."""
     symbols = f"{domain.n_answers} answers, {domain.n_symbols} symbols"
     return f"{domain!r} of depth {domain.max_depth} with {symbols}"
 

@@ -1,4 +1,4 @@
-"""The arguments of a question environment: documented, checked and put to use in one place."""
+"""The arguments of a question environment: their documentation, checks, and what they build."""
 
 from __future__ import annotations
 

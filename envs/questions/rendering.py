@@ -1,4 +1,4 @@
-"""What one environment shows to a person: as text, or as a picture."""
+"""Rendering of one environment, as text or as a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ia_gym.domains.transcript import PENDING, Symbols, Transcript
 
 @dataclass
 class Scene:
-    """All there is to show of one environment.
+    """What is rendered of one environment.
 
     Attributes:
         domain: the domain.

@@ -22,7 +22,7 @@ Observation = dict[str, NDArray[np.int64]]
 
 
 class QuestionInterface:
-    """An engine, what a run may change about it, and what it shows: observations, infos, scenes.
+    """An engine with setters for training, and its observations, infos and rendering.
 
     Args:
         n_envs: number of environments.

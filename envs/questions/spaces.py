@@ -12,7 +12,7 @@ MAX_COUNT = 10**7
 
 
 class FactsBox(spaces.Box):
-    """A flat ``Box`` of ``rows * row_length`` symbols that knows how long a row is.
+    """A flat ``Box`` of ``rows * row_length`` symbols that stores the length of a row.
 
     Networks that treat facts as a set reshape the flat observation:
     ``facts.reshape(-1, rows, row_length)``. A row that starts with 0 is padding. Two such spaces

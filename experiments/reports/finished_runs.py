@@ -1,4 +1,4 @@
-"""Finished runs as their files describe them, and the seeds of an agent put together."""
+"""Finished runs read from their folders, grouped by agent, and statistics over seeds."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class FinishedRun:
 
 
 def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
-    """All finished runs anywhere under ``folder``, by environment, agent and seed.
+    """Read all finished runs under ``folder``, sorted by environment, agent and seed.
 
     Raises:
         ValueError: if there are none, or if a file of a run is broken.
@@ -166,7 +166,7 @@ class AgentRuns:
 
 
 def group_by_agent(runs: Sequence[FinishedRun]) -> list[AgentRuns]:
-    """Runs put together that differ only in their seed, in order."""
+    """Group the runs that differ only in their seed, in order."""
     groups: dict[tuple[str, str], list[FinishedRun]] = {}
     for run in runs:
         groups.setdefault((run.env_id, run.agent), []).append(run)
@@ -199,7 +199,7 @@ def estimate_interquartile_mean(values: NDArray[np.float64]) -> tuple[float, flo
 
 
 def summarize_agent(group: AgentRuns) -> dict[str, Any]:
-    """What the seeds of an agent reach: scores as shares, costs as medians, NaN for never."""
+    """Summarize the seeds of an agent: scores as shares, costs as medians, NaN for not reached."""
     mean, low, high = estimate_interquartile_mean(group.list_last(group.labels.score))
     return {
         "agent": group.agent,

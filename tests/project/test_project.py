@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import runpy
 import subprocess
 import sys
@@ -75,6 +76,25 @@ def test_rooms_of_the_method_have_no_circle():
                 parts = name.split(".")
                 if parts[0] == "ia_gym" and len(parts) > 1 and parts[1] in ROOMS:
                     assert parts[1] in {room, *allowed}, f"{file} imports {name}"
+
+
+PACKAGES = [
+    file
+    for folder in ("ia_gym", "envs", "agents", "experiments")
+    for file in (ROOT / folder).rglob("__init__.py")
+    if file.resolve().is_relative_to(ROOT / folder)
+    and file.parent.name
+    not in ("drawing", "settings", "zoo")  # one file a domain, agent, algorithm
+]
+
+
+@pytest.mark.parametrize("file", PACKAGES, ids=[str(p.parent.relative_to(ROOT)) for p in PACKAGES])
+def test_a_package_says_which_of_its_files_holds_what(file):
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8")))
+    named = set(re.findall(r"``([\w.]+)``", text))
+    files = {path.name for path in file.parent.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert files <= named
+    assert all((file.parent / name).exists() for name in named if name.endswith(".py"))
 
 
 def test_make_and_step_import_no_torch():
