@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 OLDEST_GYMNASIUM = (1, 4)
+"""Oldest version whose episode statistics are right in mode SAME_STEP."""
 
 
 class FinalObservations(np.ndarray[tuple[int], np.dtype[np.object_]]):

@@ -16,6 +16,7 @@ import torch
 import ia_gym
 
 PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
+"""Packages whose versions a result names."""
 MODULES = ("__main__.py", "cli.py")
 """Names that stand in ``sys.argv`` for the command ``ia-gym`` when it runs as a module."""
 

@@ -27,6 +27,8 @@ from ia_gym.domains import DOMAINS, Domain
 
 __version__ = "0.2.0"
 
+__all__ = ["DOMAINS", "Domain", "__version__", "register_domain"]
+
 
 def register_domain(domain: type[Domain]) -> None:
     """Register the environments of a domain: at its base size, and at 16, 32 and 64 names.

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUESTIONS_PER_CONTEXT = 16
+"""Held-out questions about each context."""
 
 GAP, CERTAIN = 0.1, 0.95
 """A collapse is approval this far above accuracy, with an agent this certain of its answers."""

@@ -41,6 +41,7 @@ from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_number, check_range
 
 MAX_TIMESTEPS = 10**15
+"""Most timesteps of a call of ``learn``; more is taken for a mistake."""
 FLOP_COUNT_PERIOD = 50
 """Training steps from one count of their floating-point operations to the next."""
 

@@ -19,6 +19,7 @@ from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.validation import check_range
 
 Observation = dict[str, NDArray[np.int64]]
+"""``facts`` and ``question``, of one environment or along a first axis of ``num_envs``."""
 
 
 class QuestionInterface:

@@ -20,6 +20,7 @@ from ia_gym.domains.wildcard import Wildcard
 DOMAINS: dict[str, type[Domain]] = {
     cls.name: cls for cls in (Permutation, Assignment, Wildcard, ShortestPath, UnionFind)
 }
+"""The domains of this package by name, as in the ids ``IA-<name>-v0``."""
 
 __all__ = [
     "DOMAINS",
