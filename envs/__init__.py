@@ -2,7 +2,7 @@
 
 - ``questions``: environments that ask the questions of a domain.
 - ``actions``: approval of actions in other environments.
-- ``arguments.py``: what the arguments of both share.
+- ``arguments.py``: kinds of reward, and checks of arguments and actions, for both.
 - ``wrappers.py``: one-hot observations, and the curriculum.
 - ``autoreset.py``: the autoreset mode of vectors, and their final observations.
 - ``vector_checker.py``: a checker for vector environments.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
-from ia_gym.envs.arguments import RewardMode
+from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
@@ -149,7 +149,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
             )
-        answers = self._check_actions(action, ())[None]
+        answers = check_actions(action, (), self.domain.n_answers)[None]
         outcome = self.engine.answer(self.engine.all_rows, answers)
         self._answered = answers, outcome
         if self.render_mode == "human":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.arguments import RewardMode
+from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import Outcome
@@ -159,7 +159,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         engine, n = self.engine, self.num_envs
         if not self._ready:
             raise ResetNeeded("step() needs questions to answer: call reset() first")
-        answers = self._check_actions(actions, (n,))
+        answers = check_actions(actions, (n,), self.domain.n_answers)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._done.any():
             return self._step_with_resets(answers)
         if self._done.any():

@@ -179,18 +179,6 @@ class QuestionInterface:
             )
         return mask
 
-    def _check_actions(self, actions: Any, shape: tuple[int, ...]) -> Symbols:
-        """``actions`` as integers, if they are answers of that shape."""
-        array = np.asarray(actions)
-        if array.shape != shape or array.dtype.kind not in "iu":
-            raise ValueError(
-                f"action must be of whole numbers and shape {shape}, got {actions!r} "
-                f"({array.dtype}, shape {array.shape})"
-            )
-        if array.size and (array.min() < 0 or array.max() >= self.domain.n_answers):
-            raise ValueError(f"action must be in 0..{self.domain.n_answers - 1}, got {actions!r}")
-        return array.astype(np.int64)
-
     def _make_scene(
         self, row: int, answers: Symbols | None = None, outcome: Outcome | None = None
     ) -> Scene:
