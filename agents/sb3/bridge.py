@@ -159,7 +159,7 @@ def split_infos(infos: dict[str, Any], num_envs: int) -> list[dict[str, Any]]:
 
 
 def make_sb3_vec_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> GymnasiumVecEnv:
-    """``num_envs`` batched copies of a registered environment as an SB3 ``VecEnv``.
+    """Make ``num_envs`` batched copies of a registered environment, as an SB3 ``VecEnv``.
 
     Args:
         env_id: a registered id, such as "IA-Permutation-v0".

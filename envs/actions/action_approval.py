@@ -163,7 +163,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
         self.shared_overseer.assistant = assistant
 
     def take_records(self) -> list[dict[str, NDArray[Any]]]:
-        """The judgements since the last call, for an assistant to learn from.
+        """Return the judgements since the last call, for an assistant to learn from.
 
         One dict per step: ``observations (B, ...)``, ``actions (B,)``, and the fields of
         :class:`~ia_gym.actions.overseer.Judgements`.
@@ -319,7 +319,7 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
 
 
 def split_judgements(judged: Judgements) -> list[dict[str, Any]]:
-    """One dict per action, as its info has it."""
+    """Split judgements into one dict per action, as its info has it."""
     names = ("approval", "information", "observed", "usefulness")
     columns = (judged.approvals, judged.information, judged.observed, judged.usefulness)
     rows = zip(*(column.tolist() for column in columns), strict=True)

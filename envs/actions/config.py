@@ -62,7 +62,7 @@ class ActionApprovalConfig:
             refuse_without_effect(self, names, "one information, of which there is none to choose")
 
     def make_overseer(self) -> ActionOverseer:
-        """The overseer with these arguments."""
+        """Make the overseer with these arguments."""
         return ActionOverseer(
             look_ahead=self.look_ahead,
             n_copies=self.n_copies,

@@ -108,7 +108,7 @@ class QuestionConfig:
             )
 
     def make_domain(self) -> Domain:
-        """The domain, with its arguments.
+        """Make the domain, with its arguments.
 
         Raises:
             TypeError: for an argument that it does not have.
@@ -133,7 +133,7 @@ class QuestionConfig:
         return domain
 
     def make_engine(self, n_envs: int) -> Engine:
-        """The engine of ``n_envs`` environments.
+        """Make the engine of ``n_envs`` environments.
 
         Raises:
             TypeError: see :meth:`make_domain`.
@@ -173,7 +173,7 @@ OVERSEER_ARGUMENTS = (
 
 
 def find_domain(domain: str | type[Domain]) -> type[Domain]:
-    """The subclass of ``Domain`` that is given, or named by a name or as "module:Class".
+    """Find a subclass of ``Domain``: itself, or by its name or place as "module:Class".
 
     Raises:
         ValueError: if there is none.
@@ -199,7 +199,7 @@ def find_domain(domain: str | type[Domain]) -> type[Domain]:
 
 
 def make_evaluation_kwargs(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the environment that evaluates an agent, from those it was trained with.
+    """Make the arguments of an evaluation environment from those of a training environment.
 
     Those that say how approval comes about are dropped, and ``reward`` becomes "truth"::
 

@@ -39,6 +39,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     ## Action space
     ``Discrete(n_answers)``, a symbol; 0 is "I don't know", which is never approved of.
 
+    ## Rewards
+    The approval of an answer to a root question, in [0, 1], less ``wrong_answer_penalty * (1 -
+    approval)`` unless the answer is "I don't know". 0 for a sub-question, and for a question that
+    cannot earn approval yet (see ``trust``). With ``reward="truth"``: 1 for a true answer, else 0.
+
+    ## Episode end
+    Every step ends the episode: ``terminated`` is True, ``truncated`` never.
+
     ## Info
     - ``truth``, ``depth``: the true answer, and how deep the question is.
     - ``class``: kind and depth in one number, by which the trust gate and a curriculum count.
@@ -116,9 +124,16 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """The next question; with a ``seed``, everything starts afresh.
+        """Ask the next question; with a ``seed``, everything starts afresh.
 
         A root question left unanswered is dropped, a sub-question is asked again.
+
+        Args:
+            seed: of contexts, questions and the overseer's choices.
+            options: none are known; ignored.
+
+        Returns:
+            Observation and info.
         """
         super().reset(seed=convert_seed(seed))
         engine = self.engine
@@ -167,7 +182,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return mask
 
     def render(self) -> str | NDArray[np.uint8] | None:
-        """The question, its sub-questions, the answer, its approval and its reward.
+        """Show the question, its sub-questions, the answer, its approval and its reward.
 
         Returns:
             A text in mode "ansi"; uint8 ``(height, width, 3)`` in mode "rgb_array"; else None.

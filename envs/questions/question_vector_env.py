@@ -111,11 +111,17 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """The next question in each environment; with a ``seed``, everything starts afresh.
+        """Ask the next question in each environment; with a ``seed``, everything starts afresh.
 
         Args:
             seed: one seed for the whole vector.
             options: ``{"reset_mask": bool (num_envs,)}`` resets only those environments.
+
+        Returns:
+            Observations and infos.
+
+        Raises:
+            ValueError: for a ``reset_mask`` of another shape or type.
         """
         super().reset(seed=convert_seed(seed))
         engine = self.engine
@@ -216,7 +222,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         return self._mask_answers()
 
     def render(self) -> tuple[Any, ...] | None:
-        """Text or a picture of each environment's question, as the render mode says.
+        """Show each environment's question, as text or as a picture by the render mode.
 
         Raises:
             gymnasium.error.ResetNeeded: before the first ``reset``.
