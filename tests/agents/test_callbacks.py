@@ -246,3 +246,12 @@ def test_random_numbers_of_training_are_left_alone():
         weights.append(np.concatenate([p.detach().numpy().ravel()
                                        for p in model.policy.parameters()]))  # fmt: skip
     np.testing.assert_array_equal(*weights)
+
+
+def test_a_curriculum_of_another_domain_is_refused_before_training():
+    callback = CurriculumCallback()
+    make_model(ENVS["batched"]()).learn(24, callback)
+    model = make_model(make_sb3_vec_env("IA-ShortestPath-v0", 3))
+    with pytest.raises(ValueError, match="curriculum must be for ShortestPath"):
+        model.learn(24, callback)
+    assert model.num_timesteps == 0
