@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers import SMALL, TINY, make_tiny_env, make_tiny_learner
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import SubprocVecEnv
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 from ia_gym.agents import (
     AnswerSearch,
@@ -216,3 +216,11 @@ def test_the_environment_is_neither_reset_nor_stepped(monkeypatch):
     for name in ("reset", "step"):
         monkeypatch.setattr(model.get_env(), name, None)
     assert model.learn(64).human_interactions == 64
+
+
+def test_wrappers_that_change_observations_are_refused():
+    """Training draws questions as they are; predictions would be shown others."""
+    env = make_vec_env(make_tiny_env, 1)
+    with pytest.raises(ValueError, match=r"show its questions as they are to Supervised"):
+        make_tiny_learner(Supervised, VecNormalize(env))
+    make_tiny_learner(Supervised, VecNormalize(env, norm_obs=False)).learn(32)
