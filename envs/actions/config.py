@@ -61,6 +61,8 @@ class ActionApprovalConfig:
         if len(self.information) == 1:
             names = ("n_usefulness_copies", "usefulness_rate")
             self._refuse(names, "one information, of which there is none to choose")
+        if self.usefulness_rate == 0:
+            self._refuse(("n_usefulness_copies",), "usefulness_rate=0, which judges none")
 
     def _refuse(self, names: tuple[str, ...], beside: str) -> None:
         """Refuse values of these arguments that would have no effect."""

@@ -103,7 +103,7 @@ def test_graded_approval_has_effect_where_answers_are_judged():
         with pytest.raises(ValueError, match=r"^approval of env has no effect on .*got 'graded'"):
             make_tiny_learner(cls, gym.make("IA-Wildcard-v0", size=4, approval="graded"), **kwargs)
     with pytest.raises(ValueError, match=r"^overseer and approval of env have no effect"):
-        make_tiny_learner(Supervised, make_tiny_env(approval="graded"))
+        make_tiny_learner(Supervised, gym.make("IA-Wildcard-v0", size=4, approval="graded"))
 
 
 @pytest.mark.parametrize("cls", [ImitationIA, Supervised, Reinforce])
