@@ -129,15 +129,21 @@ class AnswerLearner(SavedLearner):
     def _setup_model(self) -> None:
         spaces = self.observation_space, self.action_space
         check_parameters(lambda: self.policy_class(*spaces, lambda _: 0.0, **self.policy_kwargs))
+        self.rng = np.random.default_rng()
         self.set_random_seed(self.seed)
         rate = self.learning_rate
         self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
         policy = self.policy_class(*spaces, self.lr_schedule, **self.policy_kwargs)
         self.policy = cast("AnswerPolicy", policy.to(self.device))
-        self.rng = np.random.default_rng(self.seed)
         self.steps, self.flops, self.step_flops = 0, 0.0, 0.0
         if self.env is not None:
             self.set_env(self.env)
+
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed all random numbers, as in SB3; None leaves them as they are."""
+        super().set_random_seed(seed)
+        if seed is not None:  # in place, for it is shared with the human predictor's trainer
+            self.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
     # ------------------------------------------------------------ the environment
 

@@ -60,6 +60,10 @@ class ActionApprovalConfig:
         if len(self.information) == 1:
             names = ("n_usefulness_copies", "usefulness_rate")
             refuse_without_effect(self, names, "one information, of which there is none to choose")
+        if self.usefulness_rate == 0:
+            refuse_without_effect(
+                self, ("n_usefulness_copies",), "usefulness_rate=0, which judges none"
+            )
 
     def make_overseer(self) -> ActionOverseer:
         """Make the overseer with these arguments."""

@@ -42,8 +42,8 @@ class QuestionConfig:
             1..10,000.
         overseer: "scripted" (the domain's script), or the file of a human predictor that
             ``ia-gym train imitation`` has saved, which judges strictly.
-        approval: "strict" (0 or 1), or "graded" (credit for near misses, where the domain has
-            any).
+        approval: "strict" (0 or 1), or "graded" (credit for near misses, in domains that have an
+            ``error`` of their own).
         reward: "approval", or "truth" for evaluation: root questions only, no overseer, the reward
             is 1 for a true answer and 0 otherwise.
         assistant: who answers the overseer's sub-questions: "inline" (the agent itself), "oracle"
@@ -79,7 +79,7 @@ class QuestionConfig:
     domain_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        find_domain(self.domain)
+        cls = find_domain(self.domain)
         check_range("questions_per_context", self.questions_per_context, 1, 10_000)
         for name, allowed in (
             ("approval", get_args(ApprovalMode)),
@@ -105,6 +105,11 @@ class QuestionConfig:
         if self.overseer != "scripted" and self.approval != "strict":
             raise ValueError(
                 f'approval must be "strict" with a learned overseer, got {self.approval!r}'
+            )
+        if self.approval == "graded" and cls.error is Domain.error:
+            raise ValueError(
+                f'approval must be "strict" for {cls.name}, whose error() knows no near misses, '
+                'got "graded"'
             )
 
     def make_domain(self) -> Domain:

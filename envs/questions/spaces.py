@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector.utils import batch_differing_spaces
 
 from ia_gym.validation import check_range
 
@@ -38,6 +39,11 @@ class FactsBox(spaces.Box):
             and (self.rows, self.row_length) == (other.rows, other.row_length)
             and super().__eq__(other)
         )
+
+
+# gymnasium looks for the class itself, not for what it inherits from. SyncVectorEnv needs it for
+# observation_mode="different".
+batch_differing_spaces.register(FactsBox, batch_differing_spaces.dispatch(spaces.Box))
 
 
 def make_spaces(

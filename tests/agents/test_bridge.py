@@ -4,13 +4,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import CallbackList, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from ia_gym.agents import (
     AmplificationCallback,
@@ -117,6 +117,39 @@ def test_a_method_is_an_attribute_like_any_other():
     vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
     assert vec.has_attr("set_assistant")
     assert all(callable(each) for each in vec.get_attr("set_assistant"))
+
+
+def make_sync(num_envs=3, **kwargs):
+    make = [lambda: gym.make(BASE, **kwargs)] * num_envs
+    return GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+
+
+def test_separate_environments_are_reached_one_by_one():
+    """gymnasium's ``call`` and ``set_attr`` always reach all."""
+    vec = make_sync()
+    vec.env_method("set_difficulty", 1, indices=[1])
+    assert [engine.max_depth for engine in vec.get_attr("engine")] == [2, 1, 2]
+    vec.set_attr("note", [1, 2], indices=2)
+    assert vec.get_attr("note", indices=2) == [[1, 2]]
+    with pytest.raises(AttributeError):
+        vec.get_attr("note", indices=0)
+
+
+def test_worker_processes_of_gymnasium_are_refused():
+    """Callbacks would reach none of them alone: their counters came out as 0."""
+    make = [lambda: gym.make(BASE)]
+    venv = AsyncVectorEnv(make, context="fork", autoreset_mode=AutoresetMode.SAME_STEP)
+    with pytest.raises(ValueError, match=r"must not be an AsyncVectorEnv; .*SubprocVecEnv"):
+        GymnasiumVecEnv(venv)
+    venv.close()
+
+
+@pytest.mark.parametrize("make", [lambda **kwargs: make_sb3_vec_env(BASE, 2, **kwargs), make_sync])
+def test_without_a_mode_of_pictures_there_are_none(make):
+    for render_mode in (None, "ansi"):
+        vec = make(render_mode=render_mode)
+        vec.reset()
+        assert vec.get_images() == [None] * vec.num_envs
 
 
 def test_vector_wrappers_hide_no_methods():
@@ -334,6 +367,12 @@ def test_the_cache_gives_what_a_fresh_encoding_gives(relational):
 def test_a_foreign_observation_space_is_refused():
     with pytest.raises(ValueError, match="observation_space must be Dict"):
         FactsExtractor(gym.make("CartPole-v1").observation_space)
+
+
+def test_normalized_symbols_are_refused():
+    model = PPO("MultiInputPolicy", VecNormalize(make_sb3_vec_env(BASE, 4)), policy_kwargs=SMALL)
+    with pytest.raises(ValueError, match=r"facts must hold symbols.*norm_obs=False"):
+        model.learn(16)
 
 
 def test_heads_must_divide_width():

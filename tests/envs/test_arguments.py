@@ -117,6 +117,17 @@ def test_the_truth_takes_no_argument_of_the_overseer(kwargs):
             build()
 
 
+@pytest.mark.parametrize("name", DOMAINS)
+def test_graded_approval_is_for_domains_with_near_misses(name):
+    """Elsewhere an answer is right or wrong, and "graded" would be what "strict" is."""
+    if name in ("ShortestPath", "UnionFind", "Wildcard"):
+        gym.make(f"IA-{name}-v0", approval="graded")
+        return
+    for build in (gym.make, gym.make_vec):
+        with pytest.raises(ValueError, match=f'approval must be "strict" for {name}'):
+            build(f"IA-{name}-v0", approval="graded")
+
+
 def test_a_default_may_be_stated():
     env = make(reward="truth", trust=None, wrong_answer_penalty=0.0, audit=0, assistant="inline")
     assert env.trusted is None
@@ -165,6 +176,7 @@ def test_an_audit_needs_someone_to_audit(mode):
         {"look_ahead": 8, "information": ("ending", "outcome")},
         {"usefulness_rate": 0.5, "information": ["rollout"]},
         {"n_usefulness_copies": 2, "information": ["outcome"]},
+        {"n_usefulness_copies": 2, "usefulness_rate": 0.0},
     ],
     ids=str,
 )

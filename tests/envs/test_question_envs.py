@@ -28,7 +28,7 @@ KWARGS = [
     {"trust": None},
     {"assistant": "oracle"},
     {"reward": "truth"},
-    {"max_size": 70, "approval": "graded"},
+    {"max_size": 70},
 ]
 
 
@@ -38,7 +38,11 @@ def make(env_id=BASE, **kwargs):
 
 @pytest.mark.parametrize(
     ("env_id", "kwargs"),
-    [*product(BASES, KWARGS), *product(LARGER, KWARGS[:1])],
+    [
+        *product(BASES, KWARGS),
+        *product(LARGER, KWARGS[:1]),
+        ("IA-UnionFind-v0", {"approval": "graded"}),
+    ],
     ids=str,
 )
 def test_both_checkers_pass_without_a_warning(env_id, kwargs):
