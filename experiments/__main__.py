@@ -14,7 +14,10 @@ def main() -> None:
     try:
         from ia_gym.experiments.cli import app
 
-        app(prog_name="ia-gym")
+        try:
+            app(prog_name="ia-gym")
+        finally:
+            flush_output()
     except KeyboardInterrupt:
         print("ia-gym: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -27,6 +30,20 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    except OSError as error:  # the terminal's or the file's that is printed to
+        print(f"ia-gym: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def flush_output() -> None:
+    """Print what is still held back, unless the reader has gone (``ia-gym envs | head -1``)."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        from ia_gym.experiments.errors import discard_output
+
+        discard_output()  # lest Python tries again at its exit
 
 
 def replace_unprintable() -> None:

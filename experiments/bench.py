@@ -14,7 +14,6 @@ import gymnasium as gym
 import numpy as np
 import torch
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 import ia_gym
@@ -26,6 +25,7 @@ from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import DOMAINS
+from ia_gym.experiments.terminal import TerminalConsole
 
 N_ENVS = 1024
 N_CONTEXTS = 256
@@ -141,7 +141,7 @@ def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | No
     unknown = set(domains or ()) - set(DOMAINS)
     if unknown:
         raise ValueError(f"domains must be some of {list(DOMAINS)}, got {sorted(unknown)}")
-    console = Console()
+    console = TerminalConsole()
     torch.set_num_threads(1)
     for name in domains or DOMAINS:
         table = Table(

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ia_gym.experiments.errors import fail, report_errors
+from ia_gym.experiments.errors import describe_error, fail, report_errors
 from ia_gym.experiments.inputs import (
     check_output_file,
     list_env_ids,
@@ -43,7 +43,10 @@ EvalQuestions = Annotated[
     typer.Option("--eval-questions", help="Held-out questions to ask.  [default: 4096]"),
 ]
 Model = Annotated[
-    str, typer.Argument(help="Folder of a run, or a model file in one.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="MODEL", help="Folder of a run, or a model file in one.", show_default=False
+    ),
 ]
 
 
@@ -53,6 +56,7 @@ def train(
     agent: Annotated[
         str,
         typer.Argument(
+            metavar="AGENT",
             help="One of the agents below; or the run.json of an earlier run, to train as it did.",
             show_default=False,
         ),
@@ -92,7 +96,7 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in --log-dir.")
     ] = False,
 ) -> None:
-    r"""Train one agent with its tuned settings.
+    """Train one agent with its tuned settings.
 
     Leaves the model, its learning curve and TensorBoard logs in the run's folder. Ctrl-C or SIGTERM
     stops the training; with --resume, the suite's own learners continue from their last checkpoint,
@@ -105,7 +109,6 @@ def train(
       ia-gym train imitation --env IA-Permutation-N64-v0 --log-dir runs/mine --resume
       ia-gym train runs/mine/run.json --log-dir runs/again
     """
-    from ia_gym.experiments.errors import describe_error
     from ia_gym.experiments.signals import Interrupted
     from ia_gym.experiments.train import describe_result, train_agent
 
@@ -151,7 +154,9 @@ def compare(
         typer.Option("--resume", help="Keep finished runs in --log-dir, and continue the others."),
     ] = False,
 ) -> None:
-    r"""Train several agents and compare them: a table, learning curves and TensorBoard logs.
+    """Train several agents and compare them.
+
+    Leaves the runs, a table, the learning curves and TensorBoard logs in --log-dir.
 
     Without --resume, runs of the same names in --log-dir are replaced.
 
@@ -161,14 +166,19 @@ def compare(
       ia-gym compare --env IA-Wildcard-v0 --agents ppo,imitation --seeds 3
     """
     from ia_gym.experiments.compare import compare as run
+    from ia_gym.experiments.signals import Interrupted
 
-    run(env, split_names(agents), seeds, log_dir, eval_questions, jobs, timesteps, resume)
+    names = split_names("agents", agents)
+    try:
+        run(env, names, seeds, log_dir, eval_questions, jobs, timesteps, resume)
+    except Interrupted as error:
+        fail("compare", describe_error(error), 128 + error.signum)
 
 
 @app.command()
 @report_errors("envs")
 def envs() -> None:
-    r"""List the environments: questions, observations and answers.
+    """List the environments: questions, observations and answers.
 
     \b
     Example:
@@ -187,7 +197,9 @@ def evaluate(
     eval_questions: EvalQuestions = None,
     seed: Annotated[int, typer.Option(help="Another seed, other questions.")] = 0,
 ) -> None:
-    r"""Evaluate a trained agent: its accuracy, and how far the overseer approves of its answers.
+    """Evaluate a trained agent on held-out questions.
+
+    Prints its accuracy, and how far the overseer approves of its answers.
 
     \b
     Example:
@@ -218,7 +230,9 @@ def trace(
         str | None, typer.Option(metavar="FILE", help="Write an HTML page to this file as well.")
     ] = None,
 ) -> None:
-    r"""Show how an answer depends on the answers to its sub-questions, and where an error begins.
+    """Show where the error in an answer begins.
+
+    Decomposes the question with the agent as the assistant, then its sub-questions.
 
     \b
     Example:
@@ -234,7 +248,12 @@ def trace(
 @report_errors("amplify")
 def amplify(
     model: Annotated[
-        str, typer.Argument(help="Model file of one of the suite's learners.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Model file of one of the suite's learners.",
+            show_default=False,
+        ),
     ],
     env: EnvId = "IA-Permutation-N64-v0",
     sizes: Annotated[
@@ -253,7 +272,7 @@ def amplify(
         str | None, typer.Option(metavar="FILE", help="Write the scores to this JSON file.")
     ] = None,
 ) -> None:
-    r"""Measure what a trained agent gains by amplification at test time, at several sizes.
+    """Evaluate a trained agent with amplification at test time.
 
     \b
     Example:
@@ -276,7 +295,7 @@ def puzzle(
         int, typer.Option(help="Rounds of judging every action in every state.")
     ] = 300,
 ) -> None:
-    r"""Compute exactly, on FrozenLake, which of the agent's answers improves the overseer.
+    """Compute on FrozenLake which answers improve the overseer.
 
     \b
     Example:
@@ -293,7 +312,9 @@ def puzzle(
 @app.command()
 @report_errors("report")
 def report(
-    folder: Annotated[str, typer.Argument(help="Folder that holds finished runs.")] = "results/N64",
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Folder that holds finished runs.")
+    ] = "results/N64",
     readme: Annotated[
         str | None,
         typer.Option(
@@ -303,7 +324,9 @@ def report(
         ),
     ] = None,
 ) -> None:
-    r"""Write a report on finished runs: figures and tables, as Markdown and as an HTML page.
+    """Write a report on finished runs.
+
+    Figures (PNG), tables as Markdown, and an HTML page with interactive curves.
 
     \b
     Example:
@@ -328,7 +351,7 @@ def bench(
     ] = None,
     train: Annotated[bool, typer.Option(help="Also time ImitationIA on its smallest case.")] = True,
 ) -> None:
-    r"""Measure the suite's speed on this machine.
+    """Measure the suite's speed on this machine.
 
     \b
     Example:
@@ -336,5 +359,5 @@ def bench(
     """
     from ia_gym.experiments.bench import bench as run
 
-    names = None if domains is None else split_names(domains)
+    names = None if domains is None else split_names("domains", domains)
     run(split_numbers("sizes", sizes), seconds, train, names)

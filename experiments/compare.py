@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import pandas as pd
@@ -52,6 +53,7 @@ from ia_gym.experiments.run_folder import (
 )
 from ia_gym.experiments.settings import load_settings
 from ia_gym.experiments.signals import Interrupted
+from ia_gym.experiments.terminal import TerminalConsole
 from ia_gym.experiments.train import describe_restart
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
@@ -72,8 +74,8 @@ def compare(
 ) -> pd.DataFrame:
     """Train agents on an environment, ``seeds`` times each, and compare them.
 
-    A run that fails leaves ``error.txt`` in its folder, and the others continue. Ctrl-C stops the
-    unfinished runs; the finished ones stay, and are in the table.
+    A run that fails leaves ``error.txt`` in its folder, and the others continue. Ctrl-C or SIGTERM
+    stops the unfinished runs; the finished ones stay, and are in the table.
 
     Args:
         env_id: an environment of the suite.
@@ -96,6 +98,7 @@ def compare(
             ``log_dir`` that cannot be used or is in use, or a run to be resumed that has other
             settings.
         KeyboardInterrupt: after Ctrl-C, once the table of the finished runs is written.
+        Interrupted: after SIGTERM, likewise.
     """
     env_id = check_env_id(env_id)
     check_distinct("agents", agents)
@@ -113,14 +116,14 @@ def compare(
         for seed in range(seeds)
         for agent in agents
     ]
-    console = Console()
-    with lock_folder(folder):
+    console = TerminalConsole()
+    with lock_folder(folder), raise_on_sigterm():
         prepare_runs(runs, resume, console)
         started = time.monotonic()
-        interrupted = run_all([run for run in runs if not is_finished(run)], jobs)
+        stopped_by = run_all([run for run in runs if not is_finished(run)], jobs, console)
         table = write_results(runs, evaluator, started, console)
-    if interrupted:
-        raise KeyboardInterrupt
+    if stopped_by is not None:
+        raise stopped_by
     return table
 
 
@@ -210,12 +213,13 @@ def write_results(
             "references": references,
         },
     )
+    if results:
+        draw_learning_curves(groups, references, folder / CURVES)
     print_table(table, env_id, evaluator.n_problems, console)
     if len(results) > len(summaries):
         print_agent_summaries(summaries, console)
     notes = []
     if results:
-        draw_learning_curves(groups, references, folder / CURVES)
         notes.append(f"curves: {folder / CURVES}")
     for run in runs:
         if (run.folder / ERROR).exists():
@@ -237,8 +241,14 @@ def describe_comparison(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def run_all(runs: Sequence[Run], jobs: int) -> bool:
-    """Train everything, ``jobs`` runs at a time; true if Ctrl-C stopped it."""
+def run_all(
+    runs: Sequence[Run], jobs: int, console: Console
+) -> KeyboardInterrupt | Interrupted | None:
+    """Train everything, ``jobs`` runs at a time.
+
+    Returns:
+        What stopped it, Ctrl-C or SIGTERM; None if nothing did.
+    """
     context = mp.get_context("spawn")
     messages = context.Queue()
     waiting = list(runs)
@@ -250,6 +260,7 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
         TextColumn("{task.percentage:>3.0f}%  {task.fields[score]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        console=console,
     )
     try:
         with progress:
@@ -280,14 +291,34 @@ def run_all(runs: Sequence[Run], jobs: int) -> bool:
                     if process.exitcode is not None:
                         del working[name]
                         progress.stop_task(bars[name])
-    except KeyboardInterrupt:
-        return True
+    except (KeyboardInterrupt, Interrupted) as stop:
+        return stop
     finally:
         for process in working.values():
             process.terminate()
         for process in working.values():
             process.join()
-    return False
+    return None
+
+
+@contextmanager
+def raise_on_sigterm() -> Iterator[None]:
+    """Raise ``Interrupted`` on SIGTERM; afterwards, the earlier handler is back.
+
+    Python lets only the main thread listen to signals: in other threads, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        raise Interrupted(signum)
+
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if earlier is None else earlier)
 
 
 @contextmanager

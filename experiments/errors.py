@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -45,12 +46,21 @@ def report_errors(name: str) -> Callable[[Callable[..., None]], Callable[..., No
                 fail(name, "interrupted", 130)
             except INPUT_ERRORS as error:
                 fail(name, describe_error(error), 2)
+            except BrokenPipeError:
+                discard_output()  # the reader has gone, as in `ia-gym envs | head -1`
             except OSError as error:
                 fail(name, describe_error(error), 1)
 
         return run
 
     return decorate
+
+
+def discard_output() -> None:
+    """Send what this process prints from now on to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def describe_error(error: BaseException) -> str:

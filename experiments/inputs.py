@@ -69,6 +69,8 @@ def check_output_file(name: str, path: str | os.PathLike[str] | None) -> None:
     """
     if path is None:
         return
+    if not os.fspath(path):
+        raise ValueError(f"{name} must be a file that can be written, got ''")
     target = Path(path)
     existed = os.path.lexists(target)
     try:
@@ -82,9 +84,20 @@ def check_output_file(name: str, path: str | os.PathLike[str] | None) -> None:
         ) from None
 
 
-def split_names(text: str) -> list[str]:
-    """The names in ``text``, which have commas between them; spaces do not matter."""
-    return [name.strip() for name in text.split(",")]
+def split_names(name: str, text: str) -> list[str]:
+    """The names in ``text``, which have commas between them; spaces do not matter.
+
+    Args:
+        name: of the argument, for the message.
+        text: such as "ppo, imitation".
+
+    Raises:
+        ValueError: if a name is empty.
+    """
+    names = [each.strip() for each in text.split(",")]
+    if not all(names):
+        raise ValueError(f"{name} must be names with commas between, got {text!r}")
+    return names
 
 
 def split_numbers(name: str, text: str) -> list[int]:

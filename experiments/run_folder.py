@@ -41,8 +41,11 @@ def prepare_folder(path: str | os.PathLike[str], name: str = "log_dir") -> Path:
         name: of the argument, for the message.
 
     Raises:
-        ValueError: if it is not a folder and cannot be made one, or cannot be written to.
+        ValueError: if it is not a folder and cannot be made one, or cannot be written to; or if it
+            is empty, which would be the working directory.
     """
+    if not os.fspath(path):
+        raise ValueError(f"{name} must be a folder that can be written, got ''")
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,8 @@ def load_agent(path: str | os.PathLike[str]) -> BaseAlgorithm:
         FileNotFoundError: if there is no such file or folder.
         ValueError: if it holds no agent, or one of an unknown class.
     """
+    if not os.fspath(path):
+        raise ValueError("model must name a trained agent, got ''")
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"model must name a trained agent, found nothing at {path}")

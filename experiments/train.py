@@ -11,7 +11,6 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation.evaluator import format_count
@@ -33,6 +32,7 @@ from ia_gym.experiments.run_folder import (
 from ia_gym.experiments.settings import Settings, load_settings
 from ia_gym.experiments.settings.classes import CLASSES
 from ia_gym.experiments.signals import Interrupted
+from ia_gym.experiments.terminal import TerminalConsole
 from ia_gym.validation import check_range
 
 
@@ -91,7 +91,7 @@ def train_agent(
         except ValueError as error:
             raise ValueError(f"agent must name a run.json: {error}") from error
         agent = earlier["agent"]
-    env_id = check_env_id(env_id or earlier.get("env_id", "IA-Permutation-v0"))
+    env_id = check_env_id(earlier.get("env_id", "IA-Permutation-v0") if env_id is None else env_id)
     seed = check_range("seed", earlier.get("seed", 0) if seed is None else seed, 0, 2**32 - 1)
     if n_eval_questions is None:
         n_eval_questions = earlier.get("n_eval_questions")
@@ -116,7 +116,8 @@ def train_agent(
     if size is not None:
         settings = limit_size(settings, env_id, size)
     make_evaluator(env_id, n_eval_questions, **settings.env_kwargs)  # or say what is wrong, now
-    folder = prepare_folder(log_dir or Path("runs") / env_id / f"{agent}_seed{seed}")
+    default = Path("runs") / env_id / f"{agent}_seed{seed}"
+    folder = prepare_folder(default if log_dir is None else log_dir)
     run = Run(env_id, agent, seed, settings, n_eval_questions, folder)
     with lock_folder(folder):
         return _train_in_folder(run, resume)
@@ -154,7 +155,7 @@ def limit_size(settings: Settings, env_id: str, size: int) -> Settings:
 
 def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
     """Resume or replace what is in the run's folder, and show the progress."""
-    console = Console()
+    console = TerminalConsole()
     if resume:
         if not is_resumable(run.folder, run.describe()):
             raise ValueError(

@@ -17,14 +17,28 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
     Whatever interrupts the process, ``path`` holds the complete new file or what it held before.
     The new file has the permissions that the user's umask gives, whatever ``write`` gave it.
+    A link is followed, and what is no regular file, such as ``/dev/null``, is written to directly.
 
     Args:
         path: the file.
         write: called with the temporary path, in the same folder; writes the content there.
 
     Raises:
-        OSError: if the file cannot be written, as on a full disk.
+        OSError: if the file cannot be written, as on a full disk; it names the file.
     """
+    try:
+        if path.exists() and not path.is_file():
+            write(path)
+        else:
+            _write_and_rename(Path(os.path.realpath(path)), write)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _write_and_rename(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a regular file under a temporary name, and rename it."""
     temporary = path.with_name(f"{path.name}.part")
     try:
         temporary.unlink(missing_ok=True)

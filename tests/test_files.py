@@ -1,7 +1,9 @@
 """Files: complete or as before, with the user's permissions, and JSON that every parser reads."""
 
+import errno
 import json
 import os
+import stat
 
 import numpy as np
 import pytest
@@ -35,6 +37,36 @@ def test_files_have_the_permissions_that_the_umask_gives(writer, umask, tmp_path
             assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
     finally:
         os.umask(before)
+
+
+def test_links_are_followed_and_stay(tmp_path):
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "there" / "file")
+    for text in ("one", "two"):
+        write_text(link, text)
+        assert link.is_symlink()
+        assert (tmp_path / "there" / "file").read_text() == text
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_what_is_no_regular_file_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, "text")
+    assert os.read(reader, 100) == b"text"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_an_error_names_the_file(tmp_path):
+    def fail(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: .*file"):
+        write_atomically(tmp_path / "file", fail)
+    assert not list(tmp_path.iterdir())
 
 
 def refuse(constant):

@@ -25,6 +25,7 @@ from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.reports.finished_runs import split_tag
 from ia_gym.experiments.saved_agents import load_learner
+from ia_gym.experiments.terminal import TerminalConsole
 from ia_gym.files import write_json
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_range
@@ -93,7 +94,7 @@ def measure_amplification(
     }
     if out is not None:
         write_json(Path(out), result)
-    print_accuracies(result, Console())
+    print_accuracies(result, TerminalConsole())
     return result
 
 

@@ -10,11 +10,12 @@ from rich.table import Table
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
 from ia_gym.experiments.inputs import list_env_ids
+from ia_gym.experiments.terminal import TerminalConsole
 
 
 def print_environments(console: Console | None = None) -> None:
     """Print a table for each kind of environment, with one row per registered id."""
-    console = console or Console()
+    console = console or TerminalConsole()
     kinds: dict[type[Evaluator], list[str]] = {}
     for env_id in list_env_ids():
         kinds.setdefault(find_evaluator_class(env_id), []).append(env_id)

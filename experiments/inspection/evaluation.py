@@ -15,6 +15,7 @@ from ia_gym.experiments.inputs import check_env_id
 from ia_gym.experiments.reports.formatting import format_measurement
 from ia_gym.experiments.reports.terminal_tables import print_table
 from ia_gym.experiments.saved_agents import check_fit, load_agent, load_assistant, read_run_settings
+from ia_gym.experiments.terminal import TerminalConsole
 
 
 def load_for_evaluation(
@@ -78,7 +79,7 @@ def print_evaluation(
     }
     references = [{"agent": name, **each} for name, each in evaluator.references().items()]
     table = pd.DataFrame([{"agent": "agent", **scores}, *references])
-    console = console or Console()
+    console = console or TerminalConsole()
     print_table(table, evaluator.env_id, evaluator.n_problems, console)
     measured = (
         f"{column.heading} {format_measurement(result[column.tag], column.form)}"

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from ia_gym.experiments.inspection.evaluation import load_for_evaluation
 from ia_gym.experiments.inspection.trace_page import render_page
+from ia_gym.experiments.terminal import TerminalConsole
+from ia_gym.files import write_text
 
 
 def print_trace(
@@ -40,7 +42,7 @@ def print_trace(
     example = evaluator.showing(agent, assistant, number, levels, unfold)
     if html is not None and example.trace is None:
         raise ValueError(f"html is for environments that ask questions, got {html} for {env_id}")
-    console = console or Console()
+    console = console or TerminalConsole()
     for text in (example.title, example.context):
         if text:
             console.print(text, highlight=False, markup=False)
@@ -49,5 +51,5 @@ def print_trace(
         console.print(example.summary, markup=False)
     if html is not None and example.trace is not None:
         title = f"{example.trace.question}: {example.title}"
-        Path(html).write_text(render_page(example.trace, title, example.context), encoding="utf-8")
+        write_text(Path(html), render_page(example.trace, title, example.context))
         console.print(f"page: {html}", soft_wrap=True, markup=False, highlight=False)

@@ -46,6 +46,8 @@ def write_report(
         OSError: if ``readme`` cannot be read, or a file cannot be written; ``folder`` is tried
             before any work is done.
     """
+    if not os.fspath(folder):
+        raise ValueError("folder must hold finished runs, got ''")
     folder = Path(folder)
     runs = read_runs(folder)
     if readme is not None:

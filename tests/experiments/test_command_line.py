@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -47,6 +48,15 @@ def test_help_fits_a_terminal_and_has_an_example(command, monkeypatch):
     assert result.output.isascii()
     examples = [line for line in result.output.splitlines() if line.strip().startswith("ia-gym")]
     assert all(len(line) <= 80 for line in result.output.splitlines() if line not in examples)
+    assert examples  # each in a line of its own
+    assert "\\b" not in result.output
+
+
+def test_the_list_of_commands_is_not_cut_off(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run("--help")
+    assert all(f"  {command}  " in result.output for command in COMMANDS)
+    assert "..." not in result.output.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])
@@ -84,6 +94,15 @@ def test_help_lists_agents_and_environments(command):
         (["bench", "--sizes", "0", "--seconds", "0.01"], "size must be in"),
         (["bench", "--domains", "Sudoku"], "domains must be some of"),
         (["train", "ppo", "--log-dir", "{tmp}/text"], "log_dir must be a folder"),
+        (["train", "ppo", "--log-dir", ""], "log_dir must be a folder"),
+        (["train", "ppo", "--env", ""], "env_id must be one of"),
+        (["compare", "--log-dir", ""], "log_dir must be a folder"),
+        (["compare", "--agents", ","], "agents must be names with commas between"),
+        (["compare", "--agents", "ppo,"], "agents must be names with commas between"),
+        (["eval", "", "--env", BASE], "model must name a trained agent"),
+        (["report", ""], "folder must hold finished runs"),
+        (["puzzle", "--out", ""], "out must be a folder"),
+        (["trace", "{run}", "--env", BASE, "--html", ""], "html must be a file that can"),
     ],
 )
 def test_wrong_input_is_named_in_one_line(words, message, trained, tmp_path):
@@ -168,6 +187,40 @@ def test_ascii_terminals_are_enough(words, trained, monkeypatch):
     if words[0] == "bench":
         for word in (*DOMAINS, "generate", "truth", "decompose", "VectorEnv", "Env, inline"):
             assert word in text
+
+
+def run_with_closed_pipe(*words):
+    """The command, with a standard output that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "ia_gym.experiments", *map(str, words)]
+    with os.fdopen(writing, "w") as out:
+        return subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_training_goes_on_when_nobody_reads_its_output(tmp_path):
+    run_file = write_run_file(tmp_path / "run.json", "supervised", n_timesteps=64)
+    done = run_with_closed_pipe("train", run_file, "--log-dir", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_report_nobody_reads_is_written_without_a_traceback(trained):
+    (trained / "report.html").unlink(missing_ok=True)
+    done = run_with_closed_pipe("report", trained)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (trained / "report.html").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_help_that_cannot_be_printed_ends_in_one_line():
+    command = [sys.executable, "-m", "ia_gym.experiments", "--help"]
+    with open("/dev/full", "w") as out:
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("ia-gym: ")
+    assert done.stderr.count("\n") == 1
 
 
 WORK = {

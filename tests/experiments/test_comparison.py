@@ -248,6 +248,17 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, half_done):
     assert [result["agent"] for result in whole["results"]] == ["supervised"]
 
 
+def test_sigterm_stops_the_runs_as_ctrl_c_does(tmp_path, half_done):
+    process, folder = half_done
+    process.terminate()  # the parent alone, as a scheduler does
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    out = (tmp_path / "out.txt").read_text()
+    assert out.endswith("ia-gym compare: stopped by SIGTERM\n")
+    assert "imitation_seed0 was not finished; --resume continues from the last checkpoint" in out
+    assert (folder / "imitation_seed0" / "checkpoint.safetensors").exists()
+    assert json.loads((folder / "comparison.json").read_text())["unfinished"] == ["imitation_seed0"]
+
+
 def alive(process_group):
     try:
         os.killpg(process_group, 0)

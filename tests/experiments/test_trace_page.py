@@ -39,3 +39,16 @@ def test_a_trace_of_thousands_of_questions_folds_and_filters(tmp_path):
     assert results["unfolded"] == (3**8 - 1) // 2
     assert results["folded"] == 0
     assert results["wrong"] == 8
+
+
+LOOKS = """
+results.schemes = getComputedStyle(document.documentElement).colorScheme;
+results.viewport = document.querySelector("meta[name=viewport]").content;
+"""
+
+
+@needs_chromium
+def test_the_page_has_a_dark_theme_and_fits_a_phone(tmp_path):
+    results = run_in_page(render_page(make_tree(1), "small", "context"), LOOKS, tmp_path)
+    assert results["schemes"] == "light dark"
+    assert "width=device-width" in results["viewport"]
