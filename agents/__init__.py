@@ -1,4 +1,11 @@
-"""Learners with SB3's interface, what SB3's own agents need, and the evaluation of both."""
+"""Learners with SB3's interface, what SB3's own agents need, and the evaluation of both.
+
+- ``learners``: the suite's learners, one algorithm a file.
+- ``policies``: their policy, and the features extractor for SB3's agents.
+- ``sb3``: the bridge to batched environments, and callbacks.
+- ``assistants``: trained agents as assistants of the overseer.
+- ``evaluation``: held-out evaluation of any agent.
+"""
 
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant

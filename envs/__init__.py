@@ -1,4 +1,12 @@
-"""Gymnasium environments whose reward is the amplified overseer's approval."""
+"""Gymnasium environments whose reward is the amplified overseer's approval.
+
+- ``questions``: environments that ask the questions of a domain.
+- ``actions``: approval of actions in other environments.
+- ``arguments.py``: kinds of reward, and checks of arguments and actions, for both.
+- ``wrappers.py``: one-hot observations, and the curriculum.
+- ``autoreset.py``: the autoreset mode of vectors, and their final observations.
+- ``vector_checker.py``: a checker for vector environments.
+"""
 
 from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
 from ia_gym.envs.actions.games import make_action_env, make_action_vec

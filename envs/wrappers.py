@@ -18,10 +18,11 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ia_gym.amplification.curriculum import Curriculum
+from ia_gym.domains import Domain
+from ia_gym.envs.autoreset import pack_final_observations
 from ia_gym.envs.questions.question_env import QuestionEnv
 from ia_gym.envs.questions.question_vector_env import QuestionVectorEnv
 from ia_gym.envs.questions.shared_interface import Observation
-from ia_gym.envs.same_step import pack_final_observations
 
 OneHots = NDArray[np.float32]
 
@@ -112,7 +113,7 @@ def encode_one_hot(observation: Observation, n_symbols: int) -> OneHots:
 
 
 class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """Keeps an environment at the difficulty of a curriculum, and the curriculum informed.
+    """Keeps an environment at the difficulty of a curriculum, and records approvals in it.
 
     An environment made from its spec shares the curriculum.
 
@@ -195,7 +196,16 @@ def check_curriculum(env: Any, curriculum: Curriculum) -> None:
         raise ValueError(
             'env must be of reward="approval", by which a curriculum goes, got reward="truth"'
         )
-    own, domain = curriculum.domain, env.domain
+    check_curriculum_domain(curriculum, env.domain)
+
+
+def check_curriculum_domain(curriculum: Curriculum, domain: Domain) -> None:
+    """Refuse a curriculum of another domain.
+
+    Raises:
+        ValueError: naming both.
+    """
+    own = curriculum.domain
     if type(own) is not type(domain) or (own.size, own.n_classes) != (
         domain.size,
         domain.n_classes,

@@ -1,4 +1,4 @@
-"""How fast the suite is on this machine: the figures behind the README's table.
+"""Measurements of speed: ``ia-gym bench``.
 
 Every figure is the median of several repetitions on one thread.
 """
@@ -31,6 +31,7 @@ N_ENVS = 1024
 N_CONTEXTS = 256
 N_QUESTIONS = 64
 REPETITIONS = 5
+"""Measurements behind the median of each figure."""
 
 
 def measure_rate(work: Callable[[], int], seconds: float) -> float:

@@ -10,8 +10,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.files import write_atomically
 
-CHECKPOINT = "checkpoint.safetensors"
-PREVIOUS = "checkpoint.previous.safetensors"
+CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+"""The last checkpoint in a run's folder, and the one before it."""
 
 
 def can_resume(cls: type) -> bool:

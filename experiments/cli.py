@@ -27,14 +27,14 @@ app = typer.Typer(
 )
 
 
-def list_names(heading: str, names: list[str]) -> str:
+def format_names(heading: str, names: list[str]) -> str:
     """A list for the end of a help text, as click leaves it."""
     lines = textwrap.wrap(", ".join(names), 76, break_on_hyphens=False)
     return "\n".join(["\b", f"{heading}:", *(f"  {line}" for line in lines)])
 
 
 NAMES = "\n\n".join(
-    [list_names("Agents", list_agents()), list_names("Environments", list_env_ids())]
+    [format_names("Agents", list_agents()), format_names("Environments", list_env_ids())]
 )
 
 EnvId = Annotated[str, typer.Option("--env", metavar="ID", help="Environment id.")]

@@ -30,6 +30,7 @@ from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_e
 from ia_gym.experiments import provenance
 from ia_gym.experiments.inputs import check_distinct, check_env_id
 from ia_gym.experiments.reports.finished_runs import (
+    COMPARISON,
     group_by_agent,
     read_finished_run,
     summarize_agent,
@@ -57,8 +58,8 @@ from ia_gym.experiments.train import describe_restart
 from ia_gym.files import write_json
 from ia_gym.validation import check_range
 
-TABLE, COMPARISON, CURVES = "table.csv", "comparison.json", "curves.png"
-"""Files of a comparison, beside the folders of its runs."""
+TABLE, CURVES = "table.csv", "curves.png"
+"""Files of a comparison, beside the folders of its runs and ``COMPARISON``."""
 
 
 def compare(
@@ -82,8 +83,8 @@ def compare(
         seeds: runs of each agent, with seeds 0, 1, ...
         log_dir: a folder for all results. Runs of this comparison's agents and seeds that lie there
             are replaced; other runs there are left alone, and do not count.
-        n_eval_questions: held-out questions of the evaluation; default 4096. Of no use where
-            episodes are played.
+        n_eval_questions: held-out questions of the evaluation; default 4096. None where actions
+            are approved of: agents there are evaluated on whole episodes.
         jobs: runs at a time, one core each; default one a core.
         n_timesteps: questions to train on, instead of each agent's own number.
         resume: keep the finished runs in ``log_dir``, and continue the others from their last
@@ -181,7 +182,7 @@ def prepare_runs(runs: Sequence[Run], resume: bool, console: Console) -> None:
 def write_results(
     runs: Sequence[Run], evaluator: Evaluator, started: float, console: Console
 ) -> pd.DataFrame:
-    """Write and print the results of the finished ones among ``runs``, and name the others.
+    """Write and print the results of the finished runs, and name the unfinished ones.
 
     Args:
         runs: the runs of this comparison.
@@ -232,7 +233,7 @@ def write_results(
 
 
 def describe_comparison(runs: Sequence[Run]) -> dict[str, Any]:
-    """What ``comparison.json`` says from the start: which runs count."""
+    """The content of ``comparison.json`` before any run: the command, and which runs count."""
     return {
         "command": provenance.describe_command(),
         "env_id": runs[0].env_id,

@@ -70,6 +70,6 @@ def describe_error(error: BaseException) -> str:
 
 
 def fail(name: str, message: str, status: int) -> None:
-    """Print ``message`` on standard error, and exit."""
+    """Print a message of the command ``name`` on standard error, and exit with ``status``."""
     print(f"ia-gym {name}: {message}", file=sys.stderr)
     raise typer.Exit(status) from None

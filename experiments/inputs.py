@@ -44,7 +44,7 @@ def check_device(device: str | None) -> None:
     Raises:
         ValueError: naming the device.
     """
-    import torch  # here, lest `ia-gym --help` waits for it
+    import torch  # here, so that `ia-gym --help` need not wait for it
 
     if device in (None, "auto"):
         return

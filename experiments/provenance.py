@@ -1,4 +1,4 @@
-"""What a result says of its origin: command, commit, versions and hardware."""
+"""Where a result comes from: command, commit, versions and hardware."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import torch
 import ia_gym
 
 PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
+"""Packages whose versions a result names."""
 MODULES = ("__main__.py", "cli.py")
 """Names that stand in ``sys.argv`` for the command ``ia-gym`` when it runs as a module."""
 
@@ -60,7 +61,7 @@ def list_versions() -> dict[str, str]:
 
 
 def describe_hardware(device: object) -> dict[str, Any]:
-    """The machine, and what of it a training on ``device`` uses."""
+    """The machine, and the threads and device that a training on ``device`` uses."""
     return {
         "machine": platform.machine(),
         "cores": os.cpu_count(),

@@ -28,6 +28,7 @@ OWN_FILES = (RUN, RESULT, CURVE, ERROR, HUMAN, *MODELS, ASSISTANT, CHECKPOINT, P
 EVENTS = "events.out.tfevents"
 """How the names of TensorBoard's files begin."""
 LOCK = ".lock"
+"""Locked while a process writes to the folder."""
 STOPPING_RULES = ("target_accuracy", "patience")
 """Settings that decide when a run ends, and nothing else."""
 

@@ -36,7 +36,7 @@ class StopOnSignal(BaseCallback):
 
     @contextmanager
     def listen(self, signals: tuple[signal.Signals, ...]) -> Iterator[None]:
-        """Note ``signals`` instead of dying of them; afterwards, the earlier handlers are back.
+        """Record ``signals`` instead of ending the process; afterwards restore the handlers.
 
         A second signal raises ``KeyboardInterrupt`` at once. Python lets only the main thread
         listen to signals: in other threads, this does nothing.

@@ -62,7 +62,7 @@ def train_agent(
         log_dir: the run's folder; default ``runs/<env_id>/<agent>_seed<seed>``. The files of an
             earlier run there are replaced.
         n_eval_questions: held-out questions of the evaluation; default the earlier run's, or 4096.
-            Of no use where episodes are played.
+            None where actions are approved of: agents there are evaluated on whole episodes.
         resume: continue the run in the folder from its checkpoint, instead of replacing it. Only
             ``target_accuracy`` and ``patience`` may differ from the settings it began with.
         threads: CPU threads that torch may use.
@@ -124,7 +124,11 @@ def train_agent(
 
 
 def limit_depth(settings: Settings, agent: str, env_id: str, max_depth: int) -> Settings:
-    """The settings with a curriculum that ends at questions of ``max_depth``."""
+    """The settings with a curriculum that ends at questions of ``max_depth``.
+
+    Raises:
+        ValueError: for a depth out of range, or an agent that is none of the suite's learners.
+    """
     if not issubclass(CLASSES[settings.algorithm], AnswerLearner):
         raise ValueError(f"max_depth is for the suite's own learners, not for {agent}")
     env = gym.make(env_id, **settings.env_kwargs)
@@ -137,7 +141,11 @@ def limit_depth(settings: Settings, agent: str, env_id: str, max_depth: int) -> 
 
 
 def limit_size(settings: Settings, env_id: str, size: int) -> Settings:
-    """The settings with contexts of ``size`` names, out of the environment's own pool."""
+    """The settings with contexts of ``size`` names, out of the environment's own pool.
+
+    Raises:
+        ValueError: for an environment that asks no questions.
+    """
     kwargs = gym.spec(env_id).kwargs
     if "domain" not in kwargs:
         raise ValueError(f"size is for environments that ask questions, not for {env_id}")

@@ -6,6 +6,16 @@ Importing this package registers its environments with Gymnasium:
   ``-N64-v0`` (the largest size of the paper), for each domain in :mod:`ia_gym.domains`;
 - ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``, where an overseer approves of
   actions (:mod:`ia_gym.actions`).
+
+What lies where:
+
+- ``domains``: the rules of each domain of questions, one file a domain.
+- ``amplification``: overseers, approval, assistants, the trust gate, the curriculum.
+- ``actions``: the overseer of actions.
+- ``networks``: the networks and their optimizer.
+- ``envs``: the environments; ``agents``: learners, callbacks and evaluation; ``experiments``:
+  training runs, tuned settings, reports and the command ``ia-gym``.
+- ``validation.py``: checks of arguments; ``files.py``: writing files atomically.
 """
 
 import sys
@@ -16,6 +26,8 @@ from gymnasium.envs.registration import register
 from ia_gym.domains import DOMAINS, Domain
 
 __version__ = "0.2.0"
+
+__all__ = ["DOMAINS", "Domain", "__version__", "register_domain"]
 
 
 def register_domain(domain: type[Domain]) -> None:

@@ -1,4 +1,4 @@
-"""How observations reach a policy: through the wrappers of the environments it is trained on."""
+"""Observations as a policy sees them: through the wrappers of its training environments."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector.utils import create_empty_array
 from gymnasium.wrappers import (
     AddRenderObservation,
     DelayObservation,
+    FrameStackObservation,
     NormalizeObservation,
     TimeAwareObservation,
 )
@@ -18,13 +20,20 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecNormalize
 
 from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
+from ia_gym.envs.wrappers import OneHot
 
 Observations = NDArray[Any] | dict[str, NDArray[Any]]
 """A batch of observations, one a row."""
 Layer = Callable[[Any], Any]
 """What one wrapper makes of a batch of observations."""
 
-WITH_MEMORY = (AddRenderObservation, DelayObservation, NormalizeObservation, TimeAwareObservation)
+WITH_MEMORY = (
+    AddRenderObservation,
+    DelayObservation,
+    FrameStackObservation,
+    NormalizeObservation,
+    TimeAwareObservation,
+)
 """Wrappers of gymnasium whose observations depend on more than the observation inside."""
 ALLOWED = (
     "allowed are gymnasium's ObservationWrappers without memory, SB3's VecNormalize, vector "
@@ -65,7 +74,7 @@ def find_encoder(env: VecEnv) -> ObservationEncoder:
     layer: Any = env
     while isinstance(layer, VecEnvWrapper):
         if isinstance(layer, VecNormalize):
-            layers.append(layer.normalize_obs)
+            layers += [layer.normalize_obs] if layer.norm_obs else []
         else:
             layers += read_vector_wrapper(layer, layer.venv)
         layer = layer.venv
@@ -83,7 +92,7 @@ def find_encoder(env: VecEnv) -> ObservationEncoder:
     return ObservationEncoder(layers[::-1])
 
 
-def find_encoder_of(model: Any, observation_space: gym.Space[Any]) -> ObservationEncoder:
+def find_model_encoder(model: Any, observation_space: gym.Space[Any]) -> ObservationEncoder:
     """The encoder of an agent's environments, see :func:`find_encoder`.
 
     Args:
@@ -92,19 +101,37 @@ def find_encoder_of(model: Any, observation_space: gym.Space[Any]) -> Observatio
         observation_space: the space of an observation without wrappers.
 
     Raises:
-        ValueError: for a wrapper that is not allowed, or an agent without environments that sees
-            other observations.
+        ValueError: for a wrapper that is not allowed, or an agent that sees other observations.
     """
     env = model.get_env() if hasattr(model, "get_env") else None
-    if env is not None:
-        return find_encoder(env)
     shown = getattr(model, "observation_space", observation_space)
-    if shown != observation_space:
+    if env is None:
+        if shown != observation_space:
+            raise ValueError(
+                f"model must see observations of {observation_space}, or hold the environments "
+                f"whose wrappers change them (set_env); it sees {shown}"
+            )
+        return ObservationEncoder()
+    encoder = find_encoder(env)
+    if not can_encode(encoder, observation_space, shown):
         raise ValueError(
-            f"model must see observations of {observation_space}, or hold the environments whose "
-            f"wrappers change them (set_env); it sees {shown}"
+            f"model must be of an environment that shows {observation_space}, inside of its "
+            f"wrappers, as the evaluation does; it sees {shown}"
         )
-    return ObservationEncoder()
+    return encoder
+
+
+def can_encode(encoder: ObservationEncoder, inside: gym.Space[Any], shown: gym.Space[Any]) -> bool:
+    """Whether an encoder makes observations of the space ``shown`` from those of ``inside``."""
+    batch: Any = create_empty_array(inside, 1, fn=np.zeros)
+    try:
+        encoded = encoder(batch)
+    except (LookupError, TypeError, ValueError, AssertionError):
+        return False  # made for other observations
+    if not isinstance(shown, gym.spaces.Dict):
+        return not isinstance(encoded, dict) and encoded.shape[1:] == shown.shape
+    shapes = {key: space.shape for key, space in shown.spaces.items()}
+    return isinstance(encoded, dict) and shapes == {k: v.shape[1:] for k, v in encoded.items()}
 
 
 def read_vector_wrapper(wrapper: Any, inside: Any) -> list[Layer]:
@@ -166,11 +193,24 @@ def check_remote_wrappers(env: VecEnv) -> None:
     Raises:
         ValueError: naming the first of them.
     """
-    spec = env.get_attr("spec", [0])[0] if env.has_attr("spec") else None
-    for wrapper in spec.additional_wrappers if spec is not None else ():
-        cls: Any = gym.envs.registration.load_env_creator(wrapper.entry_point)
-        if isinstance(cls, type) and issubclass(cls, gym.ObservationWrapper):
-            raise ValueError(
-                f"env must not be wrapped by {wrapper.name} in {type(env).__name__}, whose "
-                "processes hide it: use DummyVecEnv, or make_sb3_vec_env with a vector wrapper"
-            )
+    for cls in (OneHot, *WITH_MEMORY, gym.ObservationWrapper):
+        if not env.env_is_wrapped(cls, [0])[0]:
+            continue
+        # Wrappers inside of ActionApproval belong to the environment: Freeway's ScaledMemory.
+        if env.env_is_wrapped(ActionApproval, [0])[0] and not has_outer_wrapper(env, cls):
+            continue
+        raise ValueError(
+            f"env must not be wrapped by {cls.__name__} in {type(env).__name__}, whose "
+            "processes hide it: use DummyVecEnv, or make_sb3_vec_env with a vector wrapper"
+        )
+
+
+def has_outer_wrapper(env: VecEnv, wrapper: type[gym.Wrapper[Any, Any, Any, Any]]) -> bool:
+    """Whether there is a wrapper of this class around ActionApproval in other processes."""
+    for spec in reversed(env.get_attr("spec", [0])[0].additional_wrappers):
+        cls = gym.envs.registration.load_env_creator(spec.entry_point)
+        if cls is ActionApproval:
+            break
+        if isinstance(cls, type) and issubclass(cls, wrapper):
+            return True
+    return False

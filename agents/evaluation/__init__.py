@@ -1,1 +1,8 @@
-"""Held-out evaluation of any agent."""
+"""Held-out evaluation of any agent.
+
+- ``evaluator.py``: the protocol of evaluators, and the labels that reports use.
+- ``question_evaluator.py`` and ``episode_evaluator.py``: its implementations, for environments
+  that ask questions and for those whose actions are approved of.
+- ``make_evaluator.py``: the evaluator that fits an environment.
+- ``question_trace.py`` and ``episode_trace.py``: one held-out question or episode, to look at.
+"""

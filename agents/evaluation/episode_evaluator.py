@@ -17,7 +17,8 @@ from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.actions.overseer import ActionAssistant
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
-from ia_gym.agents.assistants.observation_encoder import find_encoder_of
+from ia_gym.agents.assistants.observation_encoder import find_model_encoder
+from ia_gym.agents.evaluation.episode_trace import trace_episode
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
     Column,
@@ -142,7 +143,7 @@ class EpisodeEvaluator(Evaluator):
             ``overseer/approval`` of a sample of the actions, ``eval/discounted_return`` from these
             actions on, and their difference, ``overseer/overapproval``.
         """
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
 
         def act(observations: NDArray[Any]) -> NDArray[np.int64]:
             return model.predict(encoder(observations), deterministic=True)[0]
@@ -209,8 +210,6 @@ class EpisodeEvaluator(Evaluator):
         Raises:
             ValueError: for a number out of range, or ``levels`` or ``unfold``.
         """
-        from ia_gym.agents.evaluation.episode_trace import trace_episode
-
         for name, given in (("levels", levels), ("unfold", unfold or None)):
             if given is not None:
                 raise ValueError(
@@ -219,7 +218,7 @@ class EpisodeEvaluator(Evaluator):
         number = check_range("number", 0 if number is None else number, 0, 2**32 - 1)
         if assistant is None:
             assistant = find_attached_assistant(model)
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
         return Example(
             title=f"{self.env_id}, held-out episode {number}",
             context="",
@@ -229,7 +228,11 @@ class EpisodeEvaluator(Evaluator):
     def load_assistant(
         self, path: Path, model: Any, answering: Mapping[str, Any] | None
     ) -> LearnedActionAssistant | None:
-        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
+        """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`.
+
+        Raises:
+            ValueError: if the file does not fit the model.
+        """
         if not path.exists():
             return None
         policy = make_polyak_average(model.policy, 1)
@@ -264,7 +267,7 @@ class EpisodeEvaluator(Evaluator):
 
     @classmethod
     def overseer_kwargs(cls, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """All of them: they say how the overseer looks at actions."""
+        """All of them, since they configure the overseer."""
         return dict(env_kwargs)
 
     @classmethod

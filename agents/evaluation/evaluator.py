@@ -1,4 +1,4 @@
-"""What every evaluation of an agent has in common, whatever it measures."""
+"""The protocol of evaluators, and the labels and examples that they give."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Labels:
-    """What an evaluation measures, in the words of tables, plots and messages.
+    """Names and labels of what an evaluation measures, for tables, plots and messages.
 
     Attributes:
         title: heading of a list of such environments.
@@ -145,12 +145,16 @@ class Evaluator(Protocol):
         ...
 
     def references(self) -> dict[str, dict[str, float]]:
-        """Scores to compare with, by name: floors and ceilings, without "eval/" in the tags."""
+        """Reference scores, by name and by tag without "eval/": of random answers, for example."""
         ...
 
     @classmethod
     def headline(cls, row: Mapping[str, float]) -> str:
-        """One line about an evaluation, given what :meth:`evaluate` and the counters gave."""
+        """One line about an evaluation.
+
+        Args:
+            row: what :meth:`evaluate` returned, and the overseer's counters by tag.
+        """
         ...
 
     def showing(
@@ -161,7 +165,7 @@ class Evaluator(Protocol):
         levels: int | None = None,
         unfold: bool = False,
     ) -> Example:
-        """What ``model`` does with one held-out problem; no random state is touched.
+        """Show what ``model`` does with one held-out problem; no random state is touched.
 
         Args:
             model: the agent.
@@ -178,7 +182,7 @@ class Evaluator(Protocol):
     def load_assistant(
         self, path: Path, model: Any, answering: Mapping[str, Any] | None
     ) -> Any | None:
-        """The assistant that a training has left beside its model, to pass to :meth:`evaluate`.
+        """Load the assistant that a training has saved beside its model, for :meth:`evaluate`.
 
         Args:
             path: its file.
@@ -195,17 +199,17 @@ class Evaluator(Protocol):
 
     @classmethod
     def describe(cls, env_id: str) -> dict[str, str]:
-        """A row of the list of environments, by heading."""
+        """What the list of environments (``ia-gym envs``) says of one, by heading."""
         ...
 
     @classmethod
     def overseer_kwargs(cls, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of a training's ``env_kwargs`` that an evaluation of its agent needs too."""
+        """The ``env_kwargs`` of a training that its evaluation needs too."""
         ...
 
     @classmethod
     def read_curve(cls, env_id: str, curve: pd.DataFrame) -> pd.DataFrame:
-        """A stored curve, one row an evaluation, with the tags that are logged today."""
+        """Give a stored curve, one row an evaluation, the tags that are logged today."""
         ...
 
 

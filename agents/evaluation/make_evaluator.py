@@ -1,4 +1,4 @@
-"""The evaluator that fits an environment, and what is known of it without building it."""
+"""The evaluator that fits an environment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def compute_reference_scores(env_id: str) -> dict[str, float]:
 def make_evaluator(
     env_id: str, n_eval_questions: int | None = None, seed: int = 0, **env_kwargs: Any
 ) -> Evaluator:
-    """What agents on ``env_id`` are evaluated with: held-out questions, or whole episodes.
+    """Make the evaluator for ``env_id``: of held-out questions, or of whole episodes.
 
     Args:
         env_id: a registered environment of the suite.

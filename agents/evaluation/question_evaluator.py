@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 import ia_gym  # noqa: F401  (registers the ids)
-from ia_gym.agents.assistants.observation_encoder import find_encoder_of
+from ia_gym.agents.assistants.observation_encoder import find_model_encoder
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
@@ -24,6 +24,7 @@ from ia_gym.agents.evaluation.evaluator import (
     format_count,
     preserve_random_state,
 )
+from ia_gym.agents.evaluation.question_trace import to_tree
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUESTIONS_PER_CONTEXT = 16
+"""Held-out questions about each context."""
 
 GAP, CERTAIN = 0.1, 0.95
 """A collapse is approval this far above accuracy, with an agent this certain of its answers."""
@@ -191,7 +193,7 @@ class QuestionEvaluator(Evaluator):
             ``overseer/collapsed``: 1 if the model is certain of answers that are approved of with
             its own help, but wrong; else 0.
         """
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
         best = PolicyAssistant(model, deterministic=True, domain=self.domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         with preserve_random_state():
@@ -223,7 +225,7 @@ class QuestionEvaluator(Evaluator):
         return amplify(overseer, assistant, rng, self.contexts, self.questions)
 
     def references(self) -> dict[str, dict[str, float]]:
-        """Floors and ceilings, as :meth:`score` gives them.
+        """Reference scores, as :meth:`score` gives them.
 
         ``random`` answers with a symbol of the right kind; ``majority`` with the most frequent
         true answer to questions of the kind; ``know-nothing`` is the overseer with an assistant
@@ -278,10 +280,8 @@ class QuestionEvaluator(Evaluator):
         Raises:
             ValueError: for a number out of range.
         """
-        from ia_gym.agents.evaluation.question_trace import to_tree
-
         domain = self.domain
-        encoder = find_encoder_of(model, self.observation_space)
+        encoder = find_model_encoder(model, self.observation_space)
         best = PolicyAssistant(model, deterministic=True, domain=domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         if number is None:
@@ -351,7 +351,7 @@ class QuestionEvaluator(Evaluator):
 
     @classmethod
     def overseer_kwargs(cls, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Nothing: the id alone says which questions are asked."""
+        """None of them: held-out questions depend on the id alone."""
         return {}
 
     @classmethod

@@ -230,7 +230,7 @@ class AmplifiedLearner(AnswerLearner):
         return batch
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """See the base class; also how well the human predictor does what the overseer does."""
+        """See the base class; also the agreement of the human predictor with the overseer."""
         measured = super().measure(evaluator)
         if self.predictor_trainer is not None:
             measured |= self.predictor_trainer.measure(evaluator, self.assistant)

@@ -41,6 +41,7 @@ from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_number, check_range
 
 MAX_TIMESTEPS = 10**15
+"""Most timesteps of a call of ``learn``; more is taken for a mistake."""
 FLOP_COUNT_PERIOD = 50
 """Training steps from one count of their floating-point operations to the next."""
 
@@ -50,7 +51,7 @@ class AnswerLearner(SavedLearner):
 
     It has the interface of an SB3 algorithm: ``learn``, ``predict``, ``save``, ``load``, callbacks
     and logger. One timestep is one root question trained on. The environment gives the domain, the
-    spaces and the overseer; it is neither reset nor stepped, and options of it that speak of its
+    spaces and the overseer; it is neither reset nor stepped, and arguments of it that concern its
     steps (such as ``trust``) are refused. The question distribution is that of the domain.
 
     Args:
@@ -128,15 +129,21 @@ class AnswerLearner(SavedLearner):
     def _setup_model(self) -> None:
         spaces = self.observation_space, self.action_space
         check_parameters(lambda: self.policy_class(*spaces, lambda _: 0.0, **self.policy_kwargs))
+        self.rng = np.random.default_rng()
         self.set_random_seed(self.seed)
         rate = self.learning_rate
         self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
         policy = self.policy_class(*spaces, self.lr_schedule, **self.policy_kwargs)
         self.policy = cast("AnswerPolicy", policy.to(self.device))
-        self.rng = np.random.default_rng(self.seed)
         self.steps, self.flops, self.step_flops = 0, 0.0, 0.0
         if self.env is not None:
             self.set_env(self.env)
+
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed all random numbers, as in SB3; None leaves them as they are."""
+        super().set_random_seed(seed)
+        if seed is not None:  # in place, for it is shared with the human predictor's trainer
+            self.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
     # ------------------------------------------------------------ the environment
 
@@ -180,10 +187,10 @@ class AnswerLearner(SavedLearner):
         refuse_unused_options(env, type(self).__name__)
 
     def _setup_training(self) -> None:
-        """Build what depends on the domain; called once, when there is an environment."""
+        """Build what depends on the domain; called once, when an environment is set."""
 
     def _follow_environment(self) -> None:
-        """Take over what was changed in the environment; called whenever training begins."""
+        """Read what may have changed in the environment; called whenever training begins."""
 
     @property
     def human_interactions(self) -> int:
@@ -199,7 +206,7 @@ class AnswerLearner(SavedLearner):
 
     @abstractmethod
     def train_step(self) -> None:
-        """Draw questions, find out what to answer, and take one gradient step."""
+        """Draw questions, get the answers to learn, and take one gradient step."""
 
     @property
     def difficulty(self) -> dict[str, Any]:
@@ -220,7 +227,7 @@ class AnswerLearner(SavedLearner):
         return logits
 
     def train_on_answers(self, contexts: Contexts, questions: Symbols, answers: Symbols) -> None:
-        """One step down the cross-entropy with the answers to give.
+        """Take one gradient step on the cross-entropy with the given answers.
 
         Args:
             contexts: ``(B,)``.
@@ -235,7 +242,7 @@ class AnswerLearner(SavedLearner):
         self.logger.record("train/agreement", agrees.mean())
 
     def minimize(self, loss: Tensor) -> None:
-        """One gradient step of the network down ``loss ()``, and one of its Polyak average."""
+        """Take one gradient step on ``loss``, a scalar, and update the Polyak average."""
         policy = self.policy
         policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -247,7 +254,13 @@ class AnswerLearner(SavedLearner):
     def update_curriculum(
         self, contexts: Contexts, questions: Symbols, successes: NDArray[np.float64]
     ) -> None:
-        """Let the curriculum rise by how good the answers were: ``successes (B, Q)`` in [0, 1]."""
+        """Let the curriculum rise by how good the answers were.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+            successes: float64 ``(B, Q)`` in [0, 1].
+        """
         if self.curriculum is not None:
             classes = self.domain.classes(contexts, questions)
             self.curriculum.record(classes.ravel(), successes.ravel())
@@ -332,7 +345,7 @@ class AnswerLearner(SavedLearner):
         tb_log_name: str = "run",
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
-        """As SB3's, but for the reset of the environment: its overseer would be asked in vain."""
+        """As SB3's, without resetting the environment: nothing uses what its overseer would say."""
         self.start_time = time.time_ns()
         if self.ep_info_buffer is None:  # it stays empty; callbacks may read it
             self.ep_info_buffer, self.ep_success_buffer = deque(), deque()
@@ -348,7 +361,7 @@ class AnswerLearner(SavedLearner):
         return total_timesteps, self._init_callback(callback, progress_bar)
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """What evaluations log of a learner besides the quality of its answers.
+        """Measure what evaluations log of a learner besides its accuracy and approval.
 
         Args:
             evaluator: questions to measure on; nothing is learned from them.
@@ -394,6 +407,10 @@ class AnswerLearner(SavedLearner):
 
 
 def check_arguments(name: str, value: dict[str, Any] | None) -> None:
-    """Raise ValueError unless ``value`` is None or a dict of arguments."""
+    """Refuse a value that is neither None nor a dict of arguments.
+
+    Raises:
+        ValueError: naming the argument and its value.
+    """
     if value is not None and not isinstance(value, dict):
         raise ValueError(f"{name} must be None or a dict of arguments, got {value!r}")

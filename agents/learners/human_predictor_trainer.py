@@ -110,7 +110,7 @@ class HumanPredictorTrainer:
         return float(self.recent_errors.means[0]) if self.recent_errors.is_full[0] else 1.0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
-        """Query the overseer about a few questions of ``batch``, and train on what it did.
+        """Query the overseer about a few questions of ``batch``, and train on the records.
 
         Args:
             batch: the questions that the human predictor has answered last.
@@ -133,7 +133,7 @@ class HumanPredictorTrainer:
     def query_overseer(
         self, batch: Batch, assistant: Assistant, chosen: NDArray[np.int64], measuring: bool
     ) -> None:
-        """Put questions to the overseer and record what it does.
+        """Query the overseer about questions, and record what it asks and answers.
 
         Args:
             batch: where the questions are from.
@@ -180,7 +180,7 @@ class HumanPredictorTrainer:
         self.loss = losses.mean().item()
 
     def measure(self, evaluator: QuestionEvaluator, assistant: Assistant) -> dict[str, float]:
-        """How well the human predictor does what the overseer does.
+        """Measure how often the human predictor asks and answers as the overseer does.
 
         Args:
             evaluator: questions to measure on; nothing is learned from them.
@@ -254,7 +254,7 @@ class HumanPredictorTrainer:
 def make_records(
     questions: Symbols, transcript: Transcript, targets: Symbols
 ) -> dict[str, NDArray[Any]]:
-    """Interactions with the overseer by the names of the arguments of ``HumanPredictor.loss``.
+    """Arrange interactions with the overseer as arguments of ``HumanPredictor.loss``.
 
     Args:
         questions: ``(B, Q, Lq)``.

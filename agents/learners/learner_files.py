@@ -108,7 +108,7 @@ def read_schedule(value: Any) -> float | Schedule:
 
 
 def select_prefix(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors whose keys begin with ``name/``, without this beginning."""
+    """The tensors whose keys begin with ``name/``, with that prefix removed."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
 

@@ -1,7 +1,7 @@
 """What a learner reads from its environment: the domain and the overseer, and nothing else.
 
 The learners draw questions from the domain themselves, in batches, and never step the environment.
-Arguments of the environment that speak of its steps have no effect on them, and are refused.
+Arguments of the environment that concern its steps have no effect on them, and are refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
+from ia_gym.agents.assistants.observation_encoder import find_encoder
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.config import QuestionConfig
@@ -34,7 +35,7 @@ def read_domain(env: VecEnv) -> Domain:
 
 
 def describe_domain(domain: Domain) -> str:
-    """The domain with what tells it from others of the same class."""
+    """The domain and its sizes as text; equal for domains with the same spaces and depths."""
     symbols = f"{domain.n_answers} answers, {domain.n_symbols} symbols"
     return f"{domain!r} of depth {domain.max_depth} with {symbols}"
 
@@ -75,8 +76,13 @@ def refuse_unused_options(env: VecEnv, learner: str) -> None:
     """Refuse an environment with options that would have no effect on a learner.
 
     Raises:
-        ValueError: naming the option and its value.
+        ValueError: naming the option and its value; also for wrappers that change observations.
     """
+    if find_encoder(env).layers:
+        raise ValueError(
+            f"env must show its questions as they are to {learner}: leave out the wrappers that "
+            "change observations (VecNormalize takes norm_obs=False)"
+        )
     config, attached = env.get_attr("config")[0], env.get_attr("engine")[0].assistant
     values = {name: getattr(config, name) for name in STEP_OPTIONS}
     if attached is not None and values["assistant"] == QuestionConfig.assistant:

@@ -38,8 +38,8 @@ from ia_gym.networks.tensor_files import write_tensors
 class SavedLearner(BaseAlgorithm):
     """An SB3 algorithm that is saved in a safetensors file.
 
-    What the file tells of training is restored when there is an environment, be it at loading or
-    by ``set_env`` later.
+    The training state in the file is restored once there is an environment: at loading, or when
+    ``set_env`` is called later.
 
     Attributes:
         rng: where all randomness but torch's comes from.

@@ -68,6 +68,8 @@ class FactsExtractor(BaseFeaturesExtractor):
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Features ``(n, width)`` of ``facts (n, F·L)`` and ``question (n, Lq)``."""
+        if not is_tracing():
+            check_symbols(observations)
         facts, questions = observations["facts"].long(), observations["question"].long()
         contexts = facts.view(-1, *self.network.fact_shape)
         if is_tracing():  # row by row, since a graph must not depend on which contexts are equal
@@ -109,6 +111,21 @@ def read_pairs(
     grid[inverse, rank] = questions
     out: Tensor = network(contexts, grid, passes)
     return out[inverse, rank]
+
+
+def check_symbols(observations: dict[str, Tensor]) -> None:
+    """Refuse observations that are no symbols any more.
+
+    Raises:
+        ValueError: for numbers that are not whole, such as VecNormalize makes.
+    """
+    for name in ("facts", "question"):
+        symbols = observations[name]
+        if symbols.is_floating_point() and not torch.equal(symbols, symbols.round()):
+            raise ValueError(
+                f"{name} must hold symbols, whole numbers, got others: leave observations as they "
+                "are (VecNormalize takes norm_obs=False)"
+            )
 
 
 def read_spaces(observation_space: spaces.Space[Any]) -> tuple[FactsBox, spaces.Box]:

@@ -1,1 +1,9 @@
-"""What Stable-Baselines3 needs: the vector bridge and callbacks."""
+"""What agents of Stable-Baselines3 need: batched environments, and callbacks.
+
+- ``bridge.py``: gymnasium's vector environments as an SB3 ``VecEnv``.
+- ``amplification_callback.py``: a slow copy of the agent as the overseer's assistant.
+- ``curriculum_callback.py``: the curriculum.
+- ``evaluation_callback.py``: held-out evaluations during training.
+- ``human_predictor_callback.py``: a human predictor in the overseer's place.
+- ``training_envs.py``: what these callbacks ask of the environments.
+"""

@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from stable_baselines3.common.env_util import is_wrapped
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
@@ -29,13 +29,19 @@ class GymnasiumVecEnv(VecEnv):
         venv: the vector environment.
 
     Raises:
-        ValueError: if its autoreset mode is another.
+        ValueError: if its autoreset mode is another, or it is an ``AsyncVectorEnv``, whose worker
+            processes callbacks could not reach one by one. Take SB3's ``SubprocVecEnv`` instead.
     """
 
     def __init__(self, venv: VectorEnv) -> None:
         mode = venv.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
             raise ValueError(f"venv must have autoreset_mode SAME_STEP, got {mode}")
+        if isinstance(venv.unwrapped, AsyncVectorEnv):
+            raise ValueError(
+                "venv must not be an AsyncVectorEnv; for environments in worker processes use "
+                "SB3's make_vec_env(env_id, num_envs, vec_env_cls=SubprocVecEnv)"
+            )
         self.venv: Any = venv
         self._base: Any = venv.unwrapped  # wrappers pass on no call, get_attr and set_attr
         super().__init__(venv.num_envs, venv.single_observation_space, venv.single_action_space)
@@ -98,11 +104,16 @@ class GymnasiumVecEnv(VecEnv):
         return [values[i] for i in self._indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set an attribute of all environments to one value, whatever its type.
+        """Set an attribute of the environments to one value, whatever its type.
 
         Raises:
-            ValueError: for some of the environments only.
+            ValueError: for some of the environments only, where they are one object.
         """
+        envs = getattr(self._base, "envs", None)
+        if envs is not None:
+            for i in self._indices(indices):
+                envs[i].set_wrapper_attr(attr_name, value)
+            return
         if len(list(self._indices(indices))) != self.num_envs:
             raise ValueError("indices must name all environments, which share their attributes")
         # gymnasium would hand a list out, one entry to each environment.
@@ -111,7 +122,14 @@ class GymnasiumVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
-        """Call a method of the unwrapped vector environment once; one entry per index."""
+        """Call a method of the environments; one entry per index.
+
+        A native vector environment is one object, so that the method is called once, for all.
+        """
+        envs = getattr(self._base, "envs", None)
+        if envs is not None:
+            chosen = [envs[i] for i in self._indices(indices)]
+            return [env.get_wrapper_attr(method_name)(*args, **kwargs) for env in chosen]
         values = self._base.call(method_name, *args, **kwargs)
         return [values[i] for i in self._indices(indices)]
 
@@ -130,8 +148,10 @@ class GymnasiumVecEnv(VecEnv):
             envs is not None and is_wrapped(envs[i], wrapper_class) for i in self._indices(indices)
         ]
 
-    def get_images(self) -> list[np.ndarray]:
-        """One picture per environment, in render mode "rgb_array"."""
+    def get_images(self) -> list[np.ndarray | None]:
+        """One picture per environment; None in another render mode than "rgb_array"."""
+        if self.render_mode != "rgb_array":
+            return [None] * self.num_envs
         return list(self.venv.render())
 
     def _indices(self, indices: VecEnvIndices) -> Iterable[int]:
@@ -159,7 +179,7 @@ def split_infos(infos: dict[str, Any], num_envs: int) -> list[dict[str, Any]]:
 
 
 def make_sb3_vec_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> GymnasiumVecEnv:
-    """``num_envs`` batched copies of a registered environment as an SB3 ``VecEnv``.
+    """Make ``num_envs`` batched copies of a registered environment, as an SB3 ``VecEnv``.
 
     Args:
         env_id: a registered id, such as "IA-Permutation-v0".

@@ -7,6 +7,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.sb3.training_envs import check_training_env
 from ia_gym.amplification.curriculum import Curriculum
+from ia_gym.envs.wrappers import check_curriculum_domain
 
 
 class CurriculumCallback(BaseCallback):
@@ -30,7 +31,7 @@ class CurriculumCallback(BaseCallback):
 
     Raises:
         ValueError: when training starts, for an argument out of range, or for environments that
-            ask no questions or whose reward is not approval.
+            ask no questions, whose reward is not approval, or of another domain than before.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class CurriculumCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         check_training_env(self, ["domain", "reward_mode"])
+        domain = self.training_env.get_attr("domain")[0]
         if self.curriculum is None:
             self.curriculum = Curriculum(
-                self.training_env.get_attr("domain")[0],
+                domain,
                 self.threshold,
                 self.window,
                 self.start_depth,
@@ -64,6 +66,7 @@ class CurriculumCallback(BaseCallback):
                 self.start_size,
                 self.growth,
             )
+        check_curriculum_domain(self.curriculum, domain)
         self._set_difficulty(self.curriculum)
 
     def _set_difficulty(self, curriculum: Curriculum) -> None:

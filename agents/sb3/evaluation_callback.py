@@ -9,7 +9,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.sb3.training_envs import check_training_env, count
+from ia_gym.agents.sb3.training_envs import check_training_env, sum_counter
 from ia_gym.validation import check_number, check_range
 
 CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
@@ -121,4 +121,4 @@ class EvaluationCallback(BaseCallback):
         """A counter of the overseer's: the learner's own, or that of the environments."""
         if hasattr(self.model, name):
             return int(getattr(self.model, name))
-        return count(self.training_env, name)
+        return sum_counter(self.training_env, name)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
+from ia_gym.agents.learners.answer_learner import AnswerLearner
+
 
 def check_training_env(
     callback: BaseCallback, attributes: Sequence[str], needs_approval: bool = True
 ) -> None:
-    """Refuse environments with which a callback cannot work, before training.
+    """Refuse environments and agents with which a callback cannot work, before training.
 
     Args:
         callback: asks.
@@ -22,6 +24,9 @@ def check_training_env(
         ValueError: naming the callback and what is wrong.
     """
     env, name = callback.training_env, type(callback).__name__
+    if isinstance(callback.model, AnswerLearner):
+        learner = type(callback.model).__name__
+        raise ValueError(f"{name} has no effect on {learner}, which never steps its environments")
     missing = [attribute for attribute in attributes if not env.has_attr(attribute)]
     if missing:
         kind = "question environments" if "domain" in attributes else "environments"
@@ -35,7 +40,7 @@ def is_in_processes(env: VecEnv) -> bool:
     return isinstance(env.unwrapped, SubprocVecEnv)
 
 
-def count(env: VecEnv, name: str) -> int:
+def sum_counter(env: VecEnv, name: str) -> int:
     """Sum of a counter over the overseers of all environments, each object counted once.
 
     Several environments may share an overseer: copies of a batched environment always do. In

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from ia_gym.actions.overseer import ActionAssistant, ActionOverseer, Judgements, Value
-from ia_gym.envs.actions.config import ActionApprovalConfig, RewardMode
+from ia_gym.envs.actions.config import ActionApprovalConfig
 from ia_gym.envs.actions.env_copies import (
     AtariCopier,
     CopiedEnvs,
@@ -23,7 +23,8 @@ from ia_gym.envs.actions.env_copies import (
     check_copies,
     choose_copier,
 )
-from ia_gym.envs.same_step import FinalObservations, check_autoreset_mode
+from ia_gym.envs.arguments import RewardMode, check_actions
+from ia_gym.envs.autoreset import FinalObservations, check_autoreset_mode
 from ia_gym.validation import convert_seed
 
 ASSISTANT_METHODS = ("good_action", "how_good", "useful_information")
@@ -134,6 +135,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
             raise ValueError(
                 f"env must show a Box, Discrete or MultiDiscrete, got {env.observation_space}"
             )
+        self.n_actions = int(env.action_space.n)
         self.reward_mode = reward
         self.shared_overseer = SharedOverseer(config.make_overseer())
         self.copier = simulator or choose_copier(env)
@@ -161,7 +163,7 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
         self.shared_overseer.assistant = assistant
 
     def take_records(self) -> list[dict[str, NDArray[Any]]]:
-        """The judgements since the last call, for an assistant to learn from.
+        """Return the judgements since the last call, for an assistant to learn from.
 
         One dict per step: ``observations (B, ...)``, ``actions (B,)``, and the fields of
         :class:`~ia_gym.actions.overseer.Judgements`.
@@ -214,7 +216,8 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
     def step(self, action: np.int64) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Let the overseer judge the action, then take it."""
         if self.reward_mode == "approval" and self.pending is None:
-            judgements = self.shared_overseer.judge([self], check_actions(self, [action]))
+            taken = check_actions(action, (), self.n_actions)[None]
+            judgements = self.shared_overseer.judge([self], taken)
             self.pending = split_judgements(judgements)[0]
         judged, self.pending = self.pending or {}, None
         self.observation, own, terminated, truncated, info = self.env.step(action)
@@ -297,7 +300,7 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         """Let the overseer judge all actions at once, then take them."""
         envs: Sequence[Any] = self.envs
         if envs[0].reward_mode == "approval":
-            taken = check_actions(envs[0], actions, self.num_envs)
+            taken = check_actions(actions, (self.num_envs,), envs[0].n_actions)
             resets = self._ended & (self.autoreset_mode == AutoresetMode.NEXT_STEP)
             acting = np.flatnonzero(~resets).tolist()
             if acting:
@@ -315,29 +318,8 @@ class ActionApprovalVectorEnv(SyncVectorEnv):
         return tuple(env.get_wrapper_attr(name) for env in self.envs)
 
 
-def check_actions(env: gym.Env[Any, Any], actions: Any, n: int = 1) -> NDArray[np.int64]:
-    """``actions (n,)`` as integers.
-
-    Raises:
-        ValueError: if they are no actions of ``env``.
-    """
-    try:
-        array = np.asarray(actions)
-    except ValueError:  # rows of different lengths
-        array = np.asarray(None)
-    space: Any = env.action_space
-    if array.shape != (n,) or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"action must be whole numbers of shape ({n},), got {actions!r} "
-            f"({array.dtype}, shape {array.shape})"
-        )
-    if array.min() < 0 or array.max() >= space.n:
-        raise ValueError(f"action must be in 0..{space.n - 1}, got {actions!r}")
-    return array.astype(np.int64)
-
-
 def split_judgements(judged: Judgements) -> list[dict[str, Any]]:
-    """One dict per action, as its info has it."""
+    """Split judgements into one dict per action, as its info has it."""
     names = ("approval", "information", "observed", "usefulness")
     columns = (judged.approvals, judged.information, judged.observed, judged.usefulness)
     rows = zip(*(column.tolist() for column in columns), strict=True)

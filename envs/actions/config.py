@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from ia_gym.actions.overseer import INFORMATION, ActionOverseer, Value, get_environment_reward
 from ia_gym.envs.actions.env_copies import Copier
-
-RewardMode = Literal["approval", "truth"]
+from ia_gym.envs.arguments import RewardMode, refuse_without_effect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,22 +56,17 @@ class ActionApprovalConfig:
             raise ValueError(f"simulator must be a function (env, rng), got {self.simulator!r}")
         self.make_overseer()  # checks the others
         if "rollout" not in self.information:
-            self._refuse(("look_ahead",), 'no "rollout" in information')
+            refuse_without_effect(self, ("look_ahead",), 'no "rollout" in information')
         if len(self.information) == 1:
             names = ("n_usefulness_copies", "usefulness_rate")
-            self._refuse(names, "one information, of which there is none to choose")
-
-    def _refuse(self, names: tuple[str, ...], beside: str) -> None:
-        """Refuse values of these arguments that would have no effect."""
-        for name in names:
-            value = getattr(self, name)
-            if value != getattr(type(self), name):
-                raise ValueError(
-                    f"{name} must be left out, for it has no effect with {beside}; got {value!r}"
-                )
+            refuse_without_effect(self, names, "one information, of which there is none to choose")
+        if self.usefulness_rate == 0:
+            refuse_without_effect(
+                self, ("n_usefulness_copies",), "usefulness_rate=0, which judges none"
+            )
 
     def make_overseer(self) -> ActionOverseer:
-        """The overseer with these arguments."""
+        """Make the overseer with these arguments."""
         return ActionOverseer(
             look_ahead=self.look_ahead,
             n_copies=self.n_copies,

@@ -139,6 +139,11 @@ def choose_copier(env: Env) -> Copier:
 def check_copies(env: Env, copier: Copier, rng: np.random.Generator) -> None:
     """Check that copies continue from the state of ``env``: two take the same steps.
 
+    Args:
+        env: the environment, after a reset; it is not stepped.
+        copier: copies it.
+        rng: for the actions to try.
+
     Raises:
         ValueError: if ``env`` cannot be copied with its state.
     """

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ia_gym.actions.overseer import Floats, Outcomes, Value
 from ia_gym.actions.transition_table import TransitionTable
 from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
-from ia_gym.envs.actions.config import ActionApprovalConfig, RewardMode
+from ia_gym.envs.actions.config import ActionApprovalConfig
 from ia_gym.envs.actions.env_copies import Copier, DeepCopier, Env
+from ia_gym.envs.arguments import RewardMode
 from ia_gym.validation import check_range
 
 ROAD = 6, 177
@@ -42,13 +43,13 @@ class TabularEpisodes:
 
 
 def make_frozen_lake(render_mode: str | None = None) -> Env:
-    """FrozenLake 8x8, slippery."""
+    """Make FrozenLake 8x8, slippery."""
     return gym.make("FrozenLake8x8-v1", disable_env_checker=True, render_mode=render_mode)
 
 
 @cache
 def make_frozen_lake_episodes() -> TabularEpisodes:
-    """FrozenLake's transition table, first state and length of an episode."""
+    """Describe FrozenLake exactly: transition table, first state and length of an episode."""
     env = make_frozen_lake()
     base: Any = env.unwrapped
     start = np.asarray(base.initial_state_distrib, np.float64)
@@ -57,18 +58,18 @@ def make_frozen_lake_episodes() -> TabularEpisodes:
 
 @cache
 def compute_frozen_lake_best_return() -> float:
-    """How often the best policy reaches the goal in an episode, exactly."""
+    """Compute how often the best policy reaches the goal in an episode, exactly."""
     episodes = make_frozen_lake_episodes()
     return episodes.table.compute_best_return(episodes.start, episodes.n_steps)
 
 
 def make_cart_pole(render_mode: str | None = None) -> Env:
-    """CartPole."""
+    """Make CartPole."""
     return gym.make("CartPole-v1", disable_env_checker=True, render_mode=render_mode)
 
 
 def make_freeway(render_mode: str | None = None) -> Env:
-    """Atari's Freeway, observed as the console's 128 bytes of memory, each scaled to [0, 1].
+    """Make Atari's Freeway, observed as the console's 128 bytes of memory, each scaled to [0, 1].
 
     Raises:
         ImportError: without ale-py.
@@ -94,7 +95,7 @@ class ScaledMemory(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstr
         self.observation_space = gym.spaces.Box(0, 1, (128,), np.float32)
 
     def observation(self, observation: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The memory, scaled."""
+        """The memory ``(128,)``, scaled."""
         return (observation / 255).astype(np.float32)
 
 
@@ -164,7 +165,7 @@ def make_action_env(
     value: Value | None = ActionApprovalConfig.value,
     render_mode: str | None = None,
 ) -> ActionApproval:
-    """The environment ``IA-<game>-v0``; called by ``gym.make``.
+    """Make the environment ``IA-<game>-v0``; called by ``gym.make``.
 
     Args:
         game: a name in :data:`GAMES`.
@@ -217,7 +218,7 @@ def make_action_vec(
     value: Value | None = ActionApprovalConfig.value,
     render_mode: str | None = None,
 ) -> ActionApprovalVectorEnv:
-    """``num_envs`` of them under one overseer; called by ``gym.make_vec``.
+    """Make a vector of them under one overseer; called by ``gym.make_vec``.
 
     Args:
         num_envs: number of environments, 1..100,000.
@@ -255,7 +256,7 @@ def make_action_vec(
 
 
 def find_game(name: str) -> Game:
-    """The game of that name.
+    """Find the game of that name.
 
     Raises:
         ValueError: if there is none.

@@ -1,1 +1,9 @@
-"""Question domains as environments."""
+"""Question domains as environments.
+
+- ``config.py``: the arguments of the environments, with their defaults and checks.
+- ``engine.py``: the state of all environments, and how rewards come about.
+- ``question_env.py`` and ``question_vector_env.py``: the engine as a ``gym.Env`` and as a
+  ``VectorEnv``; ``shared_interface.py``: what these two share.
+- ``spaces.py``: observation and action spaces.
+- ``rendering.py``: an environment as text and as a picture.
+"""

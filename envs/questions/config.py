@@ -1,4 +1,4 @@
-"""The arguments of a question environment: documented, checked and put to use in one place."""
+"""The arguments of a question environment: their documentation, checks, and what they build."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ia_gym.amplification.domain_checker import check_domain
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trust import TrustGate
 from ia_gym.domains import DOMAINS, Domain
+from ia_gym.envs.arguments import RewardMode, refuse_without_effect
 from ia_gym.envs.questions.engine import Engine
 from ia_gym.validation import check_number, check_range
 
-RewardMode = Literal["approval", "truth"]
 AssistantMode = Literal["inline", "oracle", "none"]
 Trust = float | Literal["auto"] | None
 
@@ -42,8 +42,8 @@ class QuestionConfig:
             1..10,000.
         overseer: "scripted" (the domain's script), or the file of a human predictor that
             ``ia-gym train imitation`` has saved, which judges strictly.
-        approval: "strict" (0 or 1), or "graded" (credit for near misses, where the domain has
-            any).
+        approval: "strict" (0 or 1), or "graded" (credit for near misses, in domains that have an
+            ``error`` of their own).
         reward: "approval", or "truth" for evaluation: root questions only, no overseer, the reward
             is 1 for a true answer and 0 otherwise.
         assistant: who answers the overseer's sub-questions: "inline" (the agent itself), "oracle"
@@ -79,7 +79,7 @@ class QuestionConfig:
     domain_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        find_domain(self.domain)
+        cls = find_domain(self.domain)
         check_range("questions_per_context", self.questions_per_context, 1, 10_000)
         for name, allowed in (
             ("approval", get_args(ApprovalMode)),
@@ -97,25 +97,23 @@ class QuestionConfig:
         check_number("wrong_answer_penalty", self.wrong_answer_penalty, "[0, inf)")
         check_number("audit", self.audit, "[0, 1]")
         if self.reward == "truth":
-            self._refuse(OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
+            refuse_without_effect(self, OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
         if self.assistant != "inline":
-            self._refuse(("trust",), f'assistant="{self.assistant}", which never learns')
+            refuse_without_effect(
+                self, ("trust",), f'assistant="{self.assistant}", which never learns'
+            )
         if self.overseer != "scripted" and self.approval != "strict":
             raise ValueError(
                 f'approval must be "strict" with a learned overseer, got {self.approval!r}'
             )
-
-    def _refuse(self, names: tuple[str, ...], beside: str) -> None:
-        """Refuse values of these arguments that ask for what there is not."""
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and value != getattr(type(self), name):
-                raise ValueError(
-                    f"{name} must be left out, for it has no effect with {beside}; got {value!r}"
-                )
+        if self.approval == "graded" and cls.error is Domain.error:
+            raise ValueError(
+                f'approval must be "strict" for {cls.name}, whose error() knows no near misses, '
+                'got "graded"'
+            )
 
     def make_domain(self) -> Domain:
-        """The domain, with its arguments.
+        """Make the domain, with its arguments.
 
         Raises:
             TypeError: for an argument that it does not have.
@@ -140,7 +138,7 @@ class QuestionConfig:
         return domain
 
     def make_engine(self, n_envs: int) -> Engine:
-        """The engine of ``n_envs`` environments.
+        """Make the engine of ``n_envs`` environments.
 
         Raises:
             TypeError: see :meth:`make_domain`.
@@ -180,7 +178,7 @@ OVERSEER_ARGUMENTS = (
 
 
 def find_domain(domain: str | type[Domain]) -> type[Domain]:
-    """The subclass of ``Domain`` that is given, or named by a name or as "module:Class".
+    """Find a subclass of ``Domain``: itself, or by its name or place as "module:Class".
 
     Raises:
         ValueError: if there is none.
@@ -206,7 +204,7 @@ def find_domain(domain: str | type[Domain]) -> type[Domain]:
 
 
 def make_evaluation_kwargs(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the environment that evaluates an agent, from those it was trained with.
+    """Make the arguments of an evaluation environment from those of a training environment.
 
     Those that say how approval comes about are dropped, and ``reward`` becomes "truth"::
 

@@ -1,7 +1,7 @@
 """The one engine behind the single and the vector environment.
 
-It holds an array of states: a context, its root questions, the sub-questions asked about them, and
-how far each environment has come. An environment shows one question after another::
+It holds the states of all environments: contexts, root questions, the sub-questions asked about
+them, and the current position. An environment shows one question after another::
 
     next_episode ──► [sub-question ──► answer] ... ──► root question ──► answer, approval
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
-from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMode, Trust
+from ia_gym.envs.arguments import RewardMode, check_actions
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
@@ -37,6 +38,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
 
     ## Action space
     ``Discrete(n_answers)``, a symbol; 0 is "I don't know", which is never approved of.
+
+    ## Rewards
+    The approval of an answer to a root question, in [0, 1], less ``wrong_answer_penalty * (1 -
+    approval)`` unless the answer is "I don't know". 0 for a sub-question, and for a question that
+    cannot earn approval yet (see ``trust``). With ``reward="truth"``: 1 for a true answer, else 0.
+
+    ## Episode end
+    Every step ends the episode: ``terminated`` is True, ``truncated`` never.
 
     ## Info
     - ``truth``, ``depth``: the true answer, and how deep the question is.
@@ -115,9 +124,16 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """The next question; with a ``seed``, everything starts afresh.
+        """Ask the next question; with a ``seed``, everything starts afresh.
 
         A root question left unanswered is dropped, a sub-question is asked again.
+
+        Args:
+            seed: of contexts, questions and the overseer's choices.
+            options: none are known; ignored.
+
+        Returns:
+            Observation and info.
         """
         super().reset(seed=convert_seed(seed))
         engine = self.engine
@@ -132,12 +148,23 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return _take_first(self._observe()), _take_first(self._make_info())
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Answer the question: the reward is the overseer's approval, and the episode ends."""
+        """Answer the question: the reward is the overseer's approval, and the episode ends.
+
+        Args:
+            action: the answer, a symbol in ``0..n_answers - 1``.
+
+        Returns:
+            Observation, reward, True (terminated), False (truncated), info.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before ``reset``, or after the episode's end.
+            ValueError: for an action outside the space; nothing is changed then.
+        """
         if not self._ready or self._answered is not None:
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
             )
-        answers = self._check_actions(action, ())[None]
+        answers = check_actions(action, (), self.domain.n_answers)[None]
         outcome = self.engine.answer(self.engine.all_rows, answers)
         self._answered = answers, outcome
         if self.render_mode == "human":
@@ -155,7 +182,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return mask
 
     def render(self) -> str | NDArray[np.uint8] | None:
-        """The question, its sub-questions, the answer, its approval and its reward."""
+        """Show the question, its sub-questions, the answer, its approval and its reward.
+
+        Returns:
+            A text in mode "ansi"; uint8 ``(height, width, 3)`` in mode "rgb_array"; else None.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first ``reset``.
+        """
         if self.render_mode is None:
             gym.logger.warn("render() does nothing without a render_mode; see gym.make")
             return None

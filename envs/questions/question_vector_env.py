@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, RewardMode, Trust
+from ia_gym.envs.arguments import RewardMode, check_actions
+from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import Outcome
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
-from ia_gym.envs.same_step import check_autoreset_mode, pack_final_observations
 from ia_gym.validation import check_range, convert_seed
 
 Step = tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -110,11 +111,17 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """The next question in each environment; with a ``seed``, everything starts afresh.
+        """Ask the next question in each environment; with a ``seed``, everything starts afresh.
 
         Args:
             seed: one seed for the whole vector.
             options: ``{"reset_mask": bool (num_envs,)}`` resets only those environments.
+
+        Returns:
+            Observations and infos.
+
+        Raises:
+            ValueError: for a ``reset_mask`` of another shape or type.
         """
         super().reset(seed=convert_seed(seed))
         engine = self.engine
@@ -140,11 +147,25 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         return array
 
     def step(self, actions: Symbols) -> Step:
-        """Answer the question in each environment."""
+        """Answer the question in each environment.
+
+        Args:
+            actions: int64 ``(num_envs,)``, symbols in ``0..n_answers - 1``. In mode NEXT_STEP,
+                those of environments that reset are ignored.
+
+        Returns:
+            Observations, rewards (float64), terminated and truncated (bool), each ``(num_envs,)``,
+            and infos.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before ``reset``, or in mode DISABLED after an episode's
+                end.
+            ValueError: for an action outside the space; nothing is changed then.
+        """
         engine, n = self.engine, self.num_envs
         if not self._ready:
             raise ResetNeeded("step() needs questions to answer: call reset() first")
-        answers = self._check_actions(actions, (n,))
+        answers = check_actions(actions, (n,), self.domain.n_answers)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._done.any():
             return self._step_with_resets(answers)
         if self._done.any():
@@ -201,7 +222,11 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         return self._mask_answers()
 
     def render(self) -> tuple[Any, ...] | None:
-        """Text or a picture of each environment's question, as the render mode says."""
+        """Show each environment's question, as text or as a picture by the render mode.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first ``reset``.
+        """
         if self.render_mode is None:
             gym.logger.warn("render() does nothing without a render_mode; see gym.make_vec")
             return None

@@ -1,4 +1,4 @@
-"""What one environment shows to a person: as text, or as a picture."""
+"""Rendering of one environment, as text or as a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ia_gym.domains.transcript import PENDING, Symbols, Transcript
 
 @dataclass
 class Scene:
-    """All there is to show of one environment.
+    """What is rendered of one environment.
 
     Attributes:
         domain: the domain.
@@ -43,7 +43,7 @@ class Scene:
 
 
 def format_transcript(scene: Scene) -> list[str]:
-    """One line per sub-question."""
+    """Format the sub-questions, one line each."""
     domain, transcript = scene.domain, scene.transcript
     if transcript is None:
         return ["  no overseer: a true answer earns 1"]
@@ -60,7 +60,7 @@ def format_transcript(scene: Scene) -> list[str]:
 
 
 def format_answer(scene: Scene) -> str:
-    """The agent's answer, and what it earned."""
+    """Format the agent's answer, and what it earned."""
     if scene.answer is None:
         return "no answer yet"
     domain = scene.domain
@@ -73,7 +73,7 @@ def format_answer(scene: Scene) -> str:
 
 
 def format_scene(scene: Scene) -> str:
-    """The scene as a few lines of text."""
+    """Format the scene as a few lines of text."""
     domain = scene.domain
     lines = [
         f"context   {domain.context_text(scene.context)}",
@@ -86,7 +86,7 @@ def format_scene(scene: Scene) -> str:
 
 
 def draw_scene(scene: Scene) -> NDArray[np.uint8]:
-    """The scene as a picture: uint8 ``(height, width, 3)``."""
+    """Draw the scene: uint8 ``(height, width, 3)``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

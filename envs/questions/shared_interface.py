@@ -19,10 +19,11 @@ from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.validation import check_range
 
 Observation = dict[str, NDArray[np.int64]]
+"""``facts`` and ``question``, of one environment or along a first axis of ``num_envs``."""
 
 
 class QuestionInterface:
-    """An engine, what a run may change about it, and what it shows: observations, infos, scenes.
+    """An engine with setters for training, and its observations, infos and rendering.
 
     Args:
         n_envs: number of environments.
@@ -177,18 +178,6 @@ class QuestionInterface:
                 f"allows none to {self.domain.question_text(self.engine.questions[row])}"
             )
         return mask
-
-    def _check_actions(self, actions: Any, shape: tuple[int, ...]) -> Symbols:
-        """``actions`` as integers, if they are answers of that shape."""
-        array = np.asarray(actions)
-        if array.shape != shape or array.dtype.kind not in "iu":
-            raise ValueError(
-                f"action must be of whole numbers and shape {shape}, got {actions!r} "
-                f"({array.dtype}, shape {array.shape})"
-            )
-        if array.size and (array.min() < 0 or array.max() >= self.domain.n_answers):
-            raise ValueError(f"action must be in 0..{self.domain.n_answers - 1}, got {actions!r}")
-        return array.astype(np.int64)
 
     def _make_scene(
         self, row: int, answers: Symbols | None = None, outcome: Outcome | None = None

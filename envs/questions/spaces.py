@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector.utils import batch_differing_spaces
 
 from ia_gym.validation import check_range
 
@@ -12,7 +13,7 @@ MAX_COUNT = 10**7
 
 
 class FactsBox(spaces.Box):
-    """A flat ``Box`` of ``rows * row_length`` symbols that knows how long a row is.
+    """A flat ``Box`` of ``rows * row_length`` symbols that stores the length of a row.
 
     Networks that treat facts as a set reshape the flat observation:
     ``facts.reshape(-1, rows, row_length)``. A row that starts with 0 is padding. Two such spaces
@@ -38,6 +39,11 @@ class FactsBox(spaces.Box):
             and (self.rows, self.row_length) == (other.rows, other.row_length)
             and super().__eq__(other)
         )
+
+
+# gymnasium looks for the class itself, not for what it inherits from. SyncVectorEnv needs it for
+# observation_mode="different".
+batch_differing_spaces.register(FactsBox, batch_differing_spaces.dispatch(spaces.Box))
 
 
 def make_spaces(

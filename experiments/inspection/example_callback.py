@@ -78,7 +78,7 @@ def log_hyperparameters(logger: Logger, settings: dict[str, Any]) -> None:
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one dict, with dots in its keys, of what TensorBoard can list."""
+    """Flatten nested settings: one dict, dots in its keys, values that TensorBoard can list."""
     listed: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"

@@ -125,7 +125,7 @@ def run_puzzle(folder: str | os.PathLike[str], n_rounds: int = 300) -> list[Path
 
 
 def summarize(curves: dict[str, list[float]]) -> dict[str, float | int | None]:
-    """The last values of the curves of :func:`learn_tables`, and when they got near the optimum."""
+    """The last values of the curves of :func:`learn_tables`, and the first round near optimal."""
     optimal = curves["optimal"][0]
     reached = [i for i, value in enumerate(curves["value"]) if value >= 0.99 * optimal]
     return {

@@ -1,4 +1,4 @@
-"""Which curves a report shows, and the seeds of an agent brought onto one x-axis."""
+"""The curves of a report: which ones, and interpolation of an agent's seeds to common x."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class SeedCurves:
 def read_points(
     group: AgentRuns, plot: CurvePlot
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """The points of each seed's curve, without those that a logarithmic axis has no place for."""
+    """The points ``(x, y)`` of each seed's curve, without x = 0 on a logarithmic axis."""
     column = group.clock if plot.x.column == CLOCK else plot.x.column
     points = []
     for run in group.runs:
@@ -109,7 +109,7 @@ def read_points(
 
 
 def interpolate_curves(group: AgentRuns, plot: CurvePlot) -> SeedCurves | None:
-    """The seeds' curves where the first of them was evaluated, as far as all of them go.
+    """Interpolate the curves of an agent's seeds to the x of the first, over their common range.
 
     Between its own evaluations a seed's curve is linear. A single seed's curve is what it logged.
 

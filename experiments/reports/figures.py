@@ -31,7 +31,7 @@ COLUMNS = 3
 
 
 def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
-    """One panel an environment, one line an agent: the median of its seeds, and their range."""
+    """Draw a panel per environment, a line per agent: the median of its seeds, and their range."""
     names = name_environments((group.env_id for group in groups), with_size=True)
     styles = style_agents(group.agent for group in groups)
     columns = min(COLUMNS, len(names))
@@ -89,7 +89,7 @@ def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
 
 
 def draw_depths(groups: Sequence[AgentRuns]) -> Figure:
-    """Accuracy by depth as a heat map: one panel a domain and kind, one row an agent.
+    """Draw accuracy by depth as a heat map: one panel a domain and kind, one row an agent.
 
     Medians of the seeds, in per cent. The colour is the square root of the share of wrong answers,
     so that the few that good agents get wrong can be seen.

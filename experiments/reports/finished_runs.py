@@ -1,4 +1,4 @@
-"""Finished runs as their files describe them, and the seeds of an agent put together."""
+"""Finished runs read from their folders, grouped by agent, and statistics over seeds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from scipy.stats import bootstrap, trim_mean
 from ia_gym.agents.evaluation.evaluator import Labels
 from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
 from ia_gym.experiments.run_folder import CURVE, RESULT, read_curve, read_result
+
+COMPARISON = "comparison.json"
+"""Beside the folders of a comparison's runs: which runs these are, and their results."""
 
 CLOCKS = ("time/cpu_minutes", "time/minutes")
 """Columns of minutes, the first one that a curve has counts: of a core at work, or on the wall."""
@@ -56,7 +59,7 @@ class FinishedRun:
 
 
 def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
-    """All finished runs anywhere under ``folder``, by environment, agent and seed.
+    """Read all finished runs under ``folder``, sorted by environment, agent and seed.
 
     Raises:
         ValueError: if there are none, or if a file of a run is broken.
@@ -106,7 +109,7 @@ def is_part_of_comparison(folder: Path) -> bool:
     A comparison leaves alone the folders of earlier ones that it does not replace.
     """
     try:
-        runs = json.loads((folder.parent / "comparison.json").read_text("utf-8"))["runs"]
+        runs = json.loads((folder.parent / COMPARISON).read_text("utf-8"))["runs"]
     except (OSError, ValueError, KeyError, TypeError):
         return True
     return folder.name in runs
@@ -163,7 +166,7 @@ class AgentRuns:
 
 
 def group_by_agent(runs: Sequence[FinishedRun]) -> list[AgentRuns]:
-    """Runs put together that differ only in their seed, in order."""
+    """Group the runs that differ only in their seed, in order."""
     groups: dict[tuple[str, str], list[FinishedRun]] = {}
     for run in runs:
         groups.setdefault((run.env_id, run.agent), []).append(run)
@@ -196,7 +199,7 @@ def estimate_interquartile_mean(values: NDArray[np.float64]) -> tuple[float, flo
 
 
 def summarize_agent(group: AgentRuns) -> dict[str, Any]:
-    """What the seeds of an agent reach: scores as shares, costs as medians, NaN for never."""
+    """Summarize the seeds of an agent: scores as shares, costs as medians, NaN for not reached."""
     mean, low, high = estimate_interquartile_mean(group.list_last(group.labels.score))
     return {
         "agent": group.agent,

@@ -30,7 +30,7 @@ from ia_gym.experiments.reports.tables import name_environments
 
 
 def build_views(groups: Sequence[AgentRuns]) -> list[dict[str, Any]]:
-    """What the page can show, one after another: plots by environment, ready for JSON.
+    """Build the views that the page offers: each is a plot, with a panel per environment.
 
     Returns:
         Each with ``name``, ``title`` and ``panels``; a panel has ``env_id``, ``name`` and a
@@ -51,10 +51,15 @@ def build_views(groups: Sequence[AgentRuns]) -> list[dict[str, Any]]:
 def build_figure(
     groups: Sequence[AgentRuns], plot: CurvePlot, styles: dict[str, AgentStyle]
 ) -> go.Figure:
-    """The curves of one environment.
+    """Build a plot for one environment.
 
     Every trace names its agent in ``legendgroup`` and in ``meta`` what it is: the "median" of the
     seeds, their "range", or one "seed".
+
+    Args:
+        groups: the runs of its agents.
+        plot: what to show.
+        styles: by agent.
     """
     figure = go.Figure()
     for group in groups:
@@ -118,5 +123,5 @@ def build_traces(group: AgentRuns, plot: CurvePlot, style: AgentStyle) -> Iterat
 
 
 def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Half the size in the page, and more digits than a screen has pixels."""
+    """Convert to float32: half the size in the page, and precise enough for a screen."""
     return values.astype(np.float32)

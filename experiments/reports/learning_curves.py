@@ -71,7 +71,7 @@ def draw_learning_curves(
 
 
 def draw_references(axis: Axes, levels: Mapping[str, float]) -> None:
-    """Dotted lines at the reference scores, with their names; the lowest name below its line."""
+    """Draw dotted lines at the reference scores, named; the lowest has its name below it."""
     for name, level in levels.items():
         is_lower = level == min(levels.values()) and level > 6
         axis.axhline(level, color="0.5", linewidth=1, linestyle=":")

@@ -49,7 +49,7 @@ TERMS = {
 def render_page(
     title: str, command: str, groups: Sequence[AgentRuns], tables: Mapping[str, pd.DataFrame]
 ) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         title: heading of the page.
@@ -96,12 +96,12 @@ def render_page(
 
 
 def read_part(name: str) -> Markup:
-    """A file of the page, to be put into it as it is."""
+    """Read a file of the page, to be inserted without escaping."""
     return Markup((FOLDER / name).read_text("utf-8"))
 
 
 def to_id(name: str) -> str:
-    """A heading as the id of its section."""
+    """The id of the section with this heading."""
     return name.lower().replace(" ", "-")
 
 
@@ -123,7 +123,7 @@ def describe_runs(groups: Sequence[AgentRuns]) -> str:
 
 
 def summarize_environment(groups: Sequence[AgentRuns], env_id: str) -> dict[str, Any]:
-    """Who was best on an environment: name of the environment, and facts by what they say.
+    """Summarize which agents did best on an environment.
 
     The supervised baseline stands apart, since it trains on the truth.
     """
@@ -160,7 +160,7 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def collect_commands(groups: Sequence[AgentRuns]) -> list[dict[str, str]]:
-    """Each command once, with the runs it made and the commit of the code."""
+    """List each command once, with the runs it made and the commit of the code."""
     made: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
     names = name_environments(list_env_ids(groups), with_size=True)
     for group in groups:

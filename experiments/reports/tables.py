@@ -32,7 +32,7 @@ QUERIES = "overseer/human_interactions"
 
 
 def build_overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """Agents down, environments across, if there are several: medians over the seeds.
+    """Build the overview: one row an agent, one column an environment; medians over the seeds.
 
     A cell holds the last score and, where it reached 95 %, the samples and minutes that took.
     """
@@ -58,7 +58,7 @@ def build_overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
 
 
 def build_environment_overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """Agents down; across, what they reached on the one environment and how the overseer saw it."""
+    """Build the overview of one environment: one row an agent, with scores and approval."""
     labels = groups[0].labels
     score = f"{labels.score_label}, %"
     rows = [
@@ -97,7 +97,7 @@ def count_collapsed(group: AgentRuns) -> str:
 
 
 def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """One row an agent and environment: what it reached, and at what cost.
+    """Build the table of agents: scores and costs, one row an agent and environment.
 
     All numbers but the interval are medians of the seeds.
     """
@@ -110,7 +110,7 @@ def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
         mean, low, high = map(
             format_percent, estimate_interquartile_mean(group.list_last(labels.score))
         )
-        kinds = [tag for tag in group.list_accuracies() if all_depths_of_a_kind(tag)]
+        kinds = [tag for tag in group.list_accuracies() if covers_all_depths(tag)]
         gap = labels.overapproval
         rows.append(
             {
@@ -146,7 +146,7 @@ def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     return drop_empty_columns(pd.DataFrame(rows))
 
 
-def all_depths_of_a_kind(tag: str) -> bool:
+def covers_all_depths(tag: str) -> bool:
     """Whether an accuracy is that of one kind of questions, of all depths."""
     kind, depth = split_tag(tag)
     return bool(kind) and not depth
@@ -161,7 +161,7 @@ def compare_samples(group: AgentRuns, baseline: AgentRuns | None) -> float:
 
 
 def build_depth_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """Last accuracies by depth, one row an environment, kind and agent."""
+    """Build the table of final accuracies by depth: one row an environment, kind and agent."""
     rows = [
         {
             "environment": title,
@@ -190,7 +190,7 @@ def collect_depths(groups: Sequence[AgentRuns]) -> dict[str, dict[str, dict[str,
 
 
 def build_run_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
-    """Every run: its result, its command, and the commit of the code."""
+    """Build the table of runs: results, command and commit, one row a run."""
     names = name_environments(group.env_id for group in groups)
     rows = []
     for group in groups:

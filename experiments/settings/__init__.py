@@ -1,6 +1,7 @@
 """Tuned settings of the agents: one YAML file an agent, with one entry an environment.
 
-The names of classes in them are explained in :mod:`ia_gym.experiments.settings.classes`.
+``ppo.yaml`` holds the settings of the agent "ppo", and so on. ``classes.py`` resolves the names of
+classes and schedules in them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import yaml
 
 from ia_gym.validation import check_number, check_range
 
-OF_CONTRIB = ("MaskablePPO", "QRDQN")
+CONTRIB_ALGORITHMS = ("MaskablePPO", "QRDQN")
 """Algorithms that need sb3-contrib."""
 
 
@@ -109,7 +110,7 @@ def load_settings(agent: str, env_id: str) -> Settings:
     whole = asdict(load_settings(entries["like"], env_id)) if "like" in entries else {}
     for part in parts:
         whole = merge(whole, part or {})
-    if whole["algorithm"] in OF_CONTRIB and find_spec("sb3_contrib") is None:
+    if whole["algorithm"] in CONTRIB_ALGORITHMS and find_spec("sb3_contrib") is None:
         raise ValueError(f'{agent} needs sb3-contrib: pip install "ia-gym[contrib]"')
     return Settings(**whole)
 
@@ -134,7 +135,7 @@ def _parse(name: str) -> dict[str, Any]:
 
 
 def merge(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """``whole`` with what ``part`` holds in its place; dicts within dicts are merged likewise."""
+    """``whole``, with the values of ``part`` in place of its own; nested dicts are merged too."""
     merged = dict(whole)
     for key, value in part.items():
         both = isinstance(value, dict) and isinstance(whole.get(key), dict)

@@ -1,4 +1,4 @@
-r"""The tuned settings of SB3's agents, in the form that rl-zoo3 takes.
+r"""The tuned settings of SB3's agents, in the form that rl-zoo3 takes, one module an algorithm.
 
 Its option ``--conf-file`` takes a module of this package::
 

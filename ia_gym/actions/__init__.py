@@ -1,1 +1,6 @@
-"""The overseer of actions, and a simulator of tabular environments."""
+"""Approval of actions: the overseer's script, without environments or learning.
+
+- ``overseer.py``: the overseer, which judges an action by its consequences; the protocols of
+  simulators and assistants.
+- ``transition_table.py``: tabular environments as simulators, with exact values.
+"""

@@ -72,7 +72,17 @@ class Simulator(Protocol):
     def step(
         self, branches: NDArray[Any], observations: Observations, actions: Ints
     ) -> tuple[NDArray[Any], Outcomes]:
-        """Take one action in each branch, and return the branches after it and the outcomes."""
+        """Take one action in each branch.
+
+        Args:
+            branches: ``(M,)``, as :meth:`copy` or an earlier step gave them.
+            observations: of their states, ``(M, ...)``.
+            actions: int64 ``(M,)``.
+
+        Returns:
+            The branches after the step, and the outcomes; one of each where a branch does not
+            split.
+        """
         ...
 
 

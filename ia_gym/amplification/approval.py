@@ -1,4 +1,4 @@
-"""Approval: what the amplified overseer thinks of an answer, and what the environments reward.
+"""Approval: how good the amplified overseer finds an answer. It is the environments' reward.
 
 It is M2("how good is answer a to question q?") of the post on RL-based Iterated Amplification,
 where M2 is the overseer with the help of its assistant. The assistant has answered the overseer's

@@ -1,4 +1,4 @@
-"""A check of a domain of one's own: does what its methods return fit what it declares?"""
+"""A check of your own domain: whether its methods return what its attributes declare."""
 
 from __future__ import annotations
 

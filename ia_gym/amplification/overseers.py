@@ -35,17 +35,48 @@ class Overseer(Protocol):
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round; see :meth:`ia_gym.domains.Domain.ask`."""
+        """The sub-questions of one round.
+
+        Args:
+            rng: for choices of the overseer's own.
+            round: 0 is the first.
+            contexts: ``(B,)``.
+            questions: int64 ``(B, Q, Lq)``, none of them primitive; a row of zeros is no question.
+            transcript: ``(B, Q)``, with all earlier rounds answered.
+
+        Returns:
+            int64 ``(B, Q, n, Lq)``, ``n`` as the domain declares for the round; a row of zeros
+            where fewer are needed.
+        """
         ...
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """Its own answer, the target of imitation: ``(B, Q)``."""
+        """Its own answer, the target of imitation.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: int64 ``(B, Q, Lq)``, none of them primitive.
+            transcript: ``(B, Q)``, with the rounds of ``subquestions_per_round`` answered.
+
+        Returns:
+            int64 ``(B, Q)``, symbols in ``0..n_answers - 1``.
+        """
         ...
 
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """Its approval of ``answers (B, Q)``: ``(B, Q)`` in [0, 1], 0 for ``IDK``."""
+        """Its approval of somebody else's answers.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: int64 ``(B, Q, Lq)``, none of them primitive.
+            transcript: ``(B, Q)``, with all rounds answered.
+            answers: int64 ``(B, Q)``, the answers to judge.
+
+        Returns:
+            float64 ``(B, Q)`` in [0, 1]; 0 for ``IDK``.
+        """
         ...
 
 
@@ -81,13 +112,17 @@ class ScriptedOverseer:
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """The sub-questions of one round ``(B, Q, n, Lq)``. The first round counts as a query."""
+        """The sub-questions of one round, see :class:`Overseer`. The first counts as a query."""
         if round == 0:
             self.human_interactions += int(np.count_nonzero(questions[..., 0]))
         return self.domain.ask(rng, round, contexts, questions, transcript)
 
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """The overseer's answer, the target of imitation: ``(B, Q)``."""
+        """The script's answer, see :class:`Overseer`.
+
+        Raises:
+            ValueError: if the domain's method returns anything but answers.
+        """
         domain = self.domain
         answers = domain.answer(contexts, questions, transcript)
         check_array(domain, "answer", answers, questions.shape[:2], domain.n_answers - 1)
@@ -96,6 +131,6 @@ class ScriptedOverseer:
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """Approval of ``answers (B, Q)``: float64 ``(B, Q)`` in [0, 1], 0 for ``IDK``."""
+        """The script's approval of ``answers (B, Q)``, see :class:`Overseer`."""
         case = contexts, questions, transcript, answers
         return compute_approval(self.domain, self.approval, *case)

@@ -1,4 +1,14 @@
-"""The domains of questions, after Christiano et al. (2018): rules, without pictures or learning."""
+"""The domains of questions, after Christiano et al. (2018): rules, without learning.
+
+- ``permutation.py``, ``assignment.py``, ``wildcard.py``, ``shortest_path.py``, ``union_find.py``:
+  the rules of each domain; its module docstring has them as a table.
+- ``domain.py``: the base class, also of your own domain.
+- ``transcript.py``: the overseer's sub-questions and the answers to them.
+- ``graph_domain.py`` and ``graph_steps.py``: what the two graph domains share.
+- ``batch_arrays.py``: work on arrays, row by row; ``symbol_text.py``: symbols as text.
+- ``checks.py``: checks of what a domain's methods return.
+- ``drawing``: pictures of contexts.
+"""
 
 from ia_gym.domains.assignment import Assignment
 from ia_gym.domains.domain import Contexts, Domain
@@ -10,6 +20,7 @@ from ia_gym.domains.wildcard import Wildcard
 DOMAINS: dict[str, type[Domain]] = {
     cls.name: cls for cls in (Permutation, Assignment, Wildcard, ShortestPath, UnionFind)
 }
+"""The domains of this package by name, as in the ids ``IA-<name>-v0``."""
 
 __all__ = [
     "DOMAINS",

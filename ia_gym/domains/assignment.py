@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import make_rows, pick, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.labels import format_letters
+from ia_gym.domains.symbol_text import format_letters
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 

@@ -41,10 +41,15 @@ def take(
 
 
 def pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> Symbols:
-    """Draw ``count`` places uniformly from those that are true in ``allowed (B, n)``, row by row.
+    """Draw places uniformly from those that are allowed, row by row.
+
+    Args:
+        rng: the source of randomness.
+        allowed: bool ``(B, n)``.
+        count: how many places to draw in each row, with repetitions.
 
     Returns:
-        ``(B, count)``.
+        int64 ``(B, count)`` in ``0..n - 1``.
 
     Raises:
         ValueError: if a row allows none, which happens for depths that do not occur.
@@ -61,10 +66,15 @@ def pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> Sy
 
 
 def pick_name(rng: np.random.Generator, names: NDArray[Number], count: int) -> NDArray[Number]:
-    """Draw ``count`` entries uniformly from ``names (B, n)``, padded with 0, row by row.
+    """Draw names uniformly from those of each context.
+
+    Args:
+        rng: the source of randomness.
+        names: ``(B, n)``, padded with 0.
+        count: how many names to draw in each row, with repetitions.
 
     Returns:
-        ``(B, count)``.
+        ``(B, count)``, of the dtype of ``names``.
     """
     sizes = np.count_nonzero(names, axis=1)[:, None]
     drawn = rng.random((len(names), count), dtype=np.float32)
@@ -72,10 +82,16 @@ def pick_name(rng: np.random.Generator, names: NDArray[Number], count: int) -> N
 
 
 def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int) -> Symbols:
-    """Draw ``size`` of the names 1..``max_size`` for each of ``count`` contexts.
+    """Draw the names that occur in each context.
+
+    Args:
+        rng: the source of randomness.
+        count: number of contexts.
+        size: names in each, all different.
+        max_size: the names are 1..``max_size``.
 
     Returns:
-        ``(count, size)``, each row sorted.
+        int64 ``(count, size)``, each row sorted.
     """
     pool = np.broadcast_to(np.arange(1, max_size + 1), (count, max_size))
     if size == max_size:
@@ -87,8 +103,11 @@ def rank_in_groups(groups: Symbols, counts: Symbols) -> Symbols:
     """Number the entries of each group from 0.
 
     Args:
-        groups: ``(n,)``, the group of each entry; in order.
-        counts: how many entries each group has.
+        groups: int64 ``(n,)``, the group of each entry; in order.
+        counts: int64 ``(number of groups,)``, how many entries each group has.
+
+    Returns:
+        int64 ``(n,)``.
     """
     ranks: Symbols = np.arange(len(groups)) - (np.cumsum(counts) - counts)[groups]
     return ranks
@@ -97,7 +116,17 @@ def rank_in_groups(groups: Symbols, counts: Symbols) -> Symbols:
 def make_rows(
     first: int | Symbols, second: Symbols, third: int | Symbols, where: NDArray[np.bool_]
 ) -> Symbols:
-    """Questions of three symbols ``where`` it is true, zeros elsewhere: ``(*where.shape, 3)``."""
+    """Questions of three symbols, and rows of zeros.
+
+    Args:
+        first: the first symbol of each; as the next two, of a shape that broadcasts to ``where``.
+        second: the second symbol of each.
+        third: the third symbol of each.
+        where: bool, whether there is a question.
+
+    Returns:
+        int64 ``(*where.shape, 3)``; zeros where there is none.
+    """
     rows = np.empty((*where.shape, 3), np.int64)
     rows[..., 0] = first
     rows[..., 1] = second

@@ -176,9 +176,17 @@ class Domain(ABC):
     def is_correct(
         self, contexts: Contexts, questions: Symbols, answers: Symbols
     ) -> NDArray[np.bool_]:
-        """Whether each of ``answers (B, Q)`` is correct, ``(B, Q)``. ``IDK`` never is.
+        """Whether each answer is correct. ``IDK`` never is.
 
         By default only :meth:`truth` is correct; override it where several answers are.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+            answers: ``(B, Q)``.
+
+        Returns:
+            bool ``(B, Q)``.
         """
         right: NDArray[np.bool_] = (answers == self.truth(contexts, questions)) & (answers != IDK)
         return right
@@ -226,9 +234,15 @@ class Domain(ABC):
 
     @abstractmethod
     def look_up(self, rng: np.random.Generator, contexts: Contexts, questions: Symbols) -> Symbols:
-        """Answer primitive questions from the context: ``(B, Q)``.
+        """Answer primitive questions from the context.
 
-        Arbitrary where a question is not primitive. ``rng`` is for lookups that draw at random.
+        Args:
+            rng: for lookups that draw at random.
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+
+        Returns:
+            int64 ``(B, Q)``; arbitrary where a question is not primitive.
         """
 
     @abstractmethod
@@ -256,12 +270,15 @@ class Domain(ABC):
 
     @abstractmethod
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """The overseer's answer, ``(B, Q)``, from the answers to its sub-questions.
+        """The overseer's answer, from the answers to its sub-questions.
 
         Args:
             contexts: ``(B,)``.
             questions: ``(B, Q, Lq)``.
             transcript: ``(B, Q)``, with the rounds of ``subquestions_per_round`` answered.
+
+        Returns:
+            int64 ``(B, Q)``, symbols in ``0..n_answers - 1``.
         """
 
     def error(
@@ -305,6 +322,10 @@ class Domain(ABC):
         """One answer symbol as text."""
         return self.symbol_text(answer)
 
+    def depth_text(self, depth: int) -> str:
+        """A depth as text."""
+        return str(depth)
+
     def fact_text(self, fact: Symbols) -> str:
         """One fact row ``(L,)`` as text; empty for padding."""
         return " ".join(self.symbol_text(int(symbol)) for symbol in fact) if fact[0] else ""
@@ -336,10 +357,6 @@ class Domain(ABC):
     def n_slots(self) -> int:
         """Slots of a transcript: the most sub-questions about one question, all rounds together."""
         return sum(self.subquestions_per_round) + sum(self.judge_subquestions_per_round)
-
-    def depth_text(self, depth: int) -> str:
-        """A depth as text."""
-        return str(depth)
 
     def kind(self, questions: Symbols) -> Symbols:
         """The kind of each root question, ``(B, Q)``: an index into ``kinds``."""

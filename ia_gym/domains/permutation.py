@@ -26,6 +26,7 @@ from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
 MAX_POWER_LIMIT = 2**16
+"""Largest ``max_power``: a row is kept for each power."""
 
 
 class Permutation(Domain):

@@ -36,7 +36,7 @@ from ia_gym.domains.batch_arrays import pick, pick_name, rank_in_groups, sample_
 from ia_gym.domains.domain import Contexts
 from ia_gym.domains.graph_domain import CANDIDATES, END, GraphDomain
 from ia_gym.domains.graph_steps import FAR, MAX_DEGREE, draw_neighbour, find_nearest
-from ia_gym.domains.labels import format_letters, format_steps
+from ia_gym.domains.symbol_text import format_letters, format_steps
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 

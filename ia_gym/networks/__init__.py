@@ -1,1 +1,13 @@
-"""Networks, their optimizer, and the files that they are saved in."""
+"""Networks (PyTorch), their optimizer, and the files that they are saved in.
+
+- ``answer_network.py``: the transformer that answers questions about facts.
+- ``blocks.py``: the blocks it is made of; ``relational_attention.py``: a variant that is given
+  which tokens are equal.
+- ``human_predictor.py``: a model of the overseer; ``learned_overseer.py``: that model in the
+  overseer's place.
+- ``network_assistant.py``: a network as the assistant that answers sub-questions.
+- ``averaging.py``: Polyak averages of networks.
+- ``encoding_cache.py``: encoded facts kept from batch to batch.
+- ``optimizers.py``: MuonAdamW.
+- ``tensor_files.py``: safetensors files with settings and a fingerprint.
+"""

@@ -51,7 +51,8 @@ class EncodingCache(Generic[Network]):
             facts: int64 ``(B, F, L)``.
             passes: times they go through their blocks; default the network's own number.
         """
-        if is_tracing():  # what is kept would become part of the graph
+        # What is kept would become part of the graph; and hooks are to be called each time.
+        if is_tracing() or has_hooks(self.network):
             return self._encode(facts, passes)
         settings = self._list_settings(facts, passes)
         weights = read_weights(self.network)
@@ -92,6 +93,11 @@ def read_weights(network: nn.Module) -> Tensor:
     octets = [tensor.detach().reshape(-1).view(torch.uint8) for tensor in tensors]
     padding = octets[0].new_zeros(-sum(map(len, octets)) % 8)
     return torch.cat([*octets, padding]).view(torch.int64)  # of bytes, it takes long to compare
+
+
+def has_hooks(network: nn.Module) -> bool:
+    """Whether a forward hook is registered somewhere in a network: it may change what it gives."""
+    return any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
 def is_tracing() -> bool:

@@ -72,7 +72,9 @@ class LearnedOverseer:
         questions: Symbols,
         transcript: Transcript,
     ) -> Symbols:
-        """Predict the sub-questions of one round, one after another: ``(B, Q, n, Lq)``.
+        """Predict the sub-questions of one round, one after another: int64 ``(B, Q, n, Lq)``.
+
+        Arguments as in :class:`~ia_gym.amplification.overseers.Overseer`, also of the next two.
 
         Rows that are no questions of the domain are not asked, nor is anything in the rounds that
         only judging needs.
@@ -96,7 +98,7 @@ class LearnedOverseer:
 
     @torch.no_grad()
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
-        """Predict the overseer's answer: ``(B, Q)``."""
+        """Predict the overseer's answer: int64 ``(B, Q)``, symbols in ``0..n_answers - 1``."""
         reading = self._read_to(len(self.domain.subquestions_per_round), questions, transcript)
         answers = self._next(reading)[:, 0].reshape(questions.shape[:2])
         self.confidence = reading.confidence.cpu().numpy().reshape(questions.shape[:2])
@@ -105,7 +107,7 @@ class LearnedOverseer:
     def judge(
         self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
     ) -> NDArray[np.float64]:
-        """1 where ``answers (B, Q)`` equal the predicted answer and are not ``IDK``, else 0."""
+        """1.0 where ``answers (B, Q)`` are the predicted ones and not ``IDK``, else 0.0."""
         own = self.answer(contexts, questions, transcript)
         return np.where((answers == own) & (answers != IDK), 1.0, 0.0)
 

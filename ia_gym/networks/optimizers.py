@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +114,20 @@ class MuonAdamW(torch.optim.Optimizer):
                 part.state = self.state
                 part.step()
         return loss
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: for the state of another kind of optimizer, or of other parameters.
+        """
+        for group in state_dict["param_groups"]:
+            if missing := {*OPTIONS, "use_muon"} - group.keys():
+                raise ValueError(
+                    "state_dict must be that of a MuonAdamW, got one whose parameter groups lack "
+                    f"{', '.join(sorted(missing))}"
+                )
+        super().load_state_dict(cast("dict[str, Any]", state_dict))
 
     def _split(self, group: dict[str, Any]) -> Iterator[torch.optim.Optimizer]:
         """PyTorch's optimizers of the two kinds of parameters in a group.

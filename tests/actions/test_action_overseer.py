@@ -144,18 +144,18 @@ def test_a_rollout_by_hand():
     assert overseer.human_interactions == 2
 
 
-class ToldWhatToShow(TabularAssistant):
+class ShowsAsSet(TabularAssistant):
     shown = 0
 
     def useful_information(self, observations, actions):
         return np.full(len(actions), self.shown)
 
 
-def test_h_calls_the_information_useful_that_tells_most():
+def test_the_overseer_calls_the_information_useful_that_tells_most():
     """The assistant overestimates: a longer rollout, which relies on it less, is more useful."""
     transitions = lake().unwrapped.P
     simulator, states, actions, shape = every_pair(transitions)
-    assistant = ToldWhatToShow(np.full(shape, 3.0))
+    assistant = ShowsAsSet(np.full(shape, 3.0))
     useful = []
     for place, name in enumerate(("ending", "outcome", "rollout")):
         assistant.shown = place

@@ -4,13 +4,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import CallbackList, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from ia_gym.agents import (
     AmplificationCallback,
@@ -117,6 +117,39 @@ def test_a_method_is_an_attribute_like_any_other():
     vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
     assert vec.has_attr("set_assistant")
     assert all(callable(each) for each in vec.get_attr("set_assistant"))
+
+
+def make_sync(num_envs=3, **kwargs):
+    make = [lambda: gym.make(BASE, **kwargs)] * num_envs
+    return GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
+
+
+def test_separate_environments_are_reached_one_by_one():
+    """gymnasium's ``call`` and ``set_attr`` always reach all."""
+    vec = make_sync()
+    vec.env_method("set_difficulty", 1, indices=[1])
+    assert [engine.max_depth for engine in vec.get_attr("engine")] == [2, 1, 2]
+    vec.set_attr("note", [1, 2], indices=2)
+    assert vec.get_attr("note", indices=2) == [[1, 2]]
+    with pytest.raises(AttributeError):
+        vec.get_attr("note", indices=0)
+
+
+def test_worker_processes_of_gymnasium_are_refused():
+    """Callbacks would reach none of them alone: their counters came out as 0."""
+    make = [lambda: gym.make(BASE)]
+    venv = AsyncVectorEnv(make, context="fork", autoreset_mode=AutoresetMode.SAME_STEP)
+    with pytest.raises(ValueError, match=r"must not be an AsyncVectorEnv; .*SubprocVecEnv"):
+        GymnasiumVecEnv(venv)
+    venv.close()
+
+
+@pytest.mark.parametrize("make", [lambda **kwargs: make_sb3_vec_env(BASE, 2, **kwargs), make_sync])
+def test_without_a_mode_of_pictures_there_are_none(make):
+    for render_mode in (None, "ansi"):
+        vec = make(render_mode=render_mode)
+        vec.reset()
+        assert vec.get_images() == [None] * vec.num_envs
 
 
 def test_vector_wrappers_hide_no_methods():
@@ -254,7 +287,7 @@ def test_ppo_learns_from_approval_alone():
 # ------------------------------------------------------------- features extractor
 
 
-def some_pairs(n_contexts, each, **told):
+def draw_pairs(n_contexts, each, **options):
     domain = Permutation(6, 9)
     rng = np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, n_contexts)
@@ -263,7 +296,7 @@ def some_pairs(n_contexts, each, **told):
     facts = contexts["facts"].reshape(n_contexts, -1).repeat(each, axis=0)[order]
     flat = questions.reshape(n_contexts * each, -1)[order]
     network = FactsNetwork(
-        domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2, **told
+        domain.n_symbols, domain.fact_shape, domain.question_length, 16, 2, **options
     )
     for parameter in network.parameters():  # blocks start as the identity: wake them up
         torch.nn.init.normal_(parameter, std=0.3)
@@ -275,13 +308,16 @@ def one_by_one(network, facts, questions):
     return torch.cat([network(f[None], q[None, None])[0] for f, q in zip(rows, questions)])
 
 
-TOLD = [{}, *({"relational": True, more: True} for more in ("relational", "meeting", "any_hop"))]
+NETWORK_OPTIONS = [
+    {},
+    *({"relational": True, more: True} for more in ("relational", "meeting", "any_hop")),
+]
 
 
-@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize("options", NETWORK_OPTIONS)
 @pytest.mark.parametrize(("n_contexts", "each"), [(1, 1), (5, 1), (4, 6)])
-def test_encoding_each_context_once_changes_nothing(n_contexts, each, told):
-    _, network, facts, questions = some_pairs(n_contexts, each, **told)
+def test_encoding_each_context_once_changes_nothing(n_contexts, each, options):
+    _, network, facts, questions = draw_pairs(n_contexts, each, **options)
     expected = one_by_one(network, facts, questions)
     torch.testing.assert_close(read_pairs(network, facts, questions), expected)
 
@@ -293,15 +329,15 @@ def test_distinct_rows_are_found():
     torch.testing.assert_close(rows[first][inverse], rows)
 
 
-@pytest.mark.parametrize("told", TOLD)
-def test_the_order_of_the_facts_and_padding_do_not_matter(told):
-    _, network, facts, questions = some_pairs(4, 1, **told)
+@pytest.mark.parametrize("options", NETWORK_OPTIONS)
+def test_the_order_of_the_facts_and_padding_do_not_matter(options):
+    _, network, facts, questions = draw_pairs(4, 1, **options)
     expected = one_by_one(network, facts, questions)
     rows = facts.view(4, *network.fact_shape)
     shuffled = rows[:, torch.randperm(rows.shape[1])].reshape(4, -1)
     torch.testing.assert_close(one_by_one(network, shuffled, questions), expected)
     unpadded = FactsNetwork(
-        network.embedding.num_embeddings, (6, 2), questions.shape[1], 16, 2, **told
+        network.embedding.num_embeddings, (6, 2), questions.shape[1], 16, 2, **options
     )
     unpadded.load_state_dict(network.state_dict())
     cut = rows[:, :6].reshape(4, -1)
@@ -310,7 +346,7 @@ def test_the_order_of_the_facts_and_padding_do_not_matter(told):
 
 @pytest.mark.parametrize("relational", [False, True])
 def test_the_cache_gives_what_a_fresh_encoding_gives(relational):
-    """As rows change one by one, and as the weights do, also behind autograd's back."""
+    """As rows change one by one, and as weights do, also in ways that autograd does not count."""
     env = make_sb3_vec_env(BASE, num_envs=8, questions_per_context=2)
     extractor = FactsExtractor(env.observation_space, 16, heads=2, relational=relational)
     for parameter in extractor.parameters():
@@ -331,6 +367,12 @@ def test_the_cache_gives_what_a_fresh_encoding_gives(relational):
 def test_a_foreign_observation_space_is_refused():
     with pytest.raises(ValueError, match="observation_space must be Dict"):
         FactsExtractor(gym.make("CartPole-v1").observation_space)
+
+
+def test_normalized_symbols_are_refused():
+    model = PPO("MultiInputPolicy", VecNormalize(make_sb3_vec_env(BASE, 4)), policy_kwargs=SMALL)
+    with pytest.raises(ValueError, match=r"facts must hold symbols.*norm_obs=False"):
+        model.learn(16)
 
 
 def test_heads_must_divide_width():

@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from helpers import make_tiny_learner
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
@@ -14,6 +15,7 @@ from ia_gym.agents import (
     EvaluationCallback,
     FactsExtractor,
     HumanPredictorCallback,
+    ImitationIA,
     QuestionEvaluator,
     make_evaluator,
     make_sb3_vec_env,
@@ -246,3 +248,23 @@ def test_random_numbers_of_training_are_left_alone():
         weights.append(np.concatenate([p.detach().numpy().ravel()
                                        for p in model.policy.parameters()]))  # fmt: skip
     np.testing.assert_array_equal(*weights)
+
+
+def test_a_curriculum_of_another_domain_is_refused_before_training():
+    callback = CurriculumCallback()
+    make_model(ENVS["batched"]()).learn(24, callback)
+    model = make_model(make_sb3_vec_env("IA-ShortestPath-v0", 3))
+    with pytest.raises(ValueError, match="curriculum must be for ShortestPath"):
+        model.learn(24, callback)
+    assert model.num_timesteps == 0
+
+
+@pytest.mark.parametrize(
+    "make_callback", [AmplificationCallback, CurriculumCallback, HumanPredictorCallback]
+)
+def test_learners_that_never_step_refuse_callbacks_for_their_environments(make_callback):
+    model = make_tiny_learner(ImitationIA)
+    with pytest.raises(ValueError, match="has no effect on ImitationIA, which never steps"):
+        model.learn(64, make_callback())
+    model.learn(64)
+    assert model.num_timesteps == 64

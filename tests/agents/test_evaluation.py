@@ -57,7 +57,7 @@ def test_an_agent_that_knows_and_one_that_is_consistently_wrong():
     assert {"eval/accuracy_depth_1", "eval/accuracy_depth_2"} < set(right)
     wrong = evaluator.evaluate(Knows(evaluator, off_by=1))
     assert wrong["eval/accuracy"] == 0
-    # Depth 1 rests on lookups alone: half the targets stay true.
+    # Depth 1 depends on lookups alone: half the targets stay true.
     depths = evaluator.domain.depth(evaluator.contexts, evaluator.questions)
     share = (depths == 1).mean()
     assert share <= wrong["overseer/target_accuracy"] < share + 0.15

@@ -4,9 +4,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from helpers import SMALL, TINY, make_tiny_env, make_tiny_learner
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import SubprocVecEnv
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
+from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import (
     AnswerSearch,
@@ -103,7 +103,7 @@ def test_graded_approval_has_effect_where_answers_are_judged():
         with pytest.raises(ValueError, match=r"^approval of env has no effect on .*got 'graded'"):
             make_tiny_learner(cls, gym.make("IA-Wildcard-v0", size=4, approval="graded"), **kwargs)
     with pytest.raises(ValueError, match=r"^overseer and approval of env have no effect"):
-        make_tiny_learner(Supervised, make_tiny_env(approval="graded"))
+        make_tiny_learner(Supervised, gym.make("IA-Wildcard-v0", size=4, approval="graded"))
 
 
 @pytest.mark.parametrize("cls", [ImitationIA, Supervised, Reinforce])
@@ -211,8 +211,16 @@ def test_another_domain_or_other_spaces_are_refused():
 
 
 def test_the_environment_is_neither_reset_nor_stepped(monkeypatch):
-    """Its overseer may be a person, who would be asked in vain."""
+    """Its overseer may be a person, who would answer questions that nobody uses."""
     model = make_tiny_learner(ImitationIA)
     for name in ("reset", "step"):
         monkeypatch.setattr(model.get_env(), name, None)
     assert model.learn(64).human_interactions == 64
+
+
+def test_wrappers_that_change_observations_are_refused():
+    """Training draws questions as they are; predictions would be shown others."""
+    env = make_vec_env(make_tiny_env, 1)
+    with pytest.raises(ValueError, match=r"show its questions as they are to Supervised"):
+        make_tiny_learner(Supervised, VecNormalize(env))
+    make_tiny_learner(Supervised, VecNormalize(env, norm_obs=False)).learn(32)

@@ -7,11 +7,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from helpers import SMALL, TINY, make_tiny_env, make_tiny_learner
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import LinearSchedule
+from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import (
     AnswerSearch,

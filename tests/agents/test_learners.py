@@ -4,10 +4,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from helpers import SMALL, TINY, make_tiny_env, make_tiny_learner
 from stable_baselines3.common import callbacks as sb3_callbacks
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.logger import configure
+from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import (
     EvaluationCallback,
@@ -227,3 +227,19 @@ def test_learning_rates():
 def test_bad_arguments_are_named(kwargs, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         ImitationIA(env=make_tiny_env(), **kwargs)
+
+
+@pytest.mark.parametrize("cls", [Supervised, IteratedAmplification])
+def test_set_random_seed_decides_what_is_drawn(cls):
+    """As in SB3, whatever the seed before; the human predictor's queries included."""
+
+    def train(seed, reseeded):
+        model = make_tiny_learner(cls, seed=seed)
+        before = {key: value.clone() for key, value in model.policy.state_dict().items()}
+        model.set_random_seed(reseeded)
+        return before, model.learn(64).policy.state_dict()
+
+    same = [train(0, 5)[1], train(0, 5)[1]]
+    other = train(0, 6)[1]
+    assert all(torch.equal(same[0][key], same[1][key]) for key in other)
+    assert any(not torch.equal(same[0][key], other[key]) for key in other)

@@ -7,6 +7,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import (
     DelayObservation,
     FlattenObservation,
+    FrameStackObservation,
     NormalizeObservation,
     TransformObservation,
 )
@@ -28,6 +29,7 @@ from ia_gym.agents import (
     GymnasiumVecEnv,
     HumanPredictorCallback,
     QuestionEvaluator,
+    make_evaluator,
     make_sb3_vec_env,
 )
 from ia_gym.agents.assistants.observation_encoder import find_encoder
@@ -107,7 +109,7 @@ def make_model(env, **kwargs):
 
 
 @pytest.mark.parametrize("way", ["one-hot", "one-hot vector", "normalized"])
-def test_an_evaluation_is_what_playing_comes_to(way):
+def test_an_evaluation_agrees_with_playing(way):
     """Answers to the held-out questions, encoded by hand, are as often right as reported."""
     env = WAYS[way]()
     model = make_model(env)
@@ -134,7 +136,7 @@ def test_training_with_all_callbacks_under_wrappers():
     model.learn(128, HumanPredictorCallback(2, 4, seed=0, width=16, heads=2, layers=1))
 
 
-def test_episodes_and_x_under_wrappers():
+def test_action_approval_trains_and_evaluates_under_wrappers():
     """VecNormalize over all, and one-hot states of the lake inside."""
     env = VecNormalize(make_vec_env("IA-FrozenLake-v0", 2, wrapper_class=FlattenObservation))
     model = make_model(env, n_steps=32)
@@ -191,6 +193,52 @@ def test_wrappers_in_other_processes_are_refused():
     plain = make_vec_env(BASE, 1, **workers)
     assert find_encoder(plain).layers == ()
     plain.close()
+
+
+@pytest.mark.parametrize(
+    ("wrap", "name"),
+    [
+        (lambda env: TransformObservation(env, lambda seen: seen, None), "ObservationWrapper"),
+        (lambda env: FrameStackObservation(env, 2), "FrameStackObservation"),
+    ],
+)
+def test_any_wrapper_in_other_processes_is_found(wrap, name):
+    """Also one whose arguments cannot be sent, and one that is no ``ObservationWrapper``."""
+    env = SubprocVecEnv([lambda: wrap(gym.make(BASE))], start_method="fork")
+    with pytest.raises(ValueError, match=f"wrapped by {name} in SubprocVecEnv"):
+        find_encoder(env)
+    env.close()
+
+
+def test_wrappers_of_the_game_itself_are_no_obstacle_in_other_processes():
+    pytest.importorskip("ale_py")
+    wraps = [lambda env: env, lambda env: TransformObservation(env, np.negative, None)]
+    envs = [
+        SubprocVecEnv([lambda wrap=wrap: wrap(gym.make("IA-Freeway-v0"))], start_method="fork")
+        for wrap in wraps
+    ]
+    assert find_encoder(envs[0]).layers == ()
+    with pytest.raises(ValueError, match="wrapped by ObservationWrapper in SubprocVecEnv"):
+        find_encoder(envs[1])
+    for env in envs:
+        env.close()
+
+
+@pytest.mark.parametrize(
+    ("env_id", "other"),
+    [
+        (BASE, "IA-ShortestPath-v0"),
+        ("IA-CartPole-v0", BASE),
+        ("IA-CartPole-v0", "IA-FrozenLake-v0"),
+        ("IA-FrozenLake-v0", "IA-CartPole-v0"),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda env: env, FlattenObservation])
+def test_an_evaluator_of_another_environment_is_refused_before_training(env_id, other, wrap):
+    model = make_model(DummyVecEnv([lambda: wrap(gym.make(env_id))]))
+    with pytest.raises(ValueError, match="model must be of an environment that shows"):
+        model.learn(64, EvaluationCallback(make_evaluator(other), 64))
+    assert model.num_timesteps == 0
 
 
 def test_a_policy_without_its_environments_must_see_tokens():

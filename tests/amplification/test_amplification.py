@@ -213,7 +213,7 @@ class KnowsShallow:
 
 
 @pytest.mark.parametrize("knows", [0, 1, 2])
-def test_with_hs_help_an_assistant_answers_one_level_deeper(overseer, knows):
+def test_amplification_answers_one_level_deeper_than_the_assistant(overseer, knows):
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 20)
     questions = domain.sample_questions(rng, contexts, 30)
@@ -226,7 +226,7 @@ def test_with_hs_help_an_assistant_answers_one_level_deeper(overseer, knows):
         np.testing.assert_array_equal(answers, np.where(right, truth, IDK))
 
 
-def test_h_looks_further_where_an_assistant_finds_no_way():
+def test_the_overseer_looks_further_where_an_assistant_finds_no_way():
     """The assistant answers that there is no path; each level finds one more edge of it."""
     domain, rng = ShortestPath(8, question_kinds=["D"]), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 50)
@@ -238,7 +238,7 @@ def test_h_looks_further_where_an_assistant_finds_no_way():
         )
         answers = assistant.answer(contexts, questions)
         found = answers != domain.inf_symbol
-        # H asks for the step, and then for the distance from there: two levels an edge.
+        # The overseer asks for the step, and then for the distance from there: two levels an edge.
         assert set(depths[found]) == set(range(1, (level + 1) // 2 + 1))
         assert np.all(answers[found] >= truth[found])  # a way, if not always the shortest
         assert found[depths == 1].all()
@@ -254,7 +254,7 @@ class FindsNothing:
         return np.full(questions.shape[:2], self.domain.inf_symbol)
 
 
-def test_h_is_not_asked_for_help_with_what_the_assistant_knows_or_thinks_it_knows(overseer):
+def test_only_inconclusive_answers_are_decomposed_further(overseer):
     domain, rng = overseer.domain, np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 20)
     questions = domain.sample_questions(rng, contexts, 30)

@@ -56,7 +56,7 @@ def test_trust_needs_more_than_the_threshold_and_stays_once_given():
     assert gate.trusted.tolist() == [True, False, False, False]
 
 
-def test_a_rare_class_is_trusted_along_with_the_class_it_goes_with():
+def test_a_rare_class_is_trusted_with_the_class_it_is_merged_into():
     gate = TrustGate(CHAIN, np.array([0, 1, 1, 3]), threshold=0.75, window=4)
     gate.record(np.full(4, 2), np.ones(4))  # its own approval says nothing
     assert gate.trusted.tolist() == [True, False, False, False]

@@ -146,5 +146,5 @@ def test_sub_questions():
 
 @pytest.mark.parametrize(("size", "depth"), [(2, 2), (8, 7), (9, 7), (64, 57)])
 def test_the_deepest_question_is_of_a_chain(size, depth):
-    """⌊√N⌋ values, then every variable rests on the one before."""
+    """⌊√N⌋ values, then every variable depends on the one before."""
     assert Assignment(size).max_depth == depth

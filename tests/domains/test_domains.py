@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers import ItselfAsAssistant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from recursive_assistant import RecursiveAssistant
 
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import KnowNothing, Oracle
@@ -74,12 +74,12 @@ def test_with_the_oracle_the_overseer_is_right_and_approves_of_right_answers(dom
 
 @settings(max_examples=60, deadline=None)
 @given(domains(RECURSIVE), seeds)
-def test_h_taken_down_to_primitive_questions_is_right(domain, seed):
+def test_decomposition_down_to_primitive_questions_gives_the_truth(domain, seed):
     rng = np.random.default_rng(seed)
     contexts = domain.sample_contexts(rng, 2)
     questions = domain.sample_questions(rng, contexts, 6)
     overseer = ScriptedOverseer(domain)
-    itself = ItselfAsAssistant(overseer, rng)
+    itself = RecursiveAssistant(overseer, rng)
     answers = itself.answer(contexts, questions)
     np.testing.assert_array_equal(answers, domain.truth(contexts, questions))
 
@@ -235,7 +235,7 @@ def test_what_the_judge_alone_needs_is_left_out_for_an_answer(cls):
 
 
 @ALL
-def test_no_question_is_no_question_all_the_way(cls):
+def test_rows_of_zeros_have_no_sub_questions(cls):
     domain, rng = cls(8), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 1)
     questions = np.zeros((1, 3, domain.question_length), np.int64)
@@ -255,7 +255,7 @@ def test_without_help_the_overseer_answers_what_it_can_look_up(cls):
 
 
 @ALL
-def test_rare_classes_go_with_the_one_below(cls):
+def test_rare_classes_are_merged_into_the_one_below(cls):
     domain, rng = cls(16), np.random.default_rng(5)
     contexts = domain.sample_contexts(rng, 400)
     questions = domain.sample_questions(rng, contexts, 50)

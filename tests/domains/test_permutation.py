@@ -1,4 +1,4 @@
-"""The domain against brute force."""
+"""Permutation powers against brute force."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_depth_is_the_position_of_the_leading_bit(max_power):
     np.testing.assert_array_equal(domain.is_primitive(questions), powers <= 1)
 
 
-def test_each_class_rests_on_the_one_below():
+def test_each_class_depends_on_the_one_below():
     domain = Permutation(16)
     for cls in range(domain.n_classes):
         assert np.flatnonzero(domain.depends_on[cls]).tolist() == ([cls - 1] if cls else [])

@@ -177,7 +177,7 @@ def small(kind, x, y, edges):
     )
 
 
-def test_h_drops_candidates_without_an_edge_or_a_finite_distance():
+def test_the_overseer_drops_candidates_without_an_edge_or_a_finite_distance():
     edges = [(1, 2), (1, 3), (3, 4)]
     domain, context, question = small(S, 1, 4, edges)
     far = domain.max_size
@@ -208,7 +208,7 @@ def test_h_drops_candidates_without_an_edge_or_a_finite_distance():
     ("said", "expected"),
     [("idk", "idk"), ("2", "idk"), ("inf", "inf"), ("1 step", "2 steps"), ("4 steps", "inf")],
 )
-def test_h_adds_one_or_does_not_know(said, expected):
+def test_the_overseer_adds_one_or_does_not_know(said, expected):
     domain, context, question = small(D, 1, 4, [(1, 2), (2, 3), (3, 4)])
     texts = [domain.answer_text(answer) for answer in range(domain.n_answers)]
     transcript = Transcript.empty((1, 1), domain.n_slots, domain.question_length)

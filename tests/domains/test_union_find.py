@@ -92,7 +92,7 @@ def test_labels_and_kinds_are_distributed_as_the_definition_implies():
 
 
 def paper_tree(rng, low, high):
-    """Edges of a random tree on low..high-1: cut in two, join, go on within the parts."""
+    """Edges of a random tree on low..high-1: cut in two, join, continue within the parts."""
     if high - low > 1:
         cut = rng.integers(low + 1, high)
         yield rng.integers(low, cut), rng.integers(cut, high)

@@ -179,7 +179,7 @@ class Rebuilt(gym.Env, EzPickle):
         return self.steps, float(self.steps), False, False, {}
 
 
-def test_a_copy_goes_on_from_the_state_even_where_pickling_starts_anew():
+def test_a_copy_continues_from_the_state_even_where_pickling_starts_anew():
     env = Rebuilt()
     env.reset()
     for _ in range(7):

@@ -76,7 +76,7 @@ def test_the_overseer_of_actions_has_the_same_defaults():
             assert own[field.name].default == field.default
 
 
-def test_arguments_of_a_domain_travel():
+def test_arguments_of_a_domain_reach_it():
     for env in (make(size=4, max_power=8), gym.make_vec(BASE, 2, size=4, max_power=8).unwrapped):
         assert (env.domain.size, env.domain.max_power) == (4, 8)
     domain = make("IA-UnionFind-v0", question_kinds=["V"]).domain
@@ -117,7 +117,18 @@ def test_the_truth_takes_no_argument_of_the_overseer(kwargs):
             build()
 
 
-def test_what_says_what_holds_anyway_is_allowed():
+@pytest.mark.parametrize("name", DOMAINS)
+def test_graded_approval_is_for_domains_with_near_misses(name):
+    """Elsewhere an answer is right or wrong, and "graded" would be what "strict" is."""
+    if name in ("ShortestPath", "UnionFind", "Wildcard"):
+        gym.make(f"IA-{name}-v0", approval="graded")
+        return
+    for build in (gym.make, gym.make_vec):
+        with pytest.raises(ValueError, match=f'approval must be "strict" for {name}'):
+            build(f"IA-{name}-v0", approval="graded")
+
+
+def test_a_default_may_be_stated():
     env = make(reward="truth", trust=None, wrong_answer_penalty=0.0, audit=0, assistant="inline")
     assert env.trusted is None
     assert make(assistant="oracle", trust=None).trusted is None
@@ -165,6 +176,7 @@ def test_an_audit_needs_someone_to_audit(mode):
         {"look_ahead": 8, "information": ("ending", "outcome")},
         {"usefulness_rate": 0.5, "information": ["rollout"]},
         {"n_usefulness_copies": 2, "information": ["outcome"]},
+        {"n_usefulness_copies": 2, "usefulness_rate": 0.0},
     ],
     ids=str,
 )

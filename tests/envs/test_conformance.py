@@ -30,16 +30,20 @@ KWARGS = [
     {"assistant": "oracle", "wrong_answer_penalty": 0.1},
     {"assistant": "none"},
     {"reward": "truth"},
-    {"max_size": 12, "approval": "graded"},
+    {"max_size": 12},
 ]
 
 
-@pytest.mark.parametrize(("env_id", "kwargs"), [*product(BASES, KWARGS)], ids=str)
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"),
+    [*product(BASES, KWARGS), ("IA-Wildcard-v0", {"approval": "graded"})],
+    ids=str,
+)
 def test_our_vectors_keep_the_rules(env_id, kwargs):
     check_vector_env(lambda n, mode: gym.make_vec(env_id, n, autoreset_mode=mode, **kwargs))
 
 
-def test_so_do_gymnasiums_own():
+def test_gymnasiums_vectors_keep_the_rules_too():
     def make(n, mode):
         few = partial(gym.make, "CartPole-v1", max_episode_steps=7)
         return SyncVectorEnv([few] * n, autoreset_mode=mode)

@@ -330,3 +330,14 @@ def test_facts_are_equal_if_their_rows_are():
 def test_gymnasiums_checker_passes_with_pictures(env_id):
     pytest.importorskip("pygame")
     check_env(gym.make(env_id, render_mode="rgb_array"))
+
+
+def test_vectors_of_gymnasium_with_spaces_of_their_own():
+    vec = gym.make_vec(
+        BASE,
+        num_envs=2,
+        vectorization_mode="sync",
+        vector_kwargs={"observation_mode": "different"},
+    )
+    observation, _ = vec.reset(seed=0)
+    assert observation in vec.observation_space

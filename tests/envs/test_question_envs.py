@@ -28,7 +28,7 @@ KWARGS = [
     {"trust": None},
     {"assistant": "oracle"},
     {"reward": "truth"},
-    {"max_size": 70, "approval": "graded"},
+    {"max_size": 70},
 ]
 
 
@@ -38,7 +38,11 @@ def make(env_id=BASE, **kwargs):
 
 @pytest.mark.parametrize(
     ("env_id", "kwargs"),
-    [*product(BASES, KWARGS), *product(LARGER, KWARGS[:1])],
+    [
+        *product(BASES, KWARGS),
+        *product(LARGER, KWARGS[:1]),
+        ("IA-UnionFind-v0", {"approval": "graded"}),
+    ],
     ids=str,
 )
 def test_both_checkers_pass_without_a_warning(env_id, kwargs):
@@ -207,7 +211,7 @@ def test_truth_and_target_are_not_observed():
 
 @pytest.mark.parametrize("name", DOMAINS)
 def test_rewards_do_not_depend_on_the_truth(name, monkeypatch):
-    """Deaf to the truth, an environment approves as before, inline and with an assistant."""
+    """An environment that cannot read the truth approves as before, inline and assisted."""
     truth = DOMAINS[name].truth
 
     def rewards(assistant):
@@ -558,7 +562,7 @@ def test_a_curriculum_raises_the_depth_of_single_environments():
 @pytest.mark.parametrize(
     ("env_id", "kwargs"), [*product(BASES, KWARGS), *product(LARGER[2::3], KWARGS[:1])], ids=str
 )
-def test_copies_go_on_alike(env_id, kwargs):
+def test_copies_continue_alike(env_id, kwargs):
     """By deepcopy and by pickle, while a question is open and after an answer; vectors too."""
     env, vec = make(env_id, **kwargs), gym.make_vec(env_id, num_envs=3, **kwargs)
     rng = np.random.default_rng(0)

@@ -207,7 +207,7 @@ def half_done(compared, tmp_path):
     shutil.copytree(compared[0] / "supervised_seed0", folder / "supervised_seed0")
     script = f"""
 import signal, sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells may have it ignored
 from tiny_runs import load_tiny_settings
 from ia_gym.experiments import __main__, compare

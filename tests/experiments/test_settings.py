@@ -11,7 +11,7 @@ from ia_gym.experiments.settings.classes import CLASSES, resolve
 BASE = "IA-Permutation-v0"
 
 
-def test_settings_are_data():
+def test_every_settings_file_is_read():
     for agent in list_agents():
         known = next(name for name in list_tuned_envs(agent) if "-N" not in name)
         larger = known.replace("-v0", "-N32-v0")  # takes the settings of the base size

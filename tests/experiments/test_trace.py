@@ -61,7 +61,7 @@ def test_an_error_is_found_where_it_begins():
     origins = [node for node in root.walk() if node.is_origin]
     assert {node.question for node in origins} == {domain.question_text(culprit)}
     assert root.right
-    assert not root.target_right  # what H makes of it goes wrong
+    assert not root.target_right  # the overseer's answer depends on it
     assert all(node.right for node in root.walk() if node.looked_up)
     assert root.children[0].children  # taken apart as well
     assert trace(domain, Oracle(domain), context, question, levels=0).children == []

@@ -1,7 +1,7 @@
 """The human predictor at the paper's size, N = 64; smaller sizes are in tests/networks."""
 
 import pytest
-from helpers import check_predictor_learns
+from predictor_checks import check_predictor_learns
 
 from ia_gym.domains import DOMAINS
 

@@ -247,3 +247,16 @@ def test_the_assistant_notices_a_change_of_its_network(change):
     found = assistant.answer(contexts, questions)
     np.testing.assert_array_equal(found, fresh.answer(contexts, questions))
     assert (found != before).any()
+
+
+def test_hooks_are_called_whatever_is_kept():
+    extractor, observations = make_extractor(), draw_observations()
+    with torch.no_grad():
+        before = extractor(observations)
+        linear = next(m for m in extractor.modules() if isinstance(m, torch.nn.Linear))
+        handle = linear.register_forward_hook(lambda module, inputs, output: 2 * output)
+        hooked = extractor(observations)
+        torch.testing.assert_close(hooked, compute_features(extractor, observations))
+        assert not torch.allclose(hooked, before)
+        handle.remove()
+        torch.testing.assert_close(extractor(observations), before)

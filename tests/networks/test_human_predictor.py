@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from helpers import check_predictor_learns
+from predictor_checks import check_predictor_learns
 from stable_baselines3.common.logger import configure
 
 from ia_gym.agents.learners.imitation import IteratedAmplification
@@ -125,7 +125,7 @@ def test_half_of_the_queries_are_where_the_predictor_is_least_confident(monkeypa
     assert np.all((confidence > 0) & (confidence <= 1))
 
 
-def test_h_is_learned_from_what_surprises_most(monkeypatch):
+def test_records_that_surprise_most_are_drawn_most_often(monkeypatch):
     model = IteratedAmplification(
         env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0
     )

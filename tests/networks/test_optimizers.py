@@ -283,3 +283,11 @@ def test_sb3_saves_loads_and_schedules_it(tmp_path):
     assert stored.keys() == restored.keys()
     assert stored
     assert all(torch.equal(stored[key], restored[key]) for key in stored)
+
+
+def test_the_state_of_another_optimizer_is_refused():
+    model = Small()
+    optimizer = MuonAdamW(model.parameters())
+    with pytest.raises(ValueError, match=r"that of a MuonAdamW, .* lack matrix_factor, momentum"):
+        optimizer.load_state_dict(torch.optim.AdamW(model.parameters()).state_dict())
+    model.train_step(optimizer, 0)

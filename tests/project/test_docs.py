@@ -157,6 +157,11 @@ def test_every_public_name_is_in_the_api_reference(package):
     assert {f"ia_gym.{package}.{name}" for name in names} <= set(shown)
 
 
+def test_the_names_at_the_top_are_in_the_api_reference():
+    page = TEXTS[DOCS / "reference" / "ia_gym.md"]
+    assert all(f"ia_gym.{name}" in page for name in ia_gym.__all__ if name != "__version__")
+
+
 def test_what_the_api_reference_names_exists():
     for page in (DOCS / "reference").glob("*.md"):
         for path in re.findall(r"^::: (\S+)", TEXTS[page], re.M):

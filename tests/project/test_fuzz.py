@@ -394,7 +394,7 @@ def test_arguments_of_curricula(arguments):
 
 
 class Junk(Permutation):
-    """A domain of which one method returns whatever it is told to."""
+    """A domain one of whose methods returns what the test chooses."""
 
     name = "Junk"
     broken = ""
@@ -420,7 +420,7 @@ WHOLE = [*SCRIPT, "sample_contexts", "sample_questions", "truth", "depth", "answ
 @QUIET
 @given(st.sampled_from(SCRIPT), anything)
 def test_domains_whose_script_returns_junk(method, result):
-    """A wrong shape, type or symbol is told, not passed on."""
+    """A wrong shape, type or symbol is refused by name, not passed on."""
     assume(np.shape(result) != (2, 3))  # as it should be: it may be no junk
     domain = Junk(8)
     rng = np.random.default_rng(0)
@@ -483,8 +483,8 @@ class Circular(Permutation):
         return questions[..., None, :].copy()
 
 
-class RestsOnItself(Permutation):
-    name = "RestsOnItself"
+class DependsOnItself(Permutation):
+    name = "DependsOnItself"
 
     def dependencies(self, kind, depth):
         return [(0, depth)]
@@ -492,7 +492,7 @@ class RestsOnItself(Permutation):
 
 @pytest.mark.parametrize("assistant", ["inline", "oracle", "none"])
 def test_a_script_that_asks_its_own_question_comes_to_an_end(assistant):
-    """Sub-questions are put to the agent or its assistant; H does not go down for ever."""
+    """The agent or its assistant answers the sub-question; the overseer does not recurse."""
     env = gym.make(BASE, domain=Circular, trust=None, assistant=assistant)
     env.reset(seed=0)
     roles = set()
@@ -504,8 +504,8 @@ def test_a_script_that_asks_its_own_question_comes_to_an_end(assistant):
 
 
 def test_a_class_that_depends_on_itself_is_refused():
-    with pytest.raises(ValueError, match=r"dependencies\(\) of RestsOnItself must not lead"):
-        gym.make(BASE, domain=RestsOnItself)
+    with pytest.raises(ValueError, match=r"dependencies\(\) of DependsOnItself must not lead"):
+        gym.make(BASE, domain=DependsOnItself)
 
 
 @QUIET

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import runpy
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from helpers import ItselfAsAssistant
+from recursive_assistant import RecursiveAssistant
 
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Oracle
@@ -62,7 +63,7 @@ ROOMS = ["validation", "files", "domains", "amplification", "actions", "networks
 
 
 def test_rooms_of_the_method_have_no_circle():
-    """``domains`` rests on nothing but the checks; ``amplification`` and ``networks`` on it."""
+    """``domains`` imports ``validation`` alone; ``amplification`` and ``networks`` import it."""
     below = {
         "domains": {"validation"},
         "amplification": {"domains", "validation"},
@@ -75,6 +76,25 @@ def test_rooms_of_the_method_have_no_circle():
                 parts = name.split(".")
                 if parts[0] == "ia_gym" and len(parts) > 1 and parts[1] in ROOMS:
                     assert parts[1] in {room, *allowed}, f"{file} imports {name}"
+
+
+PACKAGES = [
+    file
+    for folder in ("ia_gym", "envs", "agents", "experiments")
+    for file in (ROOT / folder).rglob("__init__.py")
+    if file.resolve().is_relative_to(ROOT / folder)
+    and file.parent.name
+    not in ("drawing", "settings", "zoo")  # one file a domain, agent, algorithm
+]
+
+
+@pytest.mark.parametrize("file", PACKAGES, ids=[str(p.parent.relative_to(ROOT)) for p in PACKAGES])
+def test_a_package_says_which_of_its_files_holds_what(file):
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8")))
+    named = set(re.findall(r"``([\w.]+)``", text))
+    files = {path.name for path in file.parent.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert files <= named
+    assert all((file.parent / name).exists() for name in named if name.endswith(".py"))
 
 
 def test_make_and_step_import_no_torch():
@@ -151,7 +171,7 @@ def test_the_example_of_a_domain_is_one(examples):
     contexts = domain.sample_contexts(rng, 50)
     questions = domain.sample_questions(rng, contexts, 40)
     overseer = ScriptedOverseer(domain)
-    for assistant in (Oracle(domain), ItselfAsAssistant(overseer, rng)):
+    for assistant in (Oracle(domain), RecursiveAssistant(overseer, rng)):
         transcript = amplify(overseer, assistant, rng, contexts, questions)
         answers = overseer.answer(contexts, questions, transcript)
         assert domain.is_correct(contexts, questions, answers).all()

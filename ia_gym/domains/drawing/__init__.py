@@ -1,4 +1,7 @@
-"""Pictures of contexts. Only :meth:`ia_gym.domains.Domain.draw` imports this, when it is called."""
+"""Pictures of contexts, one file a domain; the two graph domains share ``graphs.py``.
+
+Only :meth:`ia_gym.domains.Domain.draw` imports this, when it is called: it takes matplotlib.
+"""
 
 from __future__ import annotations
 

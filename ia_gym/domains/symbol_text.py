@@ -1,4 +1,4 @@
-"""Texts for symbols that would look alike as numbers."""
+"""Labels and distances as text that cannot be mistaken for the number of a vertex."""
 
 from __future__ import annotations
 

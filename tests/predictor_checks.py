@@ -1,11 +1,9 @@
-"""What tests of several rooms share."""
+"""Training of a human predictor on its own, in tests/networks and tests/long."""
 
-import gymnasium as gym
 import numpy as np
 import torch
 
 from ia_gym.agents.learners.human_predictor_trainer import make_records
-from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import KnowNothing, Oracle
 from ia_gym.amplification.batches import sample_batch
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -13,38 +11,6 @@ from ia_gym.domains.transcript import IDK
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.optimizers import MuonAdamW
-
-
-class ItselfAsAssistant:
-    """H as its own assistant, all the way down to primitive questions."""
-
-    def __init__(self, overseer, rng):
-        self.overseer, self.rng = overseer, rng
-
-    def answer(self, contexts, questions):
-        # Questions among them that H looks up are not this assistant's to answer.
-        questions = questions * ~self.overseer.domain.is_primitive(questions)[..., None]
-        if not questions.any():
-            return np.zeros(questions.shape[:2], np.int64)
-        transcript = amplify(self.overseer, self, self.rng, contexts, questions, judging=False)
-        return self.overseer.answer(contexts, questions, transcript)
-
-
-TINY = {"size": 4, "max_power": 8}
-"""Arguments of a Permutation environment that is learned in seconds."""
-SMALL = {"width": 16, "heads": 2}
-"""Sizes of a network that trains in milliseconds."""
-
-
-def make_tiny_env(**kwargs):
-    """A small Permutation environment."""
-    return gym.make("IA-Permutation-v0", **TINY, **kwargs)
-
-
-def make_tiny_learner(cls, env=None, **kwargs):
-    """A learner with a small network, batches of 32 questions, and an environment by default."""
-    arguments = {"n_contexts": 4, "n_questions": 8, "policy_kwargs": SMALL, "seed": 0}
-    return cls(env=make_tiny_env() if env is None else env, **{**arguments, **kwargs})
 
 
 def record_queries(domain, n, seed, assistant):

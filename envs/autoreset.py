@@ -1,4 +1,4 @@
-"""What autoreset mode SAME_STEP takes: the final observations, and a recent gymnasium."""
+"""Autoreset of vector environments: checking the mode, and the final observations of SAME_STEP."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 OLDEST_GYMNASIUM = (1, 4)
+"""Oldest version whose episode statistics are right in mode SAME_STEP."""
 
 
 class FinalObservations(np.ndarray[tuple[int], np.dtype[np.object_]]):
-    """One observation per environment, None where its episode goes on: ``infos["final_obs"]``.
+    """One observation per environment, None where its episode continues: ``infos["final_obs"]``.
 
     An object array of shape ``(num_envs,)``, as in gymnasium's own vectors. Unlike those it also
     passes through gymnasium's ``ArrayConversion`` and ``NumpyToTorch`` (for vectors), which turn
@@ -25,15 +26,15 @@ class FinalObservations(np.ndarray[tuple[int], np.dtype[np.object_]]):
 
 
 def pack_final_observations(observations: Iterable[Any], num_envs: int) -> FinalObservations:
-    """The final observations (None where an episode goes on) of ``num_envs`` environments."""
+    """The final observations (None where an episode continues) of ``num_envs`` environments."""
     packed = np.empty(num_envs, object)
     for i, observation in enumerate(observations):  # a slice assignment would unpack arrays
         packed[i] = observation
     return packed.view(FinalObservations)
 
 
-# DLPack, by which gymnasium converts arrays, knows no objects. Without array-api-compat there are
-# no such wrappers.
+# gymnasium converts arrays by DLPack, which has no object arrays. Without array-api-compat these
+# wrappers cannot be imported.
 with suppress(ImportError, gym.error.DependencyNotInstalled):
     from gymnasium.wrappers.array_conversion import array_conversion
 
@@ -43,7 +44,7 @@ with suppress(ImportError, gym.error.DependencyNotInstalled):
 
 
 def check_autoreset_mode(autoreset_mode: AutoresetMode | str) -> AutoresetMode:
-    """The autoreset mode, by itself or by its value.
+    """The autoreset mode, given as an ``AutoresetMode`` or as its value.
 
     Warns where an old gymnasium's statistics are wrong in this mode: the package requires
     gymnasium 1.4, but other packages (``ray[rllib]`` 2.60, for example) force an older one.
