@@ -85,10 +85,9 @@ def test_a_run_that_fails_leaves_the_others(compared):
 def in_process(monkeypatch):
     """Comparisons of tiny agents, one run after the other in this process."""
 
-    def run_all(runs, jobs):
+    def run_all(runs, jobs, console):
         for run in runs:
             run_training(run)
-        return False
 
     monkeypatch.setattr(compare_module, "run_all", run_all)
     monkeypatch.setattr(compare_module, "load_settings", load_tiny_settings)
@@ -134,7 +133,7 @@ def test_an_interrupted_comparison_is_resumed(tmp_path, monkeypatch):
     agents, few = ["supervised", "search"], {**FEW, "n_timesteps": 640}
     compare(BASE, agents, log_dir=tmp_path / "whole", **few)
 
-    def interrupt(runs, jobs):
+    def interrupt(runs, jobs, console):
         """Finish the first run; stop the second after a quarter."""
         run_training(runs[0])
 
@@ -144,7 +143,6 @@ def test_an_interrupted_comparison_is_resumed(tmp_path, monkeypatch):
 
         with pytest.raises(InterruptedError):
             run_training(runs[1], stop)
-        return False
 
     folder = tmp_path / "interrupted"
     with monkeypatch.context() as patch:
@@ -283,7 +281,7 @@ def test_no_worker_outlives_a_killed_comparison(half_done):
         (["--env", "IA-Chess-v0"], "env_id must be one of"),
         (["--env", "CartPole-v1"], "env_id must be one of"),
         (["--agents", "ppo,chess"], "agent must be one of"),
-        (["--agents", "ppo,"], "agent must be one of"),
+        (["--agents", "ppo,"], "agents must be names with commas between"),
         (["--agents", "supervised,supervised"], "agents must be distinct, got twice: supervised"),
         (["--agents", "ppo, supervised,ppo "], "agents must be distinct, got twice: ppo"),
         (["--seeds", "0"], "seeds must be in"),
