@@ -4,10 +4,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from tiny_learners import make_tiny_learner
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
+from tiny_learners import make_tiny_learner
 
 from ia_gym.agents import (
     AmplificationCallback,
