@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecEnv
 from torch.utils.tensorboard import SummaryWriter
 
@@ -109,10 +109,10 @@ def run_training(
     with closing(env), stop.listen(stop_on):
         model, history = load_or_make_model(run, env)
         evaluator = make_evaluator(run.env_id, run.n_eval_questions, **settings.env_kwargs)
-        # Before the logger's own file: what was logged after the checkpoint will be logged again,
-        # and all of it without one.
-        write_layout(run.folder, evaluator, model.num_timesteps + 1 if history else 0)
-        model.set_logger(configure(str(run.folder), ["tensorboard"]))
+        # What was logged after the checkpoint will be logged again, and all of it without one.
+        purge_step = model.num_timesteps + 1 if history else 0
+        log = LogWithLayout(run.folder, evaluator, purge_step)
+        model.set_logger(Logger(str(run.folder), [log]))
 
         def save_progress(row: dict[str, float]) -> None:
             write_text(run.folder / CURVE, pd.DataFrame(evaluation.history).to_csv(index=False))
@@ -199,10 +199,21 @@ def save_model(model: BaseAlgorithm, folder: Path) -> None:
         write_atomically(folder / "model.zip", model.save)
 
 
-def write_layout(folder: Path, evaluator: Evaluator, purge_step: int | None = None) -> None:
-    """Write the layout of TensorBoard's custom-scalars page.
+class LogWithLayout(TensorBoardOutputFormat):
+    """SB3's TensorBoard log of a run, with the layout of the custom-scalars page in the same file.
 
-    TensorBoard forgets what an earlier file says of ``purge_step`` and after.
+    TensorBoard reads several files of a folder in the order of their names, in which the tenth file
+    of a process comes before its ninth. In a file of its own the layout, which has TensorBoard
+    forget earlier events, could come last, and have it forget the run.
+
+    Args:
+        folder: the run's folder.
+        evaluator: gives the layout.
+        purge_step: TensorBoard forgets what earlier files say of this step and of later ones.
     """
-    with SummaryWriter(str(folder), purge_step=purge_step) as writer:
-        writer.add_custom_scalars(evaluator.layout)
+
+    def __init__(self, folder: Path, evaluator: Evaluator, purge_step: int) -> None:
+        # Not by the base class, whose writer cannot purge.
+        self.writer = SummaryWriter(str(folder), purge_step=purge_step)
+        self.writer.add_custom_scalars(evaluator.layout)
+        self._is_closed = False

@@ -459,3 +459,15 @@ def test_a_folder_without_permission_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ValueError, match="log_dir must be a folder that can be written, got"):
         prepare_folder(tmp_path)
+
+
+def test_tensorboard_reads_a_run_of_a_process_that_has_written_many_files(tmp_path):
+    """The tenth event file of a process comes before its ninth in the order of names."""
+    for run in range(12):
+        folder = tmp_path / str(run)
+        arguments = {**TINY, "n_timesteps": 64}
+        train_agent("supervised", BASE, log_dir=folder, **arguments)
+        assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+        events = EventAccumulator(str(folder)).Reload()
+        assert "custom_scalars__config__" in events.Tags()["tensors"]
+        assert [event.step for event in events.Scalars("eval/accuracy")][-1] == 64
