@@ -11,6 +11,8 @@ from typing import Any
 from griffe import Extension, Object
 
 ROLE = re.compile(r":(?:class|func|meth|attr|mod|data|exc):`(~?)([\w.]+)`")
+SHAPE = re.compile(r"(Returns:\n\s+[^\n:]*``[^\n:]*): ")
+"""A shape before the colon of a Returns section, which would be taken for the type."""
 
 
 class DocstringRoles(Extension):
@@ -19,7 +21,8 @@ class DocstringRoles(Extension):
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Rewrite the docstring of ``obj``, if there is one."""
         if obj.docstring is not None:
-            obj.docstring.value = ROLE.sub(self._link, obj.docstring.value)
+            linked = ROLE.sub(self._link, obj.docstring.value)
+            obj.docstring.value = SHAPE.sub(r"\1 – ", linked)
 
     @staticmethod
     def _link(match: re.Match[str]) -> str:
