@@ -26,7 +26,7 @@ from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.progress_bar import make_progress_bar
 from ia_gym.agents.learners.question_source import (
-    describe_domain,
+    format_domain,
     read_domain,
     refuse_unused_options,
 )
@@ -164,9 +164,9 @@ class AnswerLearner(SavedLearner):
         check_for_correct_spaces(env, self.observation_space, self.action_space)
         domain = read_domain(env)
         known = getattr(self, "domain", None)
-        if known is not None and describe_domain(known) != describe_domain(domain):
+        if known is not None and format_domain(known) != format_domain(domain):
             raise ValueError(
-                f"env must ask about {describe_domain(known)}, got {describe_domain(domain)}"
+                f"env must ask about {format_domain(known)}, got {format_domain(domain)}"
             )
         self._check_environment(env, domain)
         self.n_envs = env.num_envs  # any number will do, since it is not stepped

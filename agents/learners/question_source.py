@@ -34,7 +34,7 @@ def read_domain(env: VecEnv) -> Domain:
     return domain
 
 
-def describe_domain(domain: Domain) -> str:
+def format_domain(domain: Domain) -> str:
     """The domain and its sizes as text; equal for domains with the same spaces and depths."""
     symbols = f"{domain.n_answers} answers, {domain.n_symbols} symbols"
     return f"{domain!r} of depth {domain.max_depth} with {symbols}"
@@ -58,10 +58,10 @@ def read_overseer(env: VecEnv, domain: Domain) -> Overseer:
     counters = ("domain", "human_interactions", "assistant_answers")
     if missing := [name for name in counters if not hasattr(overseer, name)]:
         raise ValueError(f"the overseer of env must have {missing}, see Overseer; got {overseer!r}")
-    if describe_domain(overseer.domain) != describe_domain(domain):
+    if format_domain(overseer.domain) != format_domain(domain):
         raise ValueError(
-            f"the overseer of env must be for {describe_domain(domain)}, "
-            f"got one for {describe_domain(overseer.domain)}"
+            f"the overseer of env must be for {format_domain(domain)}, "
+            f"got one for {format_domain(overseer.domain)}"
         )
     if isinstance(env.unwrapped, SubprocVecEnv):
         raise ValueError(

@@ -80,9 +80,9 @@ def render_page(
         command=command,
         lead=describe_runs(groups),
         sections=sections.items(),
-        cards=[summarize_environment(groups, env_id) for env_id in list_env_ids(groups)],
+        cards=[summarize_environment(groups, env_id) for env_id in list_compared_envs(groups)],
         views=build_views(groups),
-        env_ids=list_env_ids(groups),
+        env_ids=list_compared_envs(groups),
         styles=style_agents(group.agent for group in groups),
         several_seeds=any(len(group.runs) > 1 for group in groups),
         tables=[(to_id(name), name, frame) for name, frame in frames.items()],
@@ -105,7 +105,7 @@ def to_id(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-def list_env_ids(groups: Sequence[AgentRuns]) -> list[str]:
+def list_compared_envs(groups: Sequence[AgentRuns]) -> list[str]:
     """The environments, each once."""
     return list(dict.fromkeys(group.env_id for group in groups))
 
@@ -114,7 +114,7 @@ def describe_runs(groups: Sequence[AgentRuns]) -> str:
     """How many runs there are, of what, and how long they took."""
     hours = sum(group.list_last(group.clock).sum() for group in groups) / 60
     counts = {
-        "environment": len(list_env_ids(groups)),
+        "environment": len(list_compared_envs(groups)),
         "agent": len({group.agent for group in groups}),
         "run": sum(len(group.runs) for group in groups),
     }
@@ -149,7 +149,7 @@ def summarize_environment(groups: Sequence[AgentRuns], env_id: str) -> dict[str,
             if np.isfinite(samples):
                 text += f", 95 % after {format_count(samples)} samples"
             facts["supervised baseline"] = text
-    name = name_environments(list_env_ids(groups), with_size=True)[env_id]
+    name = name_environments(list_compared_envs(groups), with_size=True)[env_id]
     return {"environment": name, "facts": facts}
 
 
@@ -162,7 +162,7 @@ def join_names(names: Sequence[str]) -> str:
 def collect_commands(groups: Sequence[AgentRuns]) -> list[dict[str, str]]:
     """List each command once, with the runs it made and the commit of the code."""
     made: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
-    names = name_environments(list_env_ids(groups), with_size=True)
+    names = name_environments(list_compared_envs(groups), with_size=True)
     for group in groups:
         for run in group.runs:
             command, commit = (str(run.result.get(key) or "") for key in ("command", "commit"))
