@@ -54,6 +54,8 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     - ``action_mask``: int8 ``(n_answers,)``, 1 for the answers of the kind that is asked for, as
       ``action_space.sample`` takes it. ``action_masks()`` is the same in booleans.
     - ``trusted``: bool, one per class; only with a trust gate.
+    - ``is_success``: after ``step``, of root questions only: whether the answer is true. It is
+      measured and never rewarded; Stable-Baselines3 logs it as ``success_rate``.
     - ``target``, ``approval``: after ``step``, with an overseer: its own answer (0 for a question
       that can earn no approval), and its approval.
 
@@ -170,6 +172,8 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         if self.render_mode == "human":
             self._print_scene()
         info = _take_first(self._make_info(outcome))
+        if not info["is_root"]:
+            del info["is_success"]  # it would count as a failure
         return _take_first(self._observe()), float(outcome.rewards[0]), True, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:

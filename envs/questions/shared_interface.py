@@ -161,9 +161,11 @@ class QuestionInterface:
         trusted = self.trusted
         if trusted is not None:
             info["trusted"] = np.repeat(trusted[None], engine.n_envs, axis=0)
-        if outcome is not None and engine.overseer is not None:
-            info["target"] = outcome.targets
-            info["approval"] = outcome.approvals
+        if outcome is not None:
+            info["is_success"] = outcome.successes
+            if engine.overseer is not None:
+                info["target"] = outcome.targets
+                info["approval"] = outcome.approvals
         return info
 
     def _mask_answers(self) -> NDArray[np.bool_]:
