@@ -181,13 +181,9 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         if self.render_mode == "human":
             self._print_scene()
         info = _take_first(self._make_info(outcome))
-<<<<<<< HEAD
         if not info["is_root"]:
             del info["is_success"]  # it would count as a failure
-        return _take_first(self._observe()), float(outcome.rewards[0]), True, False, info
-=======
         return split_observations(self._observe())[0], float(outcome.rewards[0]), True, False, info
->>>>>>> obs
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind the question asks for, ``(n_answers,)``.
