@@ -54,11 +54,13 @@ class Outcome:
             that could not earn any, and without an overseer.
         targets: the overseer's own answer to a root question; ``IDK`` for a sub-question, for a
             question that could not earn approval, and without an overseer.
+        successes: whether a root answer is true; False for a sub-question.
     """
 
     rewards: NDArray[np.float64]
     approvals: NDArray[np.float64]
     targets: Symbols
+    successes: NDArray[np.bool_]
 
 
 class Engine:
@@ -106,6 +108,8 @@ class Engine:
         self.size = domain.size
         self.all_rows: Rows = np.arange(n_envs)
         self._first_places = self.all_rows * questions_per_context
+        cls = type(domain)
+        self._has_several_answers = cls.has_several_answers is not Domain.has_several_answers
         self._ready = False  # whether there has been a reset
         n_verdicts = n_envs * questions_per_context * domain.n_answers
         self._judges_ahead = n_verdicts <= MAX_VERDICTS
@@ -139,6 +143,8 @@ class Engine:
             self._judged = np.zeros((n, k), bool)
             self._verdicts = np.zeros((n, k, n_answers))  # approval of each answer
             self._targets = np.zeros((n, k), np.int64)
+            self._checked = np.zeros(n, bool)
+            self._true = np.zeros((n, k, n_answers), bool)  # each answer
         self._ready = True
         self._draw(self.all_rows)
         self._show(self.all_rows)
@@ -244,6 +250,8 @@ class Engine:
         self._sheet[at, :, width + DEPTH] = domain.depth(contexts, roots)
         self._sheet[at, :, width + CLASS] = domain.classes(contexts, roots)
         self._root_masks[at] = self._mask(roots)
+        if self._judges_ahead:
+            self._checked[at] = False
         self.cursor[at] = 0
         if self.overseer is None:
             self.prepared[at] = True
@@ -394,11 +402,10 @@ class Engine:
         at = self._at(rows)
         approvals = np.zeros(len(rows))
         targets = np.zeros(len(rows), np.int64)
-        if self.overseer is None:
-            questions = self.questions[at][:, None]
-            correct = self.domain.is_correct(self.contexts[at], questions, answers[:, None])
-            return Outcome(correct[:, 0].astype(np.float64), approvals, targets)
         root = self.is_root[at]
+        successes = self._find_successes(rows, answers)
+        if self.overseer is None:
+            return Outcome(successes.astype(np.float64), approvals, targets, successes)
         if np.count_nonzero(root) < len(rows):
             subs = rows[~root]
             slots = self._pending_slot(subs)
@@ -419,7 +426,40 @@ class Engine:
         if self.wrong_answer_penalty:
             given = earns & (answers != IDK)
             rewards[given] -= self.wrong_answer_penalty * (1 - approvals[given])
-        return Outcome(rewards, approvals, targets)
+        return Outcome(rewards, approvals, targets, successes)
+
+    def _find_successes(self, rows: Rows, answers: Symbols) -> NDArray[np.bool_]:
+        """Which answers ``(rows,)`` are true answers to root questions."""
+        at = self._at(rows)
+        given = self.is_root[at] & (answers != IDK)
+        successes: NDArray[np.bool_] = given & (answers == self.truths[at])
+        others = given & ~successes
+        if self._has_several_answers and np.count_nonzero(others):
+            others &= self.domain.has_several_answers(self.questions[at])
+            if np.count_nonzero(others):
+                successes[others] = self._check(self._choose(rows, others), answers[others])
+        return successes
+
+    def _check(self, rows: Rows, answers: Symbols) -> NDArray[np.bool_]:
+        """Which answers to the root questions shown are true."""
+        at = self._at(rows)
+        contexts = self.contexts[at]
+        if self._judges_ahead:
+            if np.count_nonzero(self._checked[at]) < len(rows):
+                self._true[at] = self._check_all(contexts, self.roots[at])
+                self._checked[at] = True
+            places = self._find_places(rows) * self.domain.n_answers + answers
+            return self._true.reshape(-1).take(places)
+        case = contexts, self.questions[at][:, None], answers[:, None]
+        correct: NDArray[np.bool_] = self.domain.is_correct(*case)[:, 0]
+        return correct
+
+    def _check_all(self, contexts: Contexts, roots: Symbols) -> NDArray[np.bool_]:
+        """Which of all answers to root questions are true: ``(B, Q, n_answers)``."""
+        n_answers = self.domain.n_answers
+        answers = np.tile(np.arange(n_answers), roots.shape[:2])
+        correct = self.domain.is_correct(contexts, np.repeat(roots, n_answers, axis=1), answers)
+        return correct.reshape(*roots.shape[:2], n_answers)
 
     def _judge(self, rows: Rows, answers: Symbols) -> tuple[NDArray[np.float64], Symbols]:
         """Approvals of the answers to the root questions shown, and the overseer's own answers."""
@@ -447,8 +487,8 @@ class Engine:
         contexts, roots = self.contexts[at], self.roots[at] * complete[..., None]
         transcripts = self.transcripts[at]
         transcripts.answers = np.maximum(transcripts.answers, IDK)  # of those not complete
-        repeated = np.repeat(np.arange(roots.shape[1]), n_answers)
-        answers = np.tile(np.arange(n_answers), (len(contexts), roots.shape[1]))
+        repeated = np.arange(roots.shape[1]).repeat(n_answers)
+        answers = np.tile(np.arange(n_answers), roots.shape[:2])
         case = contexts, roots[:, repeated], transcripts[:, repeated]
         verdicts = self.overseer.judge(*case, answers)
         self._verdicts[at] = verdicts.reshape(*roots.shape[:2], n_answers)
