@@ -361,3 +361,6 @@ class ShortestPath(GraphDomain):
         if answer > self.max_size:
             return format_steps(answer - self.max_size)
         return "idk" if answer == IDK else str(answer)
+
+    def longest_facts(self) -> Symbols:
+        return np.full((2 * self.size, 2), self.max_size)

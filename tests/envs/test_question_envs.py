@@ -18,7 +18,7 @@ from ia_gym.amplification.assistants import KnowNothing, Oracle
 from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.domains import DOMAINS
 from ia_gym.domains.transcript import IDK
-from ia_gym.envs import CurriculumVectorWrapper, CurriculumWrapper, OneHot
+from ia_gym.envs import CurriculumVectorWrapper, CurriculumWrapper
 
 BASES = [f"IA-{name}-v0" for name in DOMAINS]
 LARGER = [f"IA-{name}-N{size}-v0" for name in DOMAINS for size in (16, 32, 64)]
@@ -570,18 +570,6 @@ def test_pictures_have_the_size_gymnasium_expects():
     frames = gym.make_vec(BASE, num_envs=2, render_mode="rgb_array")
     frames.reset(seed=0)
     assert [frame.shape for frame in frames.render()] == [(600, 800, 3)] * 2
-
-
-def test_one_hot():
-    env = OneHot(make())
-    observation, _ = env.reset(seed=0)
-    assert env.observation_space.contains(observation)
-    tokens = observation.reshape(-1, env.n_symbols).argmax(axis=1)
-    engine = env.unwrapped.engine
-    expected = np.concatenate([engine.contexts["facts"][0].ravel(), engine.questions[0]])
-    np.testing.assert_array_equal(tokens, expected)
-    with pytest.raises(ValueError, match="env must show facts"):
-        OneHot(gym.make("CartPole-v1"))
 
 
 @pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
