@@ -3,7 +3,7 @@
 - ``questions``: environments that ask the questions of a domain.
 - ``actions``: approval of actions in other environments.
 - ``arguments.py``: kinds of reward, and checks of arguments and actions, for both.
-- ``wrappers.py``: one-hot observations, and the curriculum.
+- ``wrappers.py``: environments that follow a curriculum.
 - ``autoreset.py``: the autoreset mode of vectors, and their final observations.
 - ``vector_checker.py``: a checker for vector environments.
 """
@@ -14,20 +14,13 @@ from ia_gym.envs.questions.config import make_evaluation_kwargs
 from ia_gym.envs.questions.question_env import QuestionEnv
 from ia_gym.envs.questions.question_vector_env import QuestionVectorEnv
 from ia_gym.envs.vector_checker import check_vector_env
-from ia_gym.envs.wrappers import (
-    CurriculumVectorWrapper,
-    CurriculumWrapper,
-    OneHot,
-    OneHotVector,
-)
+from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper
 
 __all__ = [
     "ActionApproval",
     "ActionApprovalVectorEnv",
     "CurriculumVectorWrapper",
     "CurriculumWrapper",
-    "OneHot",
-    "OneHotVector",
     "QuestionEnv",
     "QuestionVectorEnv",
     "check_vector_env",

@@ -128,4 +128,5 @@ def _equal(one: Any, other: Any) -> bool:
 def _shares_memory(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return any(_shares_memory(one[key], other[key]) for key in one)
-    return bool(np.shares_memory(one, other))
+    arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
+    return arrays and bool(np.shares_memory(one, other))

@@ -14,6 +14,7 @@ from ia_gym.agents.assistants.action_assistant import ASSISTANT
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.policies.facts_extractor import read_spaces
+from ia_gym.envs.questions.observations import ObservationEncoding, find_encoding
 from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
 from ia_gym.experiments.run_folder import MODELS, RUN, read_run
 from ia_gym.experiments.settings.classes import CLASSES
@@ -117,13 +118,21 @@ def load_assistant(
 def check_fit(model: BaseAlgorithm, env_id: str) -> None:
     """Refuse an agent whose observations or actions are not those of the environment.
 
+    Questions are shown to an agent in the encoding that it was trained on.
+
     Raises:
         ValueError: naming both.
     """
     env = gym.make(env_id, reward="truth")
-    wanted = env.observation_space, env.action_space
+    wanted: tuple[gym.Space[Any], gym.Space[Any]] = env.observation_space, env.action_space
+    shown = model.observation_space
+    encoding: ObservationEncoding | None = getattr(env.unwrapped, "encoding", None)
+    if encoding is not None:
+        wanted = encoding.token_space, env.action_space
+        if find_encoding(encoding.domain, shown) is not None:
+            shown = encoding.token_space
     env.close()
-    if (model.observation_space, model.action_space) != wanted:
+    if (shown, model.action_space) != wanted:
         given = describe_spaces(model.observation_space, model.action_space)
         raise ValueError(
             f"model must fit {env_id} ({describe_spaces(*wanted)}), got one for {given}"

@@ -4,6 +4,7 @@ Importing this package registers its environments with Gymnasium:
 
 - ``IA-<Domain>-v0``, at the domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-v0`` and
   ``-N64-v0`` (the largest size of the paper), for each domain in :mod:`ia_gym.domains`;
+- ``IA-<Domain>-N4-v0``, small and with one-hot observations, for networks that everyone has;
 - ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``, where an overseer approves of
   actions (:mod:`ia_gym.actions`).
 
@@ -20,6 +21,7 @@ What lies where:
 
 import sys
 from contextlib import suppress
+from typing import Any
 
 from gymnasium.envs.registration import register
 
@@ -31,7 +33,9 @@ __all__ = ["DOMAINS", "Domain", "__version__", "register_domain"]
 
 
 def register_domain(domain: type[Domain]) -> None:
-    """Register the environments of a domain: at its base size, and at 16, 32 and 64 names.
+    """Register the environments of a domain: at its base size, and at 4, 16, 32 and 64 names.
+
+    The smallest one shows ``observation="onehot"``, unless it is given another.
 
     The specs hold the place of the class ("module:Class"), so that they can be written as JSON and
     made in another process. A class that cannot be found there, such as one defined within a
@@ -48,12 +52,17 @@ def register_domain(domain: type[Domain]) -> None:
     if not isinstance(getattr(domain, "name", None), str):
         raise ValueError(f"domain must have a name, a string, {domain.__name__} has none")
     kwargs = {"domain": domain.name if DOMAINS.get(domain.name) is domain else _locate(domain)}
-    for suffix, size in {"": domain.base_size, "-N16": 16, "-N32": 32, "-N64": 64}.items():
+    variants: dict[str, dict[str, Any]] = {
+        "": {"size": domain.base_size},
+        "-N4": {"size": 4, **domain.small_kwargs, "observation": "onehot"},
+        **{f"-N{size}": {"size": size} for size in (16, 32, 64)},
+    }
+    for suffix, arguments in variants.items():
         register(
             id=f"IA-{domain.name}{suffix}-v0",
             entry_point="ia_gym.envs:QuestionEnv",
             vector_entry_point="ia_gym.envs:QuestionVectorEnv",
-            kwargs={**kwargs, "size": size},
+            kwargs={**kwargs, **arguments},
         )
 
 

@@ -1,4 +1,4 @@
-"""Observations as a policy sees them: through the wrappers of its training environments."""
+"""Observations as a policy sees them: in the encoding of its environments, and their wrappers'."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from gymnasium.wrappers import (
     NormalizeObservation,
     TimeAwareObservation,
 )
-from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecNormalize
 
+from ia_gym.domains import Domain
 from ia_gym.envs.actions.action_approval import ActionApproval, ActionApprovalVectorEnv
-from ia_gym.envs.wrappers import OneHot
+from ia_gym.envs.questions.observations import (
+    ObservationEncoding,
+    ObservationMode,
+    Observations,
+    find_encoding,
+    split_observations,
+)
 
-Observations = NDArray[Any] | dict[str, NDArray[Any]]
-"""A batch of observations, one a row."""
 Layer = Callable[[Any], Any]
 """What one wrapper makes of a batch of observations."""
 
@@ -42,27 +46,46 @@ ALLOWED = (
 
 
 class ObservationEncoder:
-    """Shows a policy an environment's observations as its wrappers show them.
+    """Shows a policy observations as its environments and their wrappers show them.
 
     Evaluations and assistants draw problems of their own, outside of any environment, and put them
     to the policy in the form it was trained on.
 
     Args:
         layers: what the wrappers do to a batch of observations, the innermost first.
+        encoding: what question environments make of facts and questions, before any wrapper; None
+            for other environments.
     """
 
-    def __init__(self, layers: Sequence[Layer] = ()) -> None:
+    def __init__(
+        self, layers: Sequence[Layer] = (), encoding: ObservationEncoding | None = None
+    ) -> None:
         self.layers = tuple(layers)
+        self.encoding = encoding
 
-    def __call__(self, observations: Observations) -> Observations:
-        """The batch as the policy sees it."""
+    @property
+    def is_costly(self) -> bool:
+        """Whether observations may take far more memory than tokens do."""
+        compact = self.encoding is None or self.encoding.mode in ("tokens", "flat")
+        return bool(self.layers) or not compact
+
+    def __call__(self, observations: Observations) -> Any:
+        """The batch as the policy sees it.
+
+        Args:
+            observations: of environments without wrappers; of question environments ``facts (n,
+                F*L)`` and ``question (n, Lq)``, tokens of any integer type.
+        """
+        if self.encoding is not None:
+            assert isinstance(observations, dict)
+            observations = self.encoding(observations)
         for layer in self.layers:
             observations = layer(observations)
         return observations
 
 
 def find_encoder(env: VecEnv) -> ObservationEncoder:
-    """The encoder of training environments, found by walking their wrappers.
+    """The encoder of training environments: their ``observation=``, and their wrappers, walked.
 
     Statistics, such as those of ``VecNormalize``, are the wrapper's own: the encoder always uses
     the present ones, and never updates them.
@@ -89,11 +112,52 @@ def find_encoder(env: VecEnv) -> ObservationEncoder:
         layers += read_wrappers(layer.envs[0])
     else:
         check_remote_wrappers(layer)
-    return ObservationEncoder(layers[::-1])
+    encoding = env.get_attr("encoding", [0])[0] if env.has_attr("encoding") else None
+    return ObservationEncoder(layers[::-1], encoding)
+
+
+def find_question_encoder(
+    model: Any, domain: Domain, observation: ObservationMode = "tokens"
+) -> ObservationEncoder:
+    """The encoder of an agent that answers questions, see :func:`find_encoder`.
+
+    Args:
+        model: an SB3 model; or a policy, or a model without environments, whose
+            ``observation_space`` tells the encoding.
+        domain: of the questions.
+        observation: how to show questions to a model that has no ``observation_space``.
+
+    Raises:
+        ValueError: for a wrapper that is not allowed, or an agent that sees other observations.
+    """
+    env = model.get_env() if hasattr(model, "get_env") else None
+    shown: Any = getattr(model, "observation_space", None)
+    tokens = ObservationEncoding(domain).space
+    if env is not None:
+        encoder = find_encoder(env)
+        encoding = encoder.encoding
+        fits = encoding is not None and encoding.token_space == tokens
+        if not (fits and can_encode(encoder, tokens, shown)):
+            raise ValueError(
+                f"model must be of an environment that shows {tokens}, in one of its encodings and "
+                f"inside of its wrappers, as the evaluation does; it sees {shown}"
+            )
+        return encoder
+    if shown is None:
+        return ObservationEncoder(encoding=ObservationEncoding(domain, observation))
+    encoding = find_encoding(domain, shown)
+    if encoding is None:
+        raise ValueError(
+            f"model must see observations of {tokens}, in one of its encodings, or hold the "
+            f"environments whose wrappers change them (set_env); it sees {shown}"
+        )
+    return ObservationEncoder(encoding=encoding)
 
 
 def find_model_encoder(model: Any, observation_space: gym.Space[Any]) -> ObservationEncoder:
-    """The encoder of an agent's environments, see :func:`find_encoder`.
+    """The encoder of an agent that acts in an environment's place, see :func:`find_encoder`.
+
+    For agents that answer questions there is :func:`find_question_encoder`.
 
     Args:
         model: an SB3 model; or a policy, or a model without environments, that sees observations
@@ -128,6 +192,8 @@ def can_encode(encoder: ObservationEncoder, inside: gym.Space[Any], shown: gym.S
         encoded = encoder(batch)
     except (LookupError, TypeError, ValueError, AssertionError):
         return False  # made for other observations
+    if isinstance(shown, gym.spaces.Text) or isinstance(encoded, tuple):
+        return isinstance(shown, gym.spaces.Text) and isinstance(encoded, tuple)
     if not isinstance(shown, gym.spaces.Dict):
         return not isinstance(encoded, dict) and encoded.shape[1:] == shown.shape
     shapes = {key: space.shape for key, space in shown.spaces.items()}
@@ -177,11 +243,9 @@ class RowByRow:
 
     def __call__(self, observations: Observations) -> Observations:
         """The batch of what the function makes of the rows."""
-        if isinstance(observations, dict):
-            columns = zip(*observations.values(), strict=True)
-            rows = [self.observe(dict(zip(observations, row, strict=True))) for row in columns]
-        else:
-            rows = [self.observe(row) for row in observations]
+        rows = [self.observe(row) for row in split_observations(observations)]
+        if isinstance(rows[0], str):
+            return tuple(rows)
         if isinstance(rows[0], dict):
             return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
         return np.stack(rows)
@@ -193,7 +257,7 @@ def check_remote_wrappers(env: VecEnv) -> None:
     Raises:
         ValueError: naming the first of them.
     """
-    for cls in (OneHot, *WITH_MEMORY, gym.ObservationWrapper):
+    for cls in (*WITH_MEMORY, gym.ObservationWrapper):
         if not env.env_is_wrapped(cls, [0])[0]:
             continue
         # Wrappers inside of ActionApproval belong to the environment: Freeway's ScaledMemory.

@@ -6,10 +6,14 @@ import inspect
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
-from ia_gym.agents.assistants.observation_encoder import ObservationEncoder
+from ia_gym.agents.assistants.observation_encoder import (
+    ObservationEncoder,
+    find_question_encoder,
+)
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import Symbols
 
@@ -24,9 +28,14 @@ class PolicyAssistant:
         policy: the model or policy, or a copy of it.
         deterministic: take its best answers instead of sampling them.
         domain: tells a policy that takes action masks, as MaskablePPO's does, which answers are of
-            the kind asked for; None to allow all.
-        encoder: shows questions to the policy as its environments' wrappers do; default as they
-            are.
+            the kind asked for; None to allow all. Needed for a policy that sees other observations
+            than tokens, unless the encoder is given.
+        encoder: shows questions to the policy as its environments and their wrappers do; default
+            the one that fits the policy, or without a domain tokens.
+
+    Raises:
+        ValueError: if the policy sees none of the domain's observations, or other observations
+            than tokens without a domain or an encoder.
     """
 
     def __init__(
@@ -40,6 +49,12 @@ class PolicyAssistant:
         self.deterministic = deterministic
         takes_masks = "action_masks" in inspect.signature(policy.predict).parameters
         self.domain = domain if takes_masks else None
+        if encoder is None and domain is not None:
+            encoder = find_question_encoder(policy, domain)
+        elif encoder is None:
+            shown = getattr(policy, "observation_space", None)
+            if not isinstance(shown, spaces.Dict | None):
+                raise ValueError(f"domain must be given for a policy that sees {shown}")
         self.encoder = encoder or ObservationEncoder()
 
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
@@ -50,7 +65,7 @@ class PolicyAssistant:
         if not n:
             return answers
         facts = contexts["facts"].reshape(len(contexts), -1)
-        rows = ENCODED_ROWS if self.encoder.layers else n
+        rows = ENCODED_ROWS if self.encoder.is_costly else n
         answers[asked] = np.concatenate(
             [
                 self._predict(facts[asked[0][i : i + rows]], questions[asked][i : i + rows])

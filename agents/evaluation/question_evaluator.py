@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 import ia_gym  # noqa: F401  (registers the ids)
-from ia_gym.agents.assistants.observation_encoder import find_model_encoder
+from ia_gym.agents.assistants.observation_encoder import find_question_encoder
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.evaluator import (
     EVALUATION_STREAM,
@@ -32,6 +32,7 @@ from ia_gym.amplification.trace import trace
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs import make_evaluation_kwargs
+from ia_gym.envs.questions.observations import ObservationEncoding, Observations
 from ia_gym.envs.questions.rendering import Scene, draw_scene
 from ia_gym.validation import check_range
 
@@ -103,8 +104,9 @@ class QuestionEvaluator(Evaluator):
             raise ValueError(f"{needed}, got {env_id!r}: {error}") from error
         if not hasattr(env.unwrapped, "domain"):
             raise ValueError(f"{needed}, got {env_id!r}")
-        self.domain: Domain = env.unwrapped.domain
-        self.observation_space = env.observation_space
+        asking: Any = env.unwrapped
+        self.domain: Domain = asking.domain
+        self.encoding: ObservationEncoding = asking.encoding
         env.close()
         domain = self.domain
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM,)))
@@ -116,13 +118,10 @@ class QuestionEvaluator(Evaluator):
         self.seed = seed
 
     @property
-    def observations(self) -> dict[str, Symbols]:
-        """``facts (n, F·L)`` and ``question (n, Lq)``, as the environment shows them."""
-        facts = self.contexts["facts"].reshape(len(self.contexts), -1)
-        return {
-            "facts": np.repeat(facts, QUESTIONS_PER_CONTEXT, axis=0),
-            "question": self.questions.reshape(-1, self.domain.question_length),
-        }
+    def observations(self) -> Observations:
+        """All questions in one batch, as the environment shows them."""
+        facts = np.repeat(self.contexts["facts"], QUESTIONS_PER_CONTEXT, axis=0)
+        return self.encoding.encode(facts, self.questions.reshape(-1, self.domain.question_length))
 
     @property
     def n_problems(self) -> int:
@@ -177,8 +176,8 @@ class QuestionEvaluator(Evaluator):
     ) -> dict[str, float]:
         """Ask ``model`` everything, and let the overseer judge its answers.
 
-        Questions are shown to the model as the wrappers of its environments show them, see
-        :func:`~ia_gym.agents.assistants.observation_encoder.find_encoder`.
+        Questions are shown to the model as its environments and their wrappers show them, see
+        :func:`~ia_gym.agents.assistants.observation_encoder.find_question_encoder`.
 
         Args:
             model: the agent.
@@ -193,7 +192,7 @@ class QuestionEvaluator(Evaluator):
             ``overseer/collapsed``: 1 if the model is certain of answers that are approved of with
             its own help, but wrong; else 0.
         """
-        encoder = find_model_encoder(model, self.observation_space)
+        encoder = find_question_encoder(model, self.domain, self.encoding.mode)
         best = PolicyAssistant(model, deterministic=True, domain=self.domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         with preserve_random_state():
@@ -281,7 +280,7 @@ class QuestionEvaluator(Evaluator):
             ValueError: for a number out of range.
         """
         domain = self.domain
-        encoder = find_model_encoder(model, self.observation_space)
+        encoder = find_question_encoder(model, self.domain, self.encoding.mode)
         best = PolicyAssistant(model, deterministic=True, domain=domain, encoder=encoder)
         answers = best.answer(self.contexts, self.questions)
         if number is None:

@@ -140,8 +140,8 @@ def read_spaces(observation_space: spaces.Space[Any]) -> tuple[FactsBox, spaces.
         if isinstance(facts, FactsBox) and isinstance(question, spaces.Box):
             return facts, question
     raise ValueError(
-        "observation_space must be Dict(facts=FactsBox, question=Box), as the question "
-        f"environments have it, got {observation_space}"
+        "observation_space must be Dict(facts=FactsBox, question=Box), as question environments "
+        f'with observation="tokens" have it, got {observation_space}'
     )
 
 

@@ -4,6 +4,7 @@
 - ``engine.py``: the state of all environments, and how rewards come about.
 - ``question_env.py`` and ``question_vector_env.py``: the engine as a ``gym.Env`` and as a
   ``VectorEnv``; ``shared_interface.py``: what these two share.
+- ``observations.py``: how questions are shown: the encodings of observations.
 - ``spaces.py``: observation and action spaces.
 - ``rendering.py``: an environment as text and as a picture.
 """

@@ -18,6 +18,7 @@ from ia_gym.amplification.trust import TrustGate
 from ia_gym.domains import DOMAINS, Domain
 from ia_gym.envs.arguments import RewardMode, refuse_without_effect
 from ia_gym.envs.questions.engine import Engine
+from ia_gym.envs.questions.observations import ObservationMode, check_observation_mode
 from ia_gym.validation import check_number, check_range
 
 AssistantMode = Literal["inline", "oracle", "none"]
@@ -58,6 +59,9 @@ class QuestionConfig:
         audit: share in [0, 1] of the assistant's answers that the overseer decomposes and answers
             itself. Needs an assistant: with ``assistant="inline"`` the first ``step`` before
             ``set_assistant`` is refused.
+        observation: "tokens" (facts and question, for networks with embeddings), "onehot" (one
+            vector, for networks without), "multidiscrete", "flat" (one vector of tokens) or
+            "text". See :class:`~ia_gym.envs.questions.observations.ObservationEncoding`.
         domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
 
     Raises:
@@ -76,6 +80,7 @@ class QuestionConfig:
     trust: Trust = "auto"
     wrong_answer_penalty: float = 0.0
     audit: float = 0.0
+    observation: ObservationMode = "tokens"
     domain_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,6 +93,7 @@ class QuestionConfig:
         ):
             if (value := getattr(self, name)) not in allowed:
                 raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+        check_observation_mode(self.observation)
         if isinstance(self.trust, str) and self.trust != "auto":
             raise ValueError(
                 f'trust must be a number in [0, 1), "auto" or None, got {self.trust!r}'

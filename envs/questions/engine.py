@@ -42,11 +42,13 @@ class Outcome:
             that could not earn any, and without an overseer.
         targets: the overseer's own answer to a root question; ``IDK`` for a sub-question, for a
             question that could not earn approval, and without an overseer.
+        successes: whether a root answer is true; False for a sub-question.
     """
 
     rewards: NDArray[np.float64]
     approvals: NDArray[np.float64]
     targets: Symbols
+    successes: NDArray[np.bool_]
 
 
 class Engine:
@@ -253,10 +255,9 @@ class Engine:
         approvals = np.zeros(len(rows))
         targets = np.zeros(len(rows), np.int64)
         root = self.is_root[rows]
+        successes = self._find_successes(rows, answers)
         if self.overseer is None:
-            questions = self.questions[rows][:, None]
-            correct = self.domain.is_correct(self.contexts[rows], questions, answers[:, None])
-            return Outcome(correct[:, 0].astype(np.float64), approvals, targets)
+            return Outcome(successes.astype(np.float64), approvals, targets, successes)
         subs = rows[~root]
         if len(subs):
             slots = self._pending_slot(subs)
@@ -279,7 +280,20 @@ class Engine:
         if self.wrong_answer_penalty:
             given = judged[answers[judged] != IDK]
             rewards[given] -= self.wrong_answer_penalty * (1 - approvals[given])
-        return Outcome(rewards, approvals, targets)
+        return Outcome(rewards, approvals, targets, successes)
+
+    def _find_successes(self, rows: Rows, answers: Symbols) -> NDArray[np.bool_]:
+        """Which answers ``(rows,)`` are true answers to root questions."""
+        given = self.is_root[rows] & (answers != IDK)
+        successes: NDArray[np.bool_] = given & (answers == self.truths[rows])
+        others = np.flatnonzero(given & ~successes)
+        if len(others):
+            others = others[self.domain.has_several_answers(self.questions[rows[others]])]
+        if len(others):
+            asked = rows[others]
+            case = self.contexts[asked], self.questions[asked][:, None], answers[others, None]
+            successes[others] = self.domain.is_correct(*case)[:, 0]
+        return successes
 
 
 def keep_freed_memory() -> None:

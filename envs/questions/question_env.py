@@ -20,8 +20,13 @@ from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import Outcome
+from ia_gym.envs.questions.observations import (
+    Observation,
+    ObservationMode,
+    split_observations,
+)
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
-from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
+from ia_gym.envs.questions.shared_interface import QuestionInterface
 from ia_gym.validation import convert_seed
 
 
@@ -33,8 +38,9 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     look like any other and earn nothing: the agent is its own assistant.
 
     ## Observation space
-    ``Dict(facts=Box(0, n_symbols-1, (F*L,), int64), question=Box(0, n_symbols-1, (Lq,), int64))``:
-    facts are rows of ``L`` tokens, padded with 0. After ``step`` it is the question just answered.
+    ``Dict(facts=Box(0, n_symbols-1, (F*L,)), question=Box(0, n_symbols-1, (Lq,)))``, of the
+    smallest integer type that holds the symbols: facts are rows of ``L`` tokens, padded with 0.
+    ``observation`` chooses other encodings. After ``step`` it is the question just answered.
 
     ## Action space
     ``Discrete(n_answers)``, a symbol; 0 is "I don't know", which is never approved of.
@@ -54,6 +60,8 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     - ``action_mask``: int8 ``(n_answers,)``, 1 for the answers of the kind that is asked for, as
       ``action_space.sample`` takes it. ``action_masks()`` is the same in booleans.
     - ``trusted``: bool, one per class; only with a trust gate.
+    - ``is_success``: after ``step``, of root questions only: whether the answer is true. It is
+      measured and never rewarded; Stable-Baselines3 logs it as ``success_rate``.
     - ``target``, ``approval``: after ``step``, with an overseer: its own answer (0 for a question
       that can earn no approval), and its approval.
 
@@ -70,6 +78,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         trust: threshold of the trust gate in [0, 1), "auto" (0.75 where there is a gate), or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
+        observation: "tokens", "onehot", "multidiscrete", "flat" or "text".
         render_mode: "ansi" (text), "rgb_array" (a picture) or "human" (text, printed).
         **domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
 
@@ -100,6 +109,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
         audit: float = QuestionConfig.audit,
+        observation: ObservationMode = QuestionConfig.observation,
         render_mode: str | None = None,
         **domain_kwargs: Any,
     ) -> None:
@@ -115,6 +125,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             trust=trust,
             wrong_answer_penalty=wrong_answer_penalty,
             audit=audit,
+            observation=observation,
             domain_kwargs=domain_kwargs,
         )
         super().__init__(1, config, render_mode)
@@ -145,7 +156,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         self._answered = None
         if self.render_mode == "human":
             self._print_scene()
-        return _take_first(self._observe()), _take_first(self._make_info())
+        return split_observations(self._observe())[0], _take_first(self._make_info())
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Answer the question: the reward is the overseer's approval, and the episode ends.
@@ -170,7 +181,9 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         if self.render_mode == "human":
             self._print_scene()
         info = _take_first(self._make_info(outcome))
-        return _take_first(self._observe()), float(outcome.rewards[0]), True, False, info
+        if not info["is_root"]:
+            del info["is_success"]  # it would count as a failure
+        return split_observations(self._observe())[0], float(outcome.rewards[0]), True, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind the question asks for, ``(n_answers,)``.

@@ -19,14 +19,21 @@ from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import Outcome
+from ia_gym.envs.questions.observations import (
+    ObservationMode,
+    Observations,
+    split_observations,
+)
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
-from ia_gym.envs.questions.shared_interface import Observation, QuestionInterface
+from ia_gym.envs.questions.shared_interface import QuestionInterface
 from ia_gym.validation import check_range, convert_seed
 
-Step = tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
+Step = tuple[
+    Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+]
 
 
-class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArray[Any]]):
+class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDArray[Any]]):
     """``num_envs`` copies of :class:`~ia_gym.envs.QuestionEnv`, batched, with one trust gate.
 
     Observations, actions and infos are those of :class:`~ia_gym.envs.QuestionEnv` with a first
@@ -45,6 +52,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         trust: threshold of the trust gate, "auto" or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
+        observation: "tokens", "onehot", "multidiscrete", "flat" or "text".
         autoreset_mode: an ``AutoresetMode`` or its value. SAME_STEP (default) returns the next
             question with the reward of the last answer (``final_obs`` and ``final_info`` hold the
             question that was answered); NEXT_STEP spends a step on each reset; DISABLED leaves it
@@ -80,6 +88,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
         audit: float = QuestionConfig.audit,
+        observation: ObservationMode = QuestionConfig.observation,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
         **domain_kwargs: Any,
@@ -99,6 +108,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
             trust=trust,
             wrong_answer_penalty=wrong_answer_penalty,
             audit=audit,
+            observation=observation,
             domain_kwargs=domain_kwargs,
         )
         super().__init__(self.num_envs, config, render_mode)
@@ -110,7 +120,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    ) -> tuple[Observations, dict[str, Any]]:
         """Ask the next question in each environment; with a ``seed``, everything starts afresh.
 
         Args:
@@ -179,9 +189,9 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         if self.autoreset_mode != AutoresetMode.SAME_STEP:
             self._done[:] = True
             self._answered = answers, outcome
-            info = self._add_masks(self._make_info(outcome))
+            info = self._make_answered_info(outcome, terminated)
             return self._observe(), outcome.rewards, terminated, truncated, info
-        final_obs, final_info = self._observe(), self._add_masks(self._make_info(outcome))
+        final_obs, final_info = self._observe(), self._make_answered_info(outcome, terminated)
         engine.next_episode(engine.all_rows)
         info = self._add_masks(self._make_info())
         info["final_obs"] = pack_final_observations(split_observations(final_obs), n)
@@ -195,18 +205,24 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
         engine, n = self.engine, self.num_envs
         ended, going = np.flatnonzero(self._done), np.flatnonzero(~self._done)
         engine.next_episode(ended)
-        outcome = Outcome(np.zeros(n), np.zeros(n), np.full(n, IDK))
+        outcome = Outcome(np.zeros(n), np.zeros(n), np.full(n, IDK), np.zeros(n, bool))
         if len(going):
             part = engine.answer(going, answers[going])
             for name, values in vars(part).items():
                 getattr(outcome, name)[going] = values
         self._done = ~self._done
         self._answered = answers, outcome
-        info = self._add_masks(self._make_info(outcome))
-        for key in ("target", "approval"):
-            if key in info:
-                info[f"_{key}"] = self._done.copy()
+        info = self._make_answered_info(outcome, self._done)
         return self._observe(), outcome.rewards, self._done.copy(), np.zeros(n, bool), info
+
+    def _make_answered_info(self, outcome: Outcome, answered: NDArray[np.bool_]) -> dict[str, Any]:
+        """The info after a step in which the ``answered`` environments had their answer judged."""
+        info = self._add_masks(self._make_info(outcome))
+        for key in ("_target", "_approval"):
+            if key in info:
+                info[key] = answered.copy()
+        info["_is_success"] = answered & self.engine.is_root
+        return info
 
     def _add_masks(self, info: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """``info`` with gymnasium's ``_key`` masks, which say which environments have the key."""
@@ -285,11 +301,3 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observation, Symbols, NDArr
                 )
             values = values[0]
         setattr(self, name, values)
-
-
-def split_observations(batch: Observation) -> list[Observation]:
-    """One observation per environment."""
-    return [
-        {"facts": facts, "question": question}
-        for facts, question in zip(batch["facts"], batch["question"], strict=True)
-    ]

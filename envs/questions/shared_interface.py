@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
@@ -14,12 +15,9 @@ from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.envs.questions.engine import Engine, Outcome
+from ia_gym.envs.questions.observations import ObservationEncoding, Observations
 from ia_gym.envs.questions.rendering import Scene
-from ia_gym.envs.questions.spaces import make_spaces
 from ia_gym.validation import check_range
-
-Observation = dict[str, NDArray[np.int64]]
-"""``facts`` and ``question``, of one environment or along a first axis of ``num_envs``."""
 
 
 class QuestionInterface:
@@ -34,6 +32,7 @@ class QuestionInterface:
         config: arguments of the environment.
         domain: the domain of the questions.
         engine: the state of all environments.
+        encoding: turns facts and questions into observations.
 
     Raises:
         ValueError: for an unknown ``render_mode``; see also :class:`QuestionConfig`.
@@ -50,14 +49,12 @@ class QuestionInterface:
         self.config = config
         self.engine: Engine = config.make_engine(n_envs)
         self.domain: Domain = self.engine.domain
+        self.encoding = ObservationEncoding(self.domain, config.observation)
         self._ready = False  # whether there has been a reset
 
     def _make_single_spaces(self) -> tuple[Any, Any]:
         """Observation and action space of one environment."""
-        domain = self.domain
-        return make_spaces(
-            domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
-        )
+        return self.encoding.space, Discrete(self.domain.n_answers)
 
     # ------------------------------------------------------- what a run may change
 
@@ -142,11 +139,9 @@ class QuestionInterface:
 
     # ------------------------------------------------ observations, infos and scenes
 
-    def _observe(self) -> Observation:
-        """The questions shown, in fresh arrays with one row per environment."""
-        engine = self.engine
-        facts = engine.contexts["facts"].copy().reshape(engine.n_envs, -1)
-        return {"facts": facts, "question": engine.questions.copy()}
+    def _observe(self) -> Observations:
+        """The questions shown, encoded, in fresh arrays with one row per environment."""
+        return self.encoding.encode(self.engine.contexts["facts"], self.engine.questions)
 
     def _make_info(self, outcome: Outcome | None = None) -> dict[str, NDArray[Any]]:
         """The info of the questions shown, one entry per environment."""
@@ -161,9 +156,11 @@ class QuestionInterface:
         trusted = self.trusted
         if trusted is not None:
             info["trusted"] = np.repeat(trusted[None], engine.n_envs, axis=0)
-        if outcome is not None and engine.overseer is not None:
-            info["target"] = outcome.targets
-            info["approval"] = outcome.approvals
+        if outcome is not None:
+            info["is_success"] = outcome.successes
+            if engine.overseer is not None:
+                info["target"] = outcome.targets
+                info["approval"] = outcome.approvals
         return info
 
     def _mask_answers(self) -> NDArray[np.bool_]:

@@ -12,8 +12,17 @@ MAX_COUNT = 10**7
 """Largest number of symbols, and of tokens in an observation."""
 
 
+def find_token_dtype(top: int) -> type[np.uint8 | np.int16 | np.int32]:
+    """The smallest integer type for symbols up to ``top``, among those that torch computes with."""
+    if top <= np.iinfo(np.uint8).max:
+        return np.uint8
+    return np.int16 if top <= np.iinfo(np.int16).max else np.int32
+
+
 class FactsBox(spaces.Box):
     """A flat ``Box`` of ``rows * row_length`` symbols that stores the length of a row.
+
+    Symbols are of the smallest integer type that holds them (:func:`find_token_dtype`).
 
     Networks that treat facts as a set reshape the flat observation:
     ``facts.reshape(-1, rows, row_length)``. A row that starts with 0 is padding. Two such spaces
@@ -26,7 +35,7 @@ class FactsBox(spaces.Box):
     """
 
     def __init__(self, top: int, rows: int, row_length: int) -> None:
-        super().__init__(0, top, (rows * row_length,), np.int64)
+        super().__init__(0, top, (rows * row_length,), find_token_dtype(top))
         self.rows = rows
         self.row_length = row_length
 
@@ -66,6 +75,6 @@ def make_spaces(
     check_range("question_length", question_length, 1, MAX_COUNT)
     check_range("n_answers", n_answers, 1, MAX_COUNT)
     top = n_symbols - 1
-    question = spaces.Box(0, top, (question_length,), np.int64)
+    question = spaces.Box(0, top, (question_length,), find_token_dtype(top))
     facts = FactsBox(top, rows, row_length)
     return spaces.Dict({"facts": facts, "question": question}), spaces.Discrete(n_answers)

@@ -245,3 +245,16 @@ class Assignment(Domain):
         kind = question[0] - self.kind_symbol
         a, b = (self.symbol_text(int(symbol)) for symbol in question[1:])
         return f"f({a}, {b})" if kind == APPLY else f"{('value', 'first', 'second')[kind]}({a})"
+
+    def longest_facts(self) -> Symbols:
+        last, constants = self.kind_symbol - 1, isqrt(self.size)
+        assigned = np.full((self.size, 3), last)
+        assigned[:, 0] -= np.arange(self.size)
+        assigned[:constants, 1:] = self.n_values, 0
+        n_rules = min(self.size - constants, self.n_values**2)
+        return np.concatenate([assigned, np.full((n_rules, 3), self.n_values)])
+
+    def longest_questions(self) -> Symbols:
+        questions = np.full((4, self.question_length), self.kind_symbol - 1)
+        questions[:, 0] = self.kind_symbol + np.arange(4)
+        return questions

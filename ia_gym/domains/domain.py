@@ -7,9 +7,9 @@ contexts and ``Q`` questions about each. It knows nothing of environments, netwo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,7 @@ class Domain(ABC):
     Attributes:
         name: of the domain, part of the ids of its environments.
         base_size: names in a context of the environment ``IA-<name>-v0``.
+        small_kwargs: further arguments of the domain in ``IA-<name>-N4-v0``.
         kinds: names of the kinds of root questions.
         kind_symbol: the symbol of the first of these kinds.
         subquestions_per_round: the most sub-questions of each round that the overseer needs for
@@ -87,6 +88,7 @@ class Domain(ABC):
 
     name: ClassVar[str]
     base_size: ClassVar[int] = 8
+    small_kwargs: ClassVar[Mapping[str, Any]] = {}
     kinds: ClassVar[tuple[str, ...]]
     kind_symbol: int
     subquestions_per_round: tuple[int, ...]
@@ -190,6 +192,21 @@ class Domain(ABC):
         """
         right: NDArray[np.bool_] = (answers == self.truth(contexts, questions)) & (answers != IDK)
         return right
+
+    def has_several_answers(self, questions: Symbols) -> NDArray[np.bool_]:
+        """Which questions may have correct answers besides :meth:`truth`.
+
+        It saves calls of :meth:`is_correct`. By default all of them where that method is
+        overridden, else none.
+
+        Args:
+            questions: ``(..., Lq)``.
+
+        Returns:
+            bool ``(...)``.
+        """
+        overridden = type(self).is_correct is not Domain.is_correct
+        return np.full(questions.shape[:-1], overridden)
 
     @abstractmethod
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
@@ -333,6 +350,28 @@ class Domain(ABC):
     def question_text(self, question: Symbols) -> str:
         """One question row ``(Lq,)`` as text."""
         return " ".join(self.symbol_text(int(symbol)) for symbol in question)
+
+    def longest_facts(self) -> Symbols:
+        """Facts whose texts, together, are as long as those of any context or longer.
+
+        They bound the texts that ``observation="text"`` shows, and their characters are allowed in
+        them, beside digits and those of :meth:`symbol_text`. A domain with a :meth:`fact_text` of
+        its own needs to override this.
+
+        Returns:
+            ``(n, L)``.
+        """
+        longest = max(range(1, self.n_symbols), key=lambda symbol: len(self.symbol_text(symbol)))
+        return np.full(self.fact_shape, longest)
+
+    def longest_questions(self) -> Symbols:
+        """Questions of which one has the longest text of all; see :meth:`longest_facts`.
+
+        Returns:
+            ``(n, Lq)``.
+        """
+        longest = max(range(1, self.n_symbols), key=lambda symbol: len(self.symbol_text(symbol)))
+        return np.full((1, self.question_length), longest)
 
     def context_text(self, context: Contexts) -> str:
         """One context (shape ``()``) as a line or a few lines of text; by default its facts."""

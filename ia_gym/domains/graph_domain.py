@@ -174,6 +174,11 @@ class GraphDomain(Domain):
         kind, x, y = (int(part) for part in self.parse_questions(question))
         return f"{self.kind_names[kind]}({x}, {y})" if y else f"{self.kind_names[kind]}({x})"
 
+    def longest_questions(self) -> Symbols:
+        questions = np.full((len(self.kind_names), self.question_length), self.max_size)
+        questions[:, 0] = self.kind_symbol + np.arange(len(questions))
+        return questions
+
 
 def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:
     """The indices in ``known`` of the kinds to ask; None stands for all.

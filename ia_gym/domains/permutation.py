@@ -45,6 +45,7 @@ class Permutation(Domain):
     """
 
     name = "Permutation"
+    small_kwargs = {"max_power": 8}  # noqa: RUF012 (declared as a mapping)
     kinds = ("power",)
     subquestions_per_round = (1, 1, 1)
 
@@ -217,6 +218,13 @@ class Permutation(Domain):
             return "(no question)"
         name, power = self.parse_questions(question)
         return f"σ^{power}({name})"
+
+    def longest_facts(self) -> Symbols:
+        names = np.arange(self.max_size - self.size, self.max_size) + 1
+        return np.stack([names, names], axis=1)
+
+    def longest_questions(self) -> Symbols:
+        return self.make_questions(np.array([self.max_size]), np.array([2**self.n_bits - 1]))
 
     def find_cycles(self, context: Contexts) -> list[list[int]]:
         """The cycles of the permutation of one context (shape ``()``), longest first."""

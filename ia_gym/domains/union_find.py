@@ -239,6 +239,11 @@ class UnionFind(GraphDomain):
         sign = "-" if fact[1] <= self.max_size else ":"
         return f"{fact[0]}{sign}{self.symbol_text(int(fact[1]))}"
 
+    def longest_facts(self) -> Symbols:
+        facts = np.full((self.size, 2), self.max_size)
+        facts[0, 1] += self.n_labels
+        return facts
+
 
 def draw_trees(rng: np.random.Generator, label: Symbols) -> tuple[Symbols, Symbols]:
     """Draw a tree over the vertices of each label; those of one label stand side by side.

@@ -204,3 +204,12 @@ class Wildcard(Domain):
 
     def answer_text(self, answer: int) -> str:
         return "idk" if answer == IDK else str(answer - self.zero_symbol)
+
+    def longest_facts(self) -> Symbols:
+        facts = np.full((self.size, self.n_bits + 1), self.bit_symbol)
+        facts[:, -1] = self.zero_symbol + 1
+        facts[0, -1] = self.zero_symbol - 1
+        return facts
+
+    def longest_questions(self) -> Symbols:
+        return self.rows[-1:]

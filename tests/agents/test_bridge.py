@@ -4,8 +4,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers import TimeLimit
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorWrapper
+from gymnasium.wrappers import FlattenObservation, TimeLimit
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import CallbackList, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -23,7 +23,6 @@ from ia_gym.agents import (
 )
 from ia_gym.agents.policies.facts_extractor import find_distinct_rows, read_pairs
 from ia_gym.domains import Permutation
-from ia_gym.envs import OneHot, OneHotVector
 from ia_gym.networks.answer_network import FactsNetwork
 from ia_gym.networks.optimizers import MuonAdamW
 
@@ -105,9 +104,9 @@ def test_a_method_is_an_attribute_that_is_not_called(env_id):
 
 
 def test_wrappers_are_found():
-    make = [lambda: OneHot(gym.make(BASE))] * 2
+    make = [lambda: FlattenObservation(gym.make(BASE))] * 2
     vec = GymnasiumVecEnv(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP))
-    assert vec.env_is_wrapped(OneHot) == [True, True]
+    assert vec.env_is_wrapped(FlattenObservation) == [True, True]
     assert vec.env_is_wrapped(TimeLimit, indices=0) == [False]
 
 
@@ -154,7 +153,7 @@ def test_without_a_mode_of_pictures_there_are_none(make):
 
 def test_vector_wrappers_hide_no_methods():
     inside = gym.make_vec(BASE, num_envs=2, autoreset_mode=AutoresetMode.SAME_STEP)
-    vec = GymnasiumVecEnv(OneHotVector(inside))
+    vec = GymnasiumVecEnv(VectorWrapper(inside))
     vec.reset()
     assert vec.get_attr("domain")[0].size == 8
     assert len(vec.env_method("action_masks")) == 2

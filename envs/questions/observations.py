@@ -1,0 +1,182 @@
+"""How questions are shown to an agent: the encodings of observations."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from ia_gym.domains import Domain
+from ia_gym.domains.transcript import Symbols
+from ia_gym.envs.questions.spaces import find_token_dtype, make_spaces
+
+ObservationMode = Literal["tokens", "onehot", "multidiscrete", "flat", "text"]
+"""Names of the encodings, see :class:`ObservationEncoding`."""
+
+Observation = dict[str, NDArray[Any]] | NDArray[Any] | str
+"""What one environment shows."""
+Observations = dict[str, NDArray[Any]] | NDArray[Any] | tuple[str, ...]
+"""A batch of observations, as gymnasium batches them: a tuple of texts, or arrays with a first axis
+for the batch."""
+
+
+class ObservationEncoding:
+    """Turns facts and questions of a domain into observations.
+
+    With ``T = F * L + Lq`` tokens, the facts row by row and then the question, out of a vocabulary
+    of ``V = n_symbols``, observations are
+
+    - "tokens": ``Dict(facts=FactsBox (F*L,), question=Box (Lq,))``, of the smallest integer type
+      that holds the vocabulary;
+    - "flat": the same in one vector, ``Box(0, V - 1, (T,))``;
+    - "onehot": ``Box(0, 1, (T * V,), float32)``, V numbers a token, of which one is 1;
+    - "multidiscrete": ``MultiDiscrete([V] * T)``, of int32;
+    - "text": ``Text``, the facts in one line and the question in the next.
+
+    Args:
+        domain: of the questions.
+        mode: name of the encoding.
+
+    Attributes:
+        space: of one observation.
+        token_space: of one observation of "tokens".
+
+    Raises:
+        ValueError: for an unknown name, or "text" for a domain that does not bound its texts.
+    """
+
+    def __init__(self, domain: Domain, mode: ObservationMode = "tokens") -> None:
+        check_observation_mode(mode)
+        self.domain = domain
+        self.mode = mode
+        self.token_space, _ = make_spaces(
+            domain.n_symbols, *domain.fact_shape, domain.question_length, domain.n_answers
+        )
+        self.dtype = find_token_dtype(domain.n_symbols - 1)
+        n_symbols = domain.n_symbols
+        n_tokens = domain.fact_shape[0] * domain.fact_shape[1] + domain.question_length
+        self.starts = n_symbols * np.arange(n_tokens)  # where each token's one-hot vector begins
+        self.space: gym.Space[Any]
+        if mode == "tokens":
+            self.space = self.token_space
+        elif mode == "flat":
+            self.space = spaces.Box(0, n_symbols - 1, (n_tokens,), self.dtype)
+        elif mode == "onehot":
+            self.space = spaces.Box(0, 1, (n_tokens * n_symbols,), np.float32)
+        elif mode == "multidiscrete":
+            # Of int32, for SB3 adds the numbers up in their own type.
+            self.space = spaces.MultiDiscrete(np.full(n_tokens, n_symbols), dtype=np.int32)
+        else:
+            self.space = make_text_space(domain)
+
+    def encode(self, facts: Symbols, questions: Symbols) -> Observations:
+        """Encode a batch, in fresh arrays.
+
+        Args:
+            facts: ``(n, F, L)`` or ``(n, F*L)``.
+            questions: ``(n, Lq)``, row i about row i of ``facts``.
+        """
+        n = len(questions)
+        if self.mode == "tokens":
+            return {
+                "facts": facts.astype(self.dtype).reshape(n, -1),
+                "question": questions.astype(self.dtype),
+            }
+        if self.mode == "text":
+            return self._describe(facts.reshape(n, *self.domain.fact_shape), questions)
+        tokens = np.concatenate([facts.reshape(n, -1), questions], axis=1)
+        if self.mode != "onehot":
+            return tokens.astype(self.space.dtype)
+        onehot = np.zeros((n, len(self.starts) * self.domain.n_symbols), np.float32)
+        places = tokens + self.starts
+        if n > 1:
+            places += onehot.shape[1] * np.arange(n)[:, None]
+        onehot.reshape(-1)[places] = 1
+        return onehot
+
+    def __call__(self, tokens: dict[str, Symbols]) -> Observations:
+        """Encode a batch of ``facts`` and ``question``, see :meth:`encode`."""
+        return self.encode(tokens["facts"], tokens["question"])
+
+    def _describe(self, facts: Symbols, questions: Symbols) -> tuple[str, ...]:
+        """The texts; facts that several questions are about are put in words once."""
+        known: dict[bytes, str] = {}
+        texts = []
+        for rows, question in zip(facts, questions, strict=True):
+            key = rows.tobytes()
+            if key not in known:
+                known[key] = describe_facts(self.domain, rows)
+            texts.append(f"{known[key]}\n{describe_question(self.domain, question)}")
+        return tuple(texts)
+
+
+def check_observation_mode(mode: str) -> None:
+    """Refuse what is no name of an encoding.
+
+    Raises:
+        ValueError: naming those that are.
+    """
+    if mode not in get_args(ObservationMode):
+        raise ValueError(
+            f"observation must be one of {list(get_args(ObservationMode))}, got {mode!r}"
+        )
+
+
+def find_encoding(domain: Domain, space: gym.Space[Any]) -> ObservationEncoding | None:
+    """The encoding of a domain's questions whose observations are of ``space``, if there is one."""
+    is_text = isinstance(space, spaces.Text)
+    modes = [mode for mode in get_args(ObservationMode) if (mode == "text") == is_text]
+    encodings = (ObservationEncoding(domain, mode) for mode in modes)
+    return next((encoding for encoding in encodings if encoding.space == space), None)
+
+
+def split_observations(batch: Observations) -> Sequence[Observation]:
+    """The observations of a batch, one by one."""
+    if isinstance(batch, dict):
+        rows = zip(*batch.values(), strict=True)
+        return [dict(zip(batch, row, strict=True)) for row in rows]
+    return batch if isinstance(batch, tuple) else list(batch)
+
+
+# ----------------------------------------------------------------------------------- text
+
+
+def describe_facts(domain: Domain, facts: Symbols) -> str:
+    """The facts ``(F, L)`` of a context in one line, padding left out.
+
+    The other texts of a context (``context_text``) may say more than its facts do: the cycles of a
+    permutation give its powers away.
+    """
+    return "; ".join(text for text in map(domain.fact_text, facts) if text)
+
+
+def describe_question(domain: Domain, question: Symbols) -> str:
+    """A question ``(Lq,)`` in words."""
+    return f"{domain.question_text(question)} = ?"
+
+
+def make_text_space(domain: Domain) -> spaces.Text:
+    """The space of a domain's texts: as long as its longest, of the characters in them.
+
+    Raises:
+        ValueError: for a domain with texts of its own that does not say how long they get.
+    """
+    for text, longest in (("fact_text", "longest_facts"), ("question_text", "longest_questions")):
+        cls = type(domain)
+        overridden = getattr(cls, text) is not getattr(Domain, text)
+        if overridden and getattr(cls, longest) is getattr(Domain, longest):
+            raise ValueError(
+                f'observation must not be "text" for {cls.name}: it has a {text}() of its own and '
+                f"needs {longest}() beside it, which says how long its texts get"
+            )
+    facts = describe_facts(domain, domain.longest_facts())
+    questions = [describe_question(domain, each) for each in domain.longest_questions()]
+    symbols = map(domain.symbol_text, range(1, domain.n_symbols))
+    characters = set().union(string.digits, "\n", facts, *questions, *symbols)
+    length = len(facts) + 1 + max(map(len, questions))
+    return spaces.Text(length, charset="".join(sorted(characters)))
