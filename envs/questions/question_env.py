@@ -218,5 +218,11 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
 
 
 def _take_first(batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """Entry 0 of each array, scalars as Python's own."""
-    return {key: value[0] if value.ndim > 1 else value.item() for key, value in batch.items()}
+    """Entry 0 of each array: arrays, and NumPy's scalars for numbers.
+
+    A truth value is an array of no dimensions: ``SyncVectorEnv`` gathers those, but not NumPy's
+    own ``bool`` scalars, in boolean arrays.
+    """
+    return {
+        key: value[0, ...] if value.dtype == bool else value[0] for key, value in batch.items()
+    }
