@@ -105,8 +105,8 @@ def train(
     \b
     Examples:
       ia-gym train ppo
-      ia-gym train imitation --env IA-Permutation-N64-v0 --log-dir runs/mine
-      ia-gym train imitation --env IA-Permutation-N64-v0 --log-dir runs/mine --resume
+      ia-gym train imitation-relational --env IA-Permutation-N64-v0 --log-dir runs/mine
+      ia-gym train imitation-relational --env IA-Permutation-N64-v0 --log-dir runs/mine --resume
       ia-gym train runs/mine/run.json --log-dir runs/again
     """
     from ia_gym.experiments.signals import Interrupted

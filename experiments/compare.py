@@ -32,6 +32,7 @@ from ia_gym.experiments.inputs import check_distinct, check_env_id
 from ia_gym.experiments.reports.finished_runs import (
     COMPARISON,
     group_by_agent,
+    order_run,
     read_finished_run,
     summarize_agent,
 )
@@ -197,7 +198,7 @@ def write_results(
     finished = {run.name: read_finished_run(run.folder) for run in runs if is_finished(run)}
     results = [each.result for each in finished.values()]
     references = evaluator.references()
-    order = sorted(finished.values(), key=lambda each: (each.agent, each.result["seed"]))
+    order = sorted(finished.values(), key=order_run)
     groups = group_by_agent(order)
     summaries = [summarize_agent(group) for group in groups]
     table = build_score_table(results, references)

@@ -18,25 +18,19 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents.assistants.action_assistant import ASSISTANT
-from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.evaluation.make_evaluator import make_evaluator
+from ia_gym.agents.evaluation.evaluator import Evaluator, preserve_random_state
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.answer_learner import AnswerLearner
-from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
-from ia_gym.agents.sb3.bridge import make_sb3_vec_env
-from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
 from ia_gym.experiments import provenance
 from ia_gym.experiments.checkpoints import load_checkpoint, remove_checkpoints, save_checkpoint
 from ia_gym.experiments.inspection.example_callback import ExampleCallback
+from ia_gym.experiments.recipe import TrainingRecipe
 from ia_gym.experiments.run_folder import CURVE, HUMAN, RESULT, RUN, read_curve
 from ia_gym.experiments.settings import Settings
-from ia_gym.experiments.settings.classes import CLASSES, resolve
 from ia_gym.experiments.signals import Interrupted, StopOnSignal
 from ia_gym.files import write_atomically, write_json, write_text
 
-EVALUATIONS = 40
-"""Evaluations in a run, evenly spaced."""
 EXAMPLES = 4
 """Traces and pictures in a run, beside one at its beginning."""
 
@@ -68,9 +62,9 @@ class Run:
         return f"{self.agent}_seed{self.seed}"
 
     @property
-    def learner(self) -> type:
-        """The agent's class."""
-        return CLASSES[self.settings.algorithm]
+    def recipe(self) -> TrainingRecipe:
+        """What the settings make: environments, model, callbacks and evaluator."""
+        return TrainingRecipe(self.env_id, self.settings)
 
     def describe(self) -> dict[str, Any]:
         """All that decides how the run goes, as ``run.json`` holds it."""
@@ -103,15 +97,15 @@ def run_training(
         OSError: when a file cannot be written, as on a full disk.
     """
     write_json(run.folder / RUN, run.describe())
-    settings = run.settings
+    recipe = run.recipe
     stop = StopOnSignal()
-    env = make_sb3_vec_env(run.env_id, settings.n_envs, **settings.env_kwargs)
+    env = recipe.make_env()
     with closing(env), stop.listen(stop_on):
         model, history = load_or_make_model(run, env)
-        evaluator = make_evaluator(run.env_id, run.n_eval_questions, **settings.env_kwargs)
+        evaluator = recipe.make_evaluator(run.n_eval_questions)
         # What was logged after the checkpoint will be logged again, and all of it without one.
         purge_step = model.num_timesteps + 1 if history else 0
-        log = LogWithLayout(run.folder, evaluator, purge_step)
+        log = LogWithLayout(run.folder, evaluator, purge_step, recipe.n_timesteps)
         model.set_logger(Logger(str(run.folder), [log]))
 
         def save_progress(row: dict[str, float]) -> None:
@@ -121,18 +115,11 @@ def run_training(
             if on_evaluation is not None:
                 on_evaluation(row)
 
-        evaluation = EvaluationCallback(
-            evaluator,
-            settings.n_timesteps // EVALUATIONS,
-            on_evaluation=save_progress,
-            history=history,
-            target_accuracy=settings.target_accuracy,
-            patience=settings.patience,
-        )
+        evaluation = recipe.make_evaluation_callback(evaluator, save_progress, history)
         if evaluation.stopped_by is None:
             try:
                 model.learn(
-                    max(settings.n_timesteps - model.num_timesteps, 0),
+                    max(recipe.n_timesteps - model.num_timesteps, 0),
                     callback=[*make_callbacks(run, evaluator, evaluation), stop],
                     reset_num_timesteps=not history,
                 )
@@ -147,7 +134,7 @@ def run_training(
             "seed": run.seed,
             "command": provenance.describe_command(),
             "commit": provenance.describe_commit(),
-            "settings": asdict(settings),
+            "settings": asdict(run.settings),
             "n_eval_questions": evaluator.n_problems,
             "stopped_by": evaluation.stopped_by or "budget",
             "final": evaluation.history[-1],
@@ -161,31 +148,26 @@ def run_training(
 
 def load_or_make_model(run: Run, env: VecEnv) -> tuple[Any, list[dict[str, float]]]:
     """The agent and its evaluations so far: from the last checkpoint, or new and none."""
-    arguments = resolve(run.settings.model)
-    if issubclass(run.learner, AnswerLearner):
+    model_class, arguments = run.recipe.model_class, run.recipe.model_kwargs
+    if issubclass(model_class, AnswerLearner):
         device = arguments.get("device", "auto")
-        model = load_checkpoint(run.learner, run.folder, env, device)
+        model = load_checkpoint(model_class, run.folder, env, device)
         if model is not None:
             curve = read_curve(run.folder / CURVE)
             rows: list[Any] = curve[curve["timesteps"] <= model.num_timesteps].to_dict("records")
             return model, rows
-    return run.learner(env=env, seed=run.seed, **{"policy": "MultiInputPolicy", **arguments}), []
+    return model_class(env=env, seed=run.seed, **arguments), []
 
 
 def make_callbacks(
     run: Run, evaluator: Evaluator, evaluation: EvaluationCallback
 ) -> list[BaseCallback]:
     """The callbacks of a training, in the order in which they are called."""
-    settings = run.settings
-    callbacks: list[BaseCallback] = []
-    if settings.curriculum is not None:
-        callbacks.append(CurriculumCallback(**settings.curriculum))
-    if settings.amplification is not None:
-        path = run.folder / ASSISTANT
-        path.unlink(missing_ok=True)  # agents with a callback start over
-        callbacks.append(AmplificationCallback(path=path, **settings.amplification))
-    listed = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(settings)}
-    examples = ExampleCallback(evaluator, listed, -(-settings.n_timesteps // EXAMPLES))
+    path = run.folder / ASSISTANT
+    path.unlink(missing_ok=True)  # agents with a slow copy start over
+    callbacks = run.recipe.make_callbacks(path)
+    listed = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(run.settings)}
+    examples = ExampleCallback(evaluator, listed, -(-run.recipe.n_timesteps // EXAMPLES))
     return [*callbacks, evaluation, examples]
 
 
@@ -210,10 +192,20 @@ class LogWithLayout(TensorBoardOutputFormat):
         folder: the run's folder.
         evaluator: gives the layout.
         purge_step: TensorBoard forgets what earlier files say of this step and of later ones.
+        n_timesteps: where the lines of the reference scores end, which begin at 0.
     """
 
-    def __init__(self, folder: Path, evaluator: Evaluator, purge_step: int) -> None:
+    def __init__(
+        self, folder: Path, evaluator: Evaluator, purge_step: int, n_timesteps: int
+    ) -> None:
         # Not by the base class, whose writer cannot purge.
         self.writer = SummaryWriter(str(folder), purge_step=purge_step)
         self.writer.add_custom_scalars(evaluator.layout)
+        labels = evaluator.labels
+        with preserve_random_state():
+            references = evaluator.references()
+        for name in labels.references:
+            for step in (0, n_timesteps):
+                score = references[name][labels.score_name]
+                self.writer.add_scalar(f"reference/{name}", score, step)
         self._is_closed = False

@@ -163,7 +163,7 @@ def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
             )
         if (run.folder / RESULT).exists():
             return read_result(run.folder / RESULT)
-        if not can_resume(run.learner):
+        if not can_resume(run.recipe.model_class):
             console.print(f"{run.agent} writes no checkpoints: it starts over", markup=False)
     else:
         if (run.folder / RUN).exists():
@@ -197,7 +197,7 @@ def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
 
 def describe_restart(run: Run) -> str:
     """What ``--resume`` does after ``run`` has stopped."""
-    if can_resume(run.learner):
+    if can_resume(run.recipe.model_class):
         return "--resume continues from the last checkpoint"
     return f"{run.agent} writes no checkpoints: --resume starts over"
 

@@ -28,7 +28,7 @@ from ia_gym.agents.learners.learner_files import (
     select_prefix,
     to_json,
 )
-from ia_gym.agents.policies.answer_policy import AnswerPolicy
+from ia_gym.agents.policies.answer_policy import AnswerPolicy, BaseAnswerPolicy
 from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.spaces import make_spaces
@@ -46,7 +46,7 @@ class SavedLearner(BaseAlgorithm):
         domain: of the environment; absent until there is one.
     """
 
-    policy: AnswerPolicy
+    policy: BaseAnswerPolicy
     rng: np.random.Generator
     domain: Domain
     _saved_state: dict[str, Tensor]
@@ -153,8 +153,10 @@ class SavedLearner(BaseAlgorithm):
         schedule_is_lost = arguments["learning_rate"] is None
         if schedule_is_lost:
             del arguments["learning_rate"]
+        saved_policy = settings.get("policy", AnswerPolicy.__name__)
+        own = {policy.__name__: policy for policy in cls.policy_aliases.values()}
+        arguments.setdefault("policy", own.get(saved_policy, AnswerPolicy))
         model = cls(device=device, _init_setup_model=False, **arguments)  # type: ignore[call-arg]
-        saved_policy = settings.get("policy", model.policy_class.__name__)
         if saved_policy != model.policy_class.__name__:
             raise ValueError(
                 f"policy must be the class {saved_policy} that the file was saved with, "

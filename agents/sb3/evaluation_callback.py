@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
-from ia_gym.agents.evaluation.evaluator import Evaluator
+from ia_gym.agents.evaluation.evaluator import Evaluator, preserve_random_state
 from ia_gym.agents.sb3.training_envs import check_training_env, sum_counter
 from ia_gym.validation import check_number, check_range
 
@@ -95,7 +95,8 @@ class EvaluationCallback(BaseCallback):
         for name in self.evaluator.counters:
             row[f"overseer/{name}"] = float(self._count(name))
         if hasattr(self.model, "measure"):
-            row |= self.model.measure(self.evaluator)
+            with preserve_random_state():  # an assistant's sampled answers draw from torch's
+                row |= self.model.measure(self.evaluator)
         for tag, clock in CLOCKS.items():
             row[tag] = (clock() - self.started[tag]) / 60
         for tag, value in row.items():

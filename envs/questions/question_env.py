@@ -60,6 +60,8 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     - ``action_mask``: int8 ``(n_answers,)``, 1 for the answers of the kind that is asked for, as
       ``action_space.sample`` takes it. ``action_masks()`` is the same in booleans.
     - ``trusted``: bool, one per class; only with a trust gate.
+    - ``is_success``: after ``step``, of root questions only: whether the answer is true. It is
+      measured and never rewarded; Stable-Baselines3 logs it as ``success_rate``.
     - ``target``, ``approval``: after ``step``, with an overseer: its own answer (0 for a question
       that can earn no approval), and its approval.
 
@@ -173,12 +175,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
             )
-        answers = check_actions(action, (), self.domain.n_answers)[None]
+        answers = check_actions(action, (), self.domain.n_answers).reshape(1)
         outcome = self.engine.answer(self.engine.all_rows, answers)
         self._answered = answers, outcome
         if self.render_mode == "human":
             self._print_scene()
         info = _take_first(self._make_info(outcome))
+        if not info["is_root"]:
+            del info["is_success"]  # it would count as a failure
         return split_observations(self._observe())[0], float(outcome.rewards[0]), True, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -214,5 +218,11 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
 
 
 def _take_first(batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """Entry 0 of each array, scalars as Python's own."""
-    return {key: value[0] if value.ndim > 1 else value[0].item() for key, value in batch.items()}
+    """Entry 0 of each array: arrays, and NumPy's scalars for numbers.
+
+    A truth value is an array of no dimensions: ``SyncVectorEnv`` gathers those, but not NumPy's
+    own ``bool`` scalars, in boolean arrays.
+    """
+    return {
+        key: value[0, ...] if value.dtype == bool else value[0] for key, value in batch.items()
+    }

@@ -189,9 +189,9 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         if self.autoreset_mode != AutoresetMode.SAME_STEP:
             self._done[:] = True
             self._answered = answers, outcome
-            info = self._add_masks(self._make_info(outcome))
+            info = self._make_answered_info(outcome, terminated)
             return self._observe(), outcome.rewards, terminated, truncated, info
-        final_obs, final_info = self._observe(), self._add_masks(self._make_info(outcome))
+        final_obs, final_info = self._observe(), self._make_answered_info(outcome, terminated)
         engine.next_episode(engine.all_rows)
         info = self._add_masks(self._make_info())
         info["final_obs"] = pack_final_observations(split_observations(final_obs), n)
@@ -205,23 +205,29 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         engine, n = self.engine, self.num_envs
         ended, going = np.flatnonzero(self._done), np.flatnonzero(~self._done)
         engine.next_episode(ended)
-        outcome = Outcome(np.zeros(n), np.zeros(n), np.full(n, IDK))
+        outcome = Outcome(np.zeros(n), np.zeros(n), np.full(n, IDK), np.zeros(n, bool))
         if len(going):
             part = engine.answer(going, answers[going])
             for name, values in vars(part).items():
                 getattr(outcome, name)[going] = values
         self._done = ~self._done
         self._answered = answers, outcome
-        info = self._add_masks(self._make_info(outcome))
-        for key in ("target", "approval"):
-            if key in info:
-                info[f"_{key}"] = self._done.copy()
+        info = self._make_answered_info(outcome, self._done)
         return self._observe(), outcome.rewards, self._done.copy(), np.zeros(n, bool), info
+
+    def _make_answered_info(self, outcome: Outcome, answered: NDArray[np.bool_]) -> dict[str, Any]:
+        """The info after a step in which the ``answered`` environments had their answer judged."""
+        info = self._add_masks(self._make_info(outcome))
+        for key in ("_target", "_approval"):
+            if key in info:
+                info[key] = answered.copy()
+        info["_is_success"] = answered & self.engine.is_root
+        return info
 
     def _add_masks(self, info: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """``info`` with gymnasium's ``_key`` masks, which say which environments have the key."""
-        masks = {f"_{key}": np.ones(self.num_envs, bool) for key in info}
-        return {**info, **masks}
+        everyone = np.ones(self.num_envs, bool)
+        return {**info, **{f"_{key}": everyone for key in info}}
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind asked for, ``(num_envs, n_answers)``.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
 from ia_gym.domains import Domain
-from ia_gym.domains.transcript import IDK, Symbols
+from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.envs.questions.engine import Engine, Outcome
 from ia_gym.envs.questions.observations import ObservationEncoding, Observations
@@ -151,28 +151,24 @@ class QuestionInterface:
             "depth": engine.depths.copy(),
             "class": engine.classes.copy(),
             "is_root": engine.is_root.copy(),
-            "action_mask": self._mask_answers().astype(np.int8),
+            "action_mask": engine.masks.copy(),
         }
-        trusted = self.trusted
-        if trusted is not None:
-            info["trusted"] = np.repeat(trusted[None], engine.n_envs, axis=0)
-        if outcome is not None and engine.overseer is not None:
-            info["target"] = outcome.targets
-            info["approval"] = outcome.approvals
+        if engine.gate is not None:
+            trusted = np.empty((engine.n_envs, len(engine.gate.trusted)), bool)
+            trusted[:] = engine.gate.trusted
+            info["trusted"] = trusted
+        if outcome is not None:
+            info["is_success"] = outcome.successes
+            if engine.overseer is not None:
+                info["target"] = outcome.targets
+                info["approval"] = outcome.approvals
         return info
 
     def _mask_answers(self) -> NDArray[np.bool_]:
         """Which answers are of the kind asked for, ``(n_envs, n_answers)``."""
         if not self._ready:
             raise ResetNeeded("action_masks() needs a question to mask for: call reset() first")
-        mask = self.domain.answer_mask(self.engine.questions)
-        if not mask[:, IDK].all() and not mask.any(axis=-1).all():  # the first is faster
-            row = int((~mask.any(axis=-1)).argmax())
-            raise ValueError(
-                f"answer_mask() of {self.domain.name} must allow an answer to every question, "
-                f"allows none to {self.domain.question_text(self.engine.questions[row])}"
-            )
-        return mask
+        return self.engine.masks.astype(bool)
 
     def _make_scene(
         self, row: int, answers: Symbols | None = None, outcome: Outcome | None = None

@@ -18,6 +18,9 @@ DASHES = ("solid", "dash", "dot")
 BASELINE = "supervised"
 """The agent that learns from the truth, drawn in grey."""
 
+RELATIONAL = "-relational"
+"""Follows the name of an agent whose network has relational attention."""
+
 GREY = "#808080"
 
 
@@ -37,9 +40,15 @@ class AgentStyle:
 def style_agents(agents: Iterable[str]) -> dict[str, AgentStyle]:
     """A style for each of ``agents``, which may come with repetitions, in the order they come."""
     names = dict.fromkeys(agents)
-    others = [name for name in names if name != BASELINE]
+    greys = {BASELINE: AgentStyle(GREY, "solid"), BASELINE + RELATIONAL: AgentStyle(GREY, "dash")}
+    others = [name for name in names if name not in greys]
     styles = {
         name: AgentStyle(COLOURS[i % len(COLOURS)], DASHES[i // 6 % len(DASHES)])
         for i, name in enumerate(others)
     }
-    return {name: styles.get(name, AgentStyle(GREY, "solid")) for name in names}
+    return {name: {**greys, **styles}[name] for name in names}
+
+
+def find_baseline(agent: str) -> str:
+    """The supervised baseline with the same kind of network as ``agent``."""
+    return BASELINE + RELATIONAL if RELATIONAL in agent else BASELINE

@@ -16,6 +16,7 @@ from scipy.stats import bootstrap, trim_mean
 
 from ia_gym.agents.evaluation.evaluator import Labels
 from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
+from ia_gym.experiments.reports.agent_styles import RELATIONAL
 from ia_gym.experiments.run_folder import CURVE, RESULT, read_curve, read_result
 
 COMPARISON = "comparison.json"
@@ -75,7 +76,12 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     ]
     if not runs:
         raise ValueError(f"folder must hold finished runs ({RESULT}, {CURVE}), got {folder}")
-    return sorted(runs, key=lambda run: (run.env_id, run.agent, run.result["seed"]))
+    return sorted(runs, key=lambda run: (run.env_id, *order_run(run)))
+
+
+def order_run(run: FinishedRun) -> tuple[bool, str, int]:
+    """Key to sort the runs of an environment by: those of relational networks come last."""
+    return RELATIONAL in run.agent, run.agent, run.result["seed"]
 
 
 def read_finished_run(folder: Path) -> FinishedRun:

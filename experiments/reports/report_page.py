@@ -18,7 +18,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ia_gym.agents.evaluation.evaluator import format_count
-from ia_gym.experiments.reports.agent_styles import BASELINE, style_agents
+from ia_gym.experiments.reports.agent_styles import RELATIONAL, find_baseline, style_agents
 from ia_gym.experiments.reports.finished_runs import AgentRuns
 from ia_gym.experiments.reports.formatting import format_percent
 from ia_gym.experiments.reports.interactive_figures import build_views
@@ -40,8 +40,9 @@ TERMS = {
     "IQM": "Interquartile mean: the mean of the middle half of the seeds, with a bootstrap "
     "interval.",
     "supervised": "The baseline that is trained on the correct answers.",
-    "reference": "Random answers, the most frequent answer, the overseer with an assistant that "
-    "knows nothing (know-nothing) or everything (oracle), the best possible return (best).",
+    "reference": "Random answers, the most frequent answer (majority), a name out of the question "
+    "(copy), the overseer with an assistant that knows nothing (know-nothing) or everything "
+    "(oracle), the best possible return (best).",
 }
 """What the words in the tables mean."""
 
@@ -125,11 +126,13 @@ def describe_runs(groups: Sequence[AgentRuns]) -> str:
 def summarize_environment(groups: Sequence[AgentRuns], env_id: str) -> dict[str, Any]:
     """Summarize which agents did best on an environment.
 
-    The supervised baseline stands apart, since it trains on the truth.
+    The supervised baseline stands apart, since it trains on the truth; relational networks, which
+    have part of the answer built in, count only where there are no others.
     """
     of_env = [group for group in groups if group.env_id == env_id]
+    of_env = [group for group in of_env if RELATIONAL not in group.agent] or of_env
     labels = of_env[0].labels
-    agents = [group for group in of_env if group.agent != BASELINE]
+    agents = [group for group in of_env if group.agent != find_baseline(group.agent)]
     facts = {}
     if agents:
         scores = {group.agent: group.compute_median(labels.score) for group in agents}
@@ -143,7 +146,7 @@ def summarize_environment(groups: Sequence[AgentRuns], env_id: str) -> dict[str,
             least = min(known, key=known.__getitem__)
             facts[f"fewest {what} to 95 %"] = f"{format_count(known[least])} ({least})"
     for group in of_env:
-        if group.agent == BASELINE:
+        if group.agent == find_baseline(group.agent):
             text = f"{format_percent(group.compute_median(labels.score))} %"
             samples = group.find_first(0.95, "timesteps")
             if np.isfinite(samples):

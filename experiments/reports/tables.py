@@ -11,7 +11,7 @@ import pandas as pd
 
 from ia_gym.agents.evaluation.evaluator import format_count
 from ia_gym.agents.evaluation.make_evaluator import compute_reference_scores
-from ia_gym.experiments.reports.agent_styles import BASELINE
+from ia_gym.experiments.reports.agent_styles import find_baseline
 from ia_gym.experiments.reports.finished_runs import (
     AgentRuns,
     estimate_interquartile_mean,
@@ -102,10 +102,11 @@ def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     All numbers but the interval are medians of the seeds.
     """
     names = name_environments(group.env_id for group in groups)
-    baselines = {group.env_id: group for group in groups if group.agent == BASELINE}
+    by_name = {(group.env_id, group.agent): group for group in groups}
     rows = []
     for group in groups:
         labels = group.labels
+        baseline = by_name.get((group.env_id, find_baseline(group.agent)))
         several = len(group.runs) > 1
         mean, low, high = map(
             format_percent, estimate_interquartile_mean(group.list_last(labels.score))
@@ -135,7 +136,7 @@ def build_agent_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
                 },
                 "samples to 95 %": format_known(group.find_first(0.95, "timesteps"), format_count),
                 "samples to 90 %, relative to supervised": format_number(
-                    compare_samples(group, baselines.get(group.env_id)), 2
+                    compare_samples(group, baseline), 2
                 ),
                 "teraFLOP": format_number(group.compute_median("work/teraflop"), 0),
                 "assistant answers": format_count(

@@ -75,10 +75,8 @@ class Settings:
 def list_agents() -> list[str]:
     """The agents that have a settings file, and their variants (``file-variant``), sorted."""
     names = []
-    for entry in files(__name__).iterdir():
-        if entry.name.endswith(".yaml"):
-            name = entry.name.removesuffix(".yaml")
-            names += [name, *(f"{name}-{variant}" for variant in _read(name).get("variants", ()))]
+    for name in _list_files():
+        names += [name, *(f"{name}-{variant}" for variant in _read(name).get("variants", ()))]
     return sorted(names)
 
 
@@ -100,7 +98,7 @@ def load_settings(agent: str, env_id: str) -> Settings:
     """
     if agent not in list_agents():
         raise ValueError(f"agent must be one of {list_agents()}, got {agent!r}")
-    name, _, variant = agent.partition("-")
+    name, variant = _split(agent)
     entries, known = _read(name), list_tuned_envs(name)
     here = next((key for key in (env_id, re.sub(r"-N\d+-", "-", env_id)) if key in known), None)
     if here is None:
@@ -117,8 +115,22 @@ def load_settings(agent: str, env_id: str) -> Settings:
 
 def list_tuned_envs(agent: str) -> list[str]:
     """The environments that an agent's settings file has entries for."""
-    entries = _read(agent.partition("-")[0])
+    entries = _read(_split(agent)[0])
     return sorted(key for key in entries if key.startswith("IA-"))
+
+
+def _list_files() -> list[str]:
+    """The names of the settings files."""
+    names = (entry.name for entry in files(__name__).iterdir())
+    return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
+
+
+def _split(agent: str) -> tuple[str, str]:
+    """The settings file of an agent, and the variant in it: "" for none."""
+    if agent in _list_files():
+        return agent, ""
+    name, _, variant = agent.rpartition("-")
+    return name, variant
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -193,6 +193,21 @@ class Domain(ABC):
         right: NDArray[np.bool_] = (answers == self.truth(contexts, questions)) & (answers != IDK)
         return right
 
+    def has_several_answers(self, questions: Symbols) -> NDArray[np.bool_]:
+        """Which questions may have correct answers besides :meth:`truth`.
+
+        It saves calls of :meth:`is_correct`. By default all of them where that method is
+        overridden, else none.
+
+        Args:
+            questions: ``(..., Lq)``.
+
+        Returns:
+            bool ``(...)``.
+        """
+        overridden = type(self).is_correct is not Domain.is_correct
+        return np.full(questions.shape[:-1], overridden)
+
     @abstractmethod
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """How hard each question is: ``(B, Q)`` in 0..``max_depth``, 0 for primitive questions.

@@ -258,17 +258,28 @@ class ShortestPath(GraphDomain):
     def is_correct(
         self, contexts: Contexts, questions: Symbols, answers: Symbols
     ) -> NDArray[np.bool_]:
+        # Any neighbour from which one step less is left; everything else has one true answer.
         kind, x, y = self.parse_questions(questions)
-        steps = np.where(self.is_vertex(answers), answers, IDK)
-        left = self.measure_distance(contexts, steps, y)
-        total = self.measure_distance(contexts, x, y)
-        is_step = (self.measure_distance(contexts, x, steps) == 1) & np.where(
-            total == 1, answers == y, (left == total - 1) & (left > 0) & (left <= self.cap)
-        )
-        no_step = (total == self.max_depth) & (answers == self.inf_symbol)
-        return np.where(
-            kind == S, is_step | no_step, super().is_correct(contexts, questions, answers)
-        )
+        is_step = (kind == S) & self.is_vertex(answers)
+        right = np.zeros(answers.shape, bool)
+        if not is_step.all():
+            right[:] = super().is_correct(contexts, questions, answers)
+            right[is_step] = False
+        rows, columns = np.nonzero(is_step)
+        start, step = x[rows, columns], answers[rows, columns]
+        is_edge = self.measure_distance(contexts, start, step, rows) == 1
+        rows, columns, step = rows[is_edge], columns[is_edge], step[is_edge]
+        if len(rows):
+            start, goal = x[rows, columns], y[rows, columns]
+            total = self.measure_distance(contexts, start, goal, rows)
+            left = self.measure_distance(contexts, step, goal, rows)
+            nearer = (left > 0) & (left <= self.cap) & (left == total - 1)
+            right[rows, columns] = np.where(total == 1, step == goal, nearer)
+        return right
+
+    def has_several_answers(self, questions: Symbols) -> NDArray[np.bool_]:
+        several: NDArray[np.bool_] = self.kind(questions) == S
+        return several
 
     def depth(self, contexts: Contexts, questions: Symbols) -> Symbols:
         kind, x, y = self.parse_questions(questions)

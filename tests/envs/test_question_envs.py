@@ -141,7 +141,7 @@ def test_an_audit_finds_wrong_sub_answers(audit):
     _, infos = vec.reset(seed=0)
     transcripts = vec.unwrapped.engine.transcripts
     right = vec.step(infos["truth"])[1].mean()
-    base = vec.unwrapped.engine.root_depths.size
+    base = vec.unwrapped.engine.roots[..., 0].size
     assert {0: right < 0.6, 0.5: 0.6 < right < 0.75, 1: right == 1}[audit]
     asked = vec.unwrapped.human_interactions
     assert asked == base if audit == 0 else asked > base
@@ -204,6 +204,59 @@ def test_know_nothing_leaves_depth_one():
         _, info = env.reset()
 
 
+@pytest.mark.parametrize("env_id", BASES)
+@pytest.mark.parametrize("kwargs", [{"trust": None}, {"assistant": "oracle"}, {"reward": "truth"}])
+def test_success_is_a_true_answer_to_a_root_question(env_id, kwargs):
+    """Sub-questions have none: it would count as a failure."""
+    env = make(env_id, **kwargs)
+    rng = np.random.default_rng(0)
+    _, info = env.reset(seed=0)
+    assert "is_success" not in info
+    seen = set()
+    for _ in range(1200 if env_id == "IA-ShortestPath-v0" else 300):
+        answers = np.arange(env.domain.n_answers)[None]
+        questions = np.repeat(env.engine.questions[:, None], answers.size, axis=1)
+        correct = env.domain.is_correct(env.engine.contexts, questions, answers)[0]
+        given = rng.choice(np.flatnonzero(rng.choice([correct, info["action_mask"]])))
+        right = correct[given]
+        _, reward, _, _, after = env.step(given)
+        if after["is_root"]:
+            assert after["is_success"] == right
+            assert isinstance(after["is_success"], bool)
+            assert kwargs != {"reward": "truth"} or reward == right
+            if env_id == "IA-ShortestPath-v0" and given != info["truth"]:
+                seen.add(("another", right))  # a next step may be as good as another
+        else:
+            assert "is_success" not in after
+        seen.add(after["is_root"])
+        _, info = env.reset()
+    assert seen >= ({True, False} if kwargs == {"trust": None} else {True})
+    if env_id == "IA-ShortestPath-v0":
+        assert seen >= {("another", True), ("another", False)}
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_vector_masks_the_success_of_sub_questions(mode):
+    vec = gym.make_vec(BASE, num_envs=8, trust=None, autoreset_mode=mode).unwrapped
+    rng = np.random.default_rng(0)
+    _, infos = vec.reset(seed=0)
+    roots = []
+    for _ in range(30):
+        truths, is_root = infos["truth"], infos["is_root"]
+        given = np.where(rng.random(8) < 0.5, truths, 1)
+        *_, infos = vec.step(given)
+        after = infos["final_info"] if mode == AutoresetMode.SAME_STEP else infos
+        np.testing.assert_array_equal(after["_is_success"], is_root)
+        np.testing.assert_array_equal(after["is_success"], is_root & (given == truths))
+        roots.append(is_root.mean())
+        if mode == AutoresetMode.DISABLED:
+            _, infos = vec.reset(options={"reset_mask": np.ones(8, bool)})
+        elif mode == AutoresetMode.NEXT_STEP:
+            *_, infos = vec.step(given)
+            assert not infos["_is_success"].any()
+    assert 0.2 < np.mean(roots) < 0.8
+
+
 def test_truth_and_target_are_not_observed():
     space = gym.make(BASE).observation_space
     assert set(space) == {"facts", "question"}
@@ -232,7 +285,7 @@ def test_rewards_do_not_depend_on_the_truth(name, monkeypatch):
     expected = [rewards(None), rewards(Ones())]
     assert all(sum(earned) > 15 for earned in expected)
     monkeypatch.setattr(DOMAINS[name], "truth", lambda *args: np.zeros(args[2].shape[:2], np.int64))
-    monkeypatch.setattr(DOMAINS[name], "is_correct", None)
+    monkeypatch.setattr(DOMAINS[name], "is_correct", lambda *args: np.zeros(args[3].shape, bool))
     assert [rewards(None), rewards(Ones())] == expected
 
 
@@ -338,6 +391,7 @@ def test_a_vector_of_one_equals_the_env(env_id, kwargs, mode):
         for key, value in info.items():
             np.testing.assert_array_equal(value, infos[key][0])
             assert infos[f"_{key}"].all()
+        assert ("is_success" in info) == infos.get("_is_success", np.zeros(1)).all()
 
     same(single, batch, info, infos)
     for _ in range(120):

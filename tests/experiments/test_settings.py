@@ -33,15 +33,28 @@ def test_settings_say_what_differs():
     assert merge(whole, {"a": {"b": 4}, "d": None}) == {"a": {"b": 4, "c": 2}, "d": None}
 
 
+def test_networks_are_generic_but_for_those_named_so():
+    for agent in list_agents():
+        for env_id in list_tuned_envs(agent):
+            is_relational = "'relational': True" in str(load_settings(agent, env_id).model)
+            named_so = "-relational" in agent or agent == "collapse-network"
+            if env_id.startswith(tuple(f"IA-{name}-" for name in DOMAINS)):
+                assert is_relational == named_so, (agent, env_id)
+            else:
+                assert not is_relational
+
+
 def test_loaded_settings_are_a_copy():
     load_settings("ppo", BASE).model["policy_kwargs"]["net_arch"] = [1]
     assert load_settings("ppo", BASE).model["policy_kwargs"]["net_arch"] == []
 
 
 @pytest.mark.parametrize("name", DOMAINS)
-def test_imitation_and_the_supervised_baseline_have_all_else_in_common(name):
-    """Network, batches, curriculum and steps at the paper's size."""
-    pair = [load_settings(agent, f"IA-{name}-N64-v0") for agent in ("imitation", "supervised")]
+@pytest.mark.parametrize(("network", "size"), [("", ""), ("-relational", "-N64")])
+def test_imitation_and_the_supervised_baseline_have_all_else_in_common(name, network, size):
+    """Network, batches, curriculum and steps."""
+    agents = f"imitation{network}", f"supervised{network}"
+    pair = [load_settings(agent, f"IA-{name}{size}-v0") for agent in agents]
     assistant = ["interaction_rate", "assistant_temperature", "assistant_min_probability", "levels"]
     models = [{**settings.model, **dict.fromkeys(assistant)} for settings in pair]
     assert models[0] == models[1]

@@ -68,7 +68,8 @@ def test_the_code_on_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkey
     namespace, shown = vars(module), 0
     for code, output in BLOCKS[page]:
         capsys.readouterr()
-        exec(re.sub(r"(\.learn\(|n_eval_episodes=)\d[\d_]*", r"\g<1>16", code), namespace)
+        budget = r"(\.learn\(|n_eval_episodes=)(?:\d[\d_]*|recipe\.n_timesteps)"
+        exec(re.sub(budget, r"\g<1>16", code), namespace)
         if output:
             assert capsys.readouterr().out == output, code
             shown += 1
@@ -150,7 +151,7 @@ def site_settings():
     return yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)
 
 
-@pytest.mark.parametrize("package", ["domains", "envs", "agents"])
+@pytest.mark.parametrize("package", ["domains", "envs", "agents", "experiments"])
 def test_every_public_name_is_in_the_api_reference(package):
     names = importlib.import_module(f"ia_gym.{package}").__all__
     shown = re.findall(r"^::: (\S+)", TEXTS[DOCS / "reference" / f"{package}.md"], re.M)

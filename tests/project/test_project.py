@@ -149,6 +149,7 @@ def examples(tmp_path, monkeypatch):
         ("compare", ["--help"], "--seeds"),
         ("own_domain", ["--timesteps", "2048"], "0."),
         ("cleanrl_style", ["4096"], "4,096 steps  approval, truth"),
+        ("tuned_agent", ["--agent", "supervised", "--timesteps", "64"], "accuracy"),
     ],
 )
 def test_examples_run(name, arguments, printed, examples, monkeypatch, capsys):
