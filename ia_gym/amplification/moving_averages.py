@@ -32,13 +32,24 @@ class MovingAverages:
     def record(self, classes: Symbols, values: NDArray[np.float64]) -> None:
         """Add ``values (n,)`` of the classes ``classes (n,)``, in order."""
         window = self.values.shape[1]
+        if len(classes) == 1:  # a single environment's
+            self._record_one(classes.item(), values.item())
+            return
         for cls in set(classes.tolist()):
             new = values[classes == cls][-window:]
             places = (self.counts[cls] + np.arange(len(new))) % window
             self.values[cls, places] = new
             self.counts[cls] += len(new)
             if self.counts[cls] >= window:
-                self._means[cls] = self.values[cls].mean()
+                self._means[cls] = np.add.reduce(self.values[cls]) / window
+
+    def _record_one(self, cls: int, value: float) -> None:
+        window = self.values.shape[1]
+        count = self.counts.item(cls)
+        self.values[cls, count % window] = value
+        self.counts[cls] = count + 1
+        if count + 1 >= window:
+            self._means[cls] = np.add.reduce(self.values[cls]) / window
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all that :meth:`record` changes, for a checkpoint."""
