@@ -104,8 +104,9 @@ def write_page(name: str, pictures: Path | None) -> str:
         built = env.unwrapped.domain
         slots = sum(built.subquestions_per_round), sum(built.judge_subquestions_per_round)
         spaces.append(
-            f"| `{env_id}` | {built.fact_shape[0]} × {built.fact_shape[1]} | {built.question_length} "
-            f"| 0..{built.n_symbols - 1} | `Discrete({env.action_space.n})` "
+            f"| `{env_id}` | {built.fact_shape[0]} × {built.fact_shape[1]} "
+            f"| {built.question_length} | 0..{built.n_symbols - 1} "
+            f"| `Discrete({env.action_space.n})` "
             f"| {slots[0]} + {slots[1]} | {built.max_depth} |"
         )
     base = gym.make(ids[0]).unwrapped.domain
