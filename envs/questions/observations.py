@@ -60,7 +60,6 @@ class ObservationEncoding:
         self.dtype = find_token_dtype(domain.n_symbols - 1)
         n_symbols = domain.n_symbols
         n_tokens = domain.fact_shape[0] * domain.fact_shape[1] + domain.question_length
-        self.starts = n_symbols * np.arange(n_tokens)  # where each token's one-hot vector begins
         self.space: gym.Space[Any]
         if mode == "tokens":
             self.space = self.token_space
@@ -68,6 +67,7 @@ class ObservationEncoding:
             self.space = spaces.Box(0, n_symbols - 1, (n_tokens,), self.dtype)
         elif mode == "onehot":
             self.space = spaces.Box(0, 1, (n_tokens * n_symbols,), np.float32)
+            self.vectors = np.eye(n_symbols, dtype=np.float32)  # of each symbol
         elif mode == "multidiscrete":
             # Of int32, for SB3 adds the numbers up in their own type.
             self.space = spaces.MultiDiscrete(np.full(n_tokens, n_symbols), dtype=np.int32)
@@ -90,14 +90,9 @@ class ObservationEncoding:
         if self.mode == "text":
             return self._describe(facts.reshape(n, *self.domain.fact_shape), questions)
         tokens = np.concatenate([facts.reshape(n, -1), questions], axis=1)
-        if self.mode != "onehot":
-            return tokens.astype(self.space.dtype)
-        onehot = np.zeros((n, len(self.starts) * self.domain.n_symbols), np.float32)
-        places = tokens + self.starts
-        if n > 1:
-            places += onehot.shape[1] * np.arange(n)[:, None]
-        onehot.reshape(-1)[places] = 1
-        return onehot
+        if self.mode == "onehot":
+            return self.vectors.take(tokens, axis=0).reshape(n, -1)
+        return tokens.astype(self.space.dtype)
 
     def __call__(self, tokens: dict[str, Symbols]) -> Observations:
         """Encode a batch of ``facts`` and ``question``, see :meth:`encode`."""
