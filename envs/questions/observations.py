@@ -144,6 +144,13 @@ def split_observations(batch: Observations) -> Sequence[Observation]:
     return batch if isinstance(batch, tuple) else list(batch)
 
 
+def copy_observation(observation: Observation) -> Observation:
+    """A copy that shares no memory."""
+    if isinstance(observation, dict):
+        return {key: value.copy() for key, value in observation.items()}
+    return observation if isinstance(observation, str) else observation.copy()
+
+
 # ----------------------------------------------------------------------------------- text
 
 
