@@ -141,7 +141,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         self._encodes_ahead = numbers * config.questions_per_context <= MAX_NUMBERS
         self._encoded: Sequence[Observation]  # all root questions about the context
         self._encoded_for: tuple[int, ...] = ()
-        self._known: tuple[int, int, int, bool]  # truth, depth, class, is_root
+        self._known: tuple[Any, ...]  # truth, depth, class, is_root
         self._observation: Observation  # kept as it is; copies are given away
 
     def reset(
