@@ -30,7 +30,6 @@ from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
 from ia_gym.validation import convert_seed
 
-
 MAX_NUMBERS = 10**6
 """The most numbers in the observations of one context that are kept at a time."""
 
@@ -222,11 +221,13 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         """
         engine = self.engine
         if verdict is None:
-            self._known = *map(np.int64, engine.what_is_known), engine.is_root[0, ...].copy()
+            self._known = *map(np.int64, engine.what_is_known), engine.is_root.item()
+        truth, depth, cls, is_root = self._known
+        mask = engine.masks[0].copy()
         trusted = None if engine.gate is None else engine.gate.trusted.copy()
-        info = make_question_info(*self._known, engine.masks[0].copy(), trusted)
+        info = make_question_info(truth, depth, cls, np.array(is_root), mask, trusted)
         if verdict is not None:
-            if info["is_root"]:  # a sub-question would count as a failure
+            if is_root:  # a sub-question would count as a failure
                 info["is_success"] = np.array(verdict.is_success)
             if engine.overseer is not None:
                 info["target"] = np.int64(verdict.target)
