@@ -59,8 +59,8 @@ class AnswerLearner(SavedLearner):
     steps (such as ``trust``) are refused. The question distribution is that of the domain.
 
     Args:
-        policy: "MultiInputPolicy" for a transformer over the facts, "MlpPolicy" for an MLP on
-            one-hot tokens, or a subclass of
+        policy: "MultiInputPolicy" for a transformer over the facts; "MlpPolicy" for an MLP on
+            one-hot tokens, which also takes ``observation="onehot"``; or a subclass of
             :class:`~ia_gym.agents.policies.answer_policy.BaseAnswerPolicy`.
         env: a question environment, or its id; None for a model that only predicts.
         learning_rate: peak of a warm-up and linear decay (see

@@ -11,6 +11,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
 from ia_gym.agents.policies.facts_extractor import read_pairs, read_spaces
+from ia_gym.envs.questions.spaces import OneHotBox
 from ia_gym.networks.answer_mlp import AnswerMlp
 from ia_gym.networks.answer_network import AnswerNetwork
 from ia_gym.networks.averaging import make_polyak_average
@@ -42,7 +43,7 @@ class BaseAnswerPolicy(BasePolicy):
 
     def __init__(
         self,
-        observation_space: spaces.Dict,
+        observation_space: OneHotBox | spaces.Dict,
         action_space: spaces.Discrete,
         lr_schedule: Schedule,
         network: ContextNetwork,
@@ -58,10 +59,18 @@ class BaseAnswerPolicy(BasePolicy):
         self._arguments = arguments
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
-        assert isinstance(observation, dict)
-        facts, questions = observation["facts"].long(), observation["question"].long()
+        facts, questions = self._read_tokens(observation)
         logits = read_pairs(self.average_network, facts, questions, self.answer_passes)
         return sample_categorical(logits, 0 if deterministic else 1)
+
+    def _read_tokens(self, observation: PyTorchObs) -> tuple[Tensor, Tensor]:
+        """Facts ``(n, F*L)`` and questions ``(n, Lq)``, int64, of a batch of observations."""
+        if isinstance(observation, dict):
+            return observation["facts"].long(), observation["question"].long()
+        space = cast("OneHotBox", self.observation_space)
+        tokens = observation.reshape(len(observation), -1, space.n_symbols).argmax(dim=-1)
+        n_facts = space.rows * space.row_length
+        return tokens[:, :n_facts], tokens[:, n_facts:]
 
     @property
     def average_network(self) -> ContextNetwork:
@@ -126,6 +135,7 @@ class AnswerPolicy(BaseAnswerPolicy):
             "meeting": meeting,
             "any_hop": any_hop,
         }
+        read_spaces(observation_space)  # or say that these are no tokens
         network = AnswerNetwork(*read_sizes(observation_space, action_space), **sizes)
         passes = fact_passes if answer_passes is None else answer_passes
         passes = check_range("answer_passes", passes, 1, 1000)
@@ -139,7 +149,8 @@ class MlpAnswerPolicy(BaseAnswerPolicy):
     """The policy with a plain MLP, :class:`~ia_gym.networks.answer_mlp.AnswerMlp`.
 
     Args:
-        observation_space: of a question environment.
+        observation_space: of a question environment with ``observation="onehot"``, or with
+            "tokens", of which the network makes the same.
         action_space: its ``Discrete`` answers.
         lr_schedule: learning rate by the share of training that remains.
         polyak_tau: weight of the latest parameters in the average, once a training step, in (0, 1];
@@ -149,7 +160,7 @@ class MlpAnswerPolicy(BaseAnswerPolicy):
 
     def __init__(
         self,
-        observation_space: spaces.Dict,
+        observation_space: OneHotBox | spaces.Dict,
         action_space: spaces.Discrete,
         lr_schedule: Schedule,
         *,
@@ -164,17 +175,25 @@ class MlpAnswerPolicy(BaseAnswerPolicy):
 
 
 def read_sizes(
-    observation_space: spaces.Dict, action_space: spaces.Discrete
+    observation_space: spaces.Space[Any], action_space: spaces.Discrete
 ) -> tuple[int, tuple[int, int], int, int]:
     """Symbols in the vocabulary, shape of the facts, tokens in a question, and answers.
 
+    Args:
+        observation_space: of ``observation="tokens"`` or "onehot".
+        action_space: the answers.
+
     Raises:
-        ValueError: for the spaces of another environment.
+        ValueError: for another space.
     """
+    n_answers = int(action_space.n)
+    if isinstance(observation_space, OneHotBox):
+        shape = observation_space.rows, observation_space.row_length
+        return observation_space.n_symbols, shape, observation_space.question_length, n_answers
     facts, question = read_spaces(observation_space)
     return (
         int(facts.high.max()) + 1,
         (facts.rows, facts.row_length),
         question.shape[0],
-        int(action_space.n),
+        n_answers,
     )

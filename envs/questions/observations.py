@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
-from ia_gym.envs.questions.spaces import find_token_dtype, make_spaces
+from ia_gym.envs.questions.spaces import OneHotBox, find_token_dtype, make_spaces
 
 ObservationMode = Literal["tokens", "onehot", "multidiscrete", "flat", "text"]
 """Names of the encodings, see :class:`ObservationEncoding`."""
@@ -34,7 +34,8 @@ class ObservationEncoding:
     - "tokens": ``Dict(facts=FactsBox (F*L,), question=Box (Lq,))``, of the smallest integer type
       that holds the vocabulary;
     - "flat": the same in one vector, ``Box(0, V - 1, (T,))``;
-    - "onehot": ``Box(0, 1, (T * V,), float32)``, V numbers a token, of which one is 1;
+    - "onehot": ``OneHotBox``, a ``Box(0, 1, (T * V,), float32)`` of V numbers a token, of which one
+      is 1;
     - "multidiscrete": ``MultiDiscrete([V] * T)``, of int32;
     - "text": ``Text``, the facts in one line and the question in the next.
 
@@ -66,7 +67,7 @@ class ObservationEncoding:
         elif mode == "flat":
             self.space = spaces.Box(0, n_symbols - 1, (n_tokens,), self.dtype)
         elif mode == "onehot":
-            self.space = spaces.Box(0, 1, (n_tokens * n_symbols,), np.float32)
+            self.space = OneHotBox(n_symbols, *domain.fact_shape, domain.question_length)
             self.vectors = np.eye(n_symbols, dtype=np.float32)  # of each symbol
         elif mode == "multidiscrete":
             # Of int32, for SB3 adds the numbers up in their own type.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -28,6 +29,9 @@ from ia_gym.envs.questions.observations import (
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
 from ia_gym.validation import convert_seed
+
+MAX_NUMBERS = 10**6
+"""The most numbers in the observations of one context that are kept at a time."""
 
 
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
@@ -131,6 +135,12 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         super().__init__(1, config, render_mode)
         self.observation_space, self.action_space = self._make_single_spaces()
         self._answered: tuple[int, Verdict] | None = None
+        space = self.observation_space
+        numbers = gym.spaces.flatdim(space) if space.is_np_flattenable else 1
+        self._encodes_ahead = numbers * config.questions_per_context <= MAX_NUMBERS
+        self._encoded: Sequence[Observation]  # all root questions about the context
+        self._encoded_for: tuple[int, ...] = ()
+        self._known: tuple[Any, ...]  # truth, depth, class, is_root
         self._observation: Observation  # kept as it is; copies are given away
 
     def reset(
@@ -147,17 +157,19 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         Returns:
             Observation and info.
         """
-        super().reset(seed=convert_seed(seed))
+        if seed is not None:
+            super().reset(seed=convert_seed(seed))
         engine = self.engine
         if seed is not None or not self._ready:
             engine.reset(self.np_random)
             self._ready = True
+            self._encoded_for = ()
         elif self._answered is not None or engine.is_root[0]:
             engine.next_episode(engine.all_rows)
         self._answered = None
         if self.render_mode == "human":
             self._print_scene()
-        self._observation = split_observations(self._observe())[0]
+        self._observation = self._encode()
         return copy_observation(self._observation), self._make_info_of_one()
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -177,13 +189,29 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
             )
-        answer = int(check_actions(action, (), self.domain.n_answers))
+        if type(action) in (int, np.int64) and 0 <= action < self.domain.n_answers:
+            answer = int(action)  # what most agents give
+        else:
+            answer = int(check_actions(action, (), self.domain.n_answers))
         verdict = self.engine.answer_one(answer)
         self._answered = answer, verdict
         if self.render_mode == "human":
             self._print_scene()
         info = self._make_info_of_one(verdict)
         return copy_observation(self._observation), verdict.reward, True, False, info
+
+    def _encode(self) -> Observation:
+        """The question shown, encoded: root questions together with all others of the context."""
+        engine = self.engine
+        if not engine.is_root.item() or not self._encodes_ahead:
+            return split_observations(self._observe())[0]
+        slot = engine.slots.item()
+        if self._encoded_for != (engine.n_draws, slot):
+            facts, roots = engine.contexts["facts"], engine.roots[slot]
+            repeated = facts.repeat(len(roots), axis=0)
+            self._encoded = split_observations(self.encoding.encode(repeated, roots))
+            self._encoded_for = engine.n_draws, slot
+        return self._encoded[engine.cursor.item()]
 
     def _make_info_of_one(self, verdict: Verdict | None = None) -> dict[str, Any]:
         """The info of the question shown, or answered: NumPy's scalars and arrays.
@@ -192,12 +220,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         own ``bool`` scalars, in boolean arrays.
         """
         engine = self.engine
-        known = map(np.int64, engine.what_is_known)
-        trusted = None if engine.gate is None else engine.gate.trusted.copy()
+        if verdict is None:
+            self._known = *map(np.int64, engine.what_is_known), engine.is_root.item()
+        truth, depth, cls, is_root = self._known
         mask = engine.masks[0].copy()
-        info = make_question_info(*known, engine.is_root[0, ...].copy(), mask, trusted)
+        trusted = None if engine.gate is None else engine.gate.trusted.copy()
+        info = make_question_info(truth, depth, cls, np.array(is_root), mask, trusted)
         if verdict is not None:
-            if info["is_root"]:  # a sub-question would count as a failure
+            if is_root:  # a sub-question would count as a failure
                 info["is_success"] = np.array(verdict.is_success)
             if engine.overseer is not None:
                 info["target"] = np.int64(verdict.target)

@@ -77,7 +77,11 @@ class TrustGate:
         counted = self._counted[classes]
         if not np.count_nonzero(counted):
             return False
-        self.averages.record(classes[counted], approvals[counted])
+        if np.count_nonzero(counted) < len(counted):
+            classes, approvals = classes[counted], approvals[counted]
+        self.averages.record(classes, approvals)
+        if not np.count_nonzero(self.averages.means[classes] > self.threshold):
+            return False
         proved = self.trusted | (self.averages.means > self.threshold)
         trusted = proved[self.merged_into]
         if np.count_nonzero(trusted) == np.count_nonzero(self.trusted):
