@@ -1,6 +1,7 @@
 """What agents of Stable-Baselines3 need: batched environments, and callbacks.
 
 - ``bridge.py``: gymnasium's vector environments as an SB3 ``VecEnv``.
+- ``approval_callback.py``: the mean approval in the log.
 - ``amplification_callback.py``: a slow copy of the agent as the overseer's assistant.
 - ``curriculum_callback.py``: the curriculum.
 - ``evaluation_callback.py``: held-out evaluations during training.
