@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -16,18 +17,21 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
-from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
-from ia_gym.envs.questions.engine import Outcome
+from ia_gym.envs.questions.engine import Verdict
 from ia_gym.envs.questions.observations import (
     Observation,
     ObservationMode,
+    copy_observation,
     split_observations,
 )
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
-from ia_gym.envs.questions.shared_interface import QuestionInterface
+from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
 from ia_gym.validation import convert_seed
+
+MAX_NUMBERS = 10**6
+"""The most numbers in the observations of one context that are kept at a time."""
 
 
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
@@ -130,7 +134,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         )
         super().__init__(1, config, render_mode)
         self.observation_space, self.action_space = self._make_single_spaces()
-        self._answered: tuple[Symbols, Outcome] | None = None
+        self._answered: tuple[int, Verdict] | None = None
+        space = self.observation_space
+        numbers = gym.spaces.flatdim(space) if space.is_np_flattenable else 1
+        self._encodes_ahead = numbers * config.questions_per_context <= MAX_NUMBERS
+        self._encoded: Sequence[Observation]  # all root questions about the context
+        self._encoded_for: tuple[int, ...] = ()
+        self._known: tuple[Any, ...]  # truth, depth, class, is_root
+        self._observation: Observation  # kept as it is; copies are given away
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -146,17 +157,20 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         Returns:
             Observation and info.
         """
-        super().reset(seed=convert_seed(seed))
+        if seed is not None:
+            super().reset(seed=convert_seed(seed))
         engine = self.engine
         if seed is not None or not self._ready:
             engine.reset(self.np_random)
             self._ready = True
+            self._encoded_for = ()
         elif self._answered is not None or engine.is_root[0]:
             engine.next_episode(engine.all_rows)
         self._answered = None
         if self.render_mode == "human":
             self._print_scene()
-        return split_observations(self._observe())[0], _take_first(self._make_info())
+        self._observation = self._encode()
+        return copy_observation(self._observation), self._make_info_of_one()
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Answer the question: the reward is the overseer's approval, and the episode ends.
@@ -175,15 +189,50 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
             )
-        answers = check_actions(action, (), self.domain.n_answers)[None]
-        outcome = self.engine.answer(self.engine.all_rows, answers)
-        self._answered = answers, outcome
+        if type(action) in (int, np.int64) and 0 <= action < self.domain.n_answers:
+            answer = int(action)  # what most agents give
+        else:
+            answer = int(check_actions(action, (), self.domain.n_answers))
+        verdict = self.engine.answer_one(answer)
+        self._answered = answer, verdict
         if self.render_mode == "human":
             self._print_scene()
-        info = _take_first(self._make_info(outcome))
-        if not info["is_root"]:
-            del info["is_success"]  # it would count as a failure
-        return split_observations(self._observe())[0], float(outcome.rewards[0]), True, False, info
+        info = self._make_info_of_one(verdict)
+        return copy_observation(self._observation), verdict.reward, True, False, info
+
+    def _encode(self) -> Observation:
+        """The question shown, encoded: root questions together with all others of the context."""
+        engine = self.engine
+        if not engine.is_root.item() or not self._encodes_ahead:
+            return split_observations(self._observe())[0]
+        slot = engine.slots.item()
+        if self._encoded_for != (engine.n_draws, slot):
+            facts, roots = engine.contexts["facts"], engine.roots[slot]
+            repeated = facts.repeat(len(roots), axis=0)
+            self._encoded = split_observations(self.encoding.encode(repeated, roots))
+            self._encoded_for = engine.n_draws, slot
+        return self._encoded[engine.cursor.item()]
+
+    def _make_info_of_one(self, verdict: Verdict | None = None) -> dict[str, Any]:
+        """The info of the question shown, or answered: NumPy's scalars and arrays.
+
+        A truth value is an array of no dimensions: ``SyncVectorEnv`` gathers those, but not NumPy's
+        own ``bool`` scalars, in boolean arrays.
+        """
+        engine = self.engine
+        if verdict is None:
+            self._known = *map(np.int64, engine.what_is_known), engine.is_root.item()
+        truth, depth, cls, is_root = self._known
+        mask = engine.masks[0].copy()
+        trusted = None if engine.gate is None else engine.gate.trusted.copy()
+        info = make_question_info(truth, depth, cls, np.array(is_root), mask, trusted)
+        if verdict is not None:
+            if is_root:  # a sub-question would count as a failure
+                info["is_success"] = np.array(verdict.is_success)
+            if engine.overseer is not None:
+                info["target"] = np.int64(verdict.target)
+                info["approval"] = np.float64(verdict.approval)
+        return info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind the question asks for, ``(n_answers,)``.
@@ -215,8 +264,3 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
 
     def _print_scene(self) -> None:
         print(format_scene(self._make_scene(0, *(self._answered or ()))), end="\n\n")
-
-
-def _take_first(batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """Entry 0 of each array, scalars as Python's own."""
-    return {key: value[0] if value.ndim > 1 else value[0].item() for key, value in batch.items()}

@@ -18,7 +18,7 @@ from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
-from ia_gym.envs.questions.engine import Outcome
+from ia_gym.envs.questions.engine import Outcome, Verdict
 from ia_gym.envs.questions.observations import (
     ObservationMode,
     Observations,
@@ -226,8 +226,8 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
 
     def _add_masks(self, info: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """``info`` with gymnasium's ``_key`` masks, which say which environments have the key."""
-        masks = {f"_{key}": np.ones(self.num_envs, bool) for key in info}
-        return {**info, **masks}
+        everyone = np.ones(self.num_envs, bool)
+        return {**info, **{f"_{key}": everyone for key in info}}
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind asked for, ``(num_envs, n_answers)``.
@@ -249,10 +249,14 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         if not self._ready:
             raise ResetNeeded("render() needs questions to show: call reset() first")
         show = draw_scene if self.render_mode == "rgb_array" else format_scene
-        return tuple(
-            show(self._make_scene(row, *((self._answered or ()) if self._done[row] else ())))
-            for row in range(self.num_envs)
-        )
+        return tuple(show(self._make_scene(row, *self._judged(row))) for row in range(self.num_envs))
+
+    def _judged(self, row: int) -> tuple[()] | tuple[int, Verdict]:
+        """The answer of an environment and what became of it, if its question is answered."""
+        if self._answered is None or not self._done[row]:
+            return ()
+        answers, outcome = self._answered
+        return int(answers[row]), outcome[row]
 
     # gymnasium's SyncVectorEnv and AsyncVectorEnv have these three; users expect them of any.
 

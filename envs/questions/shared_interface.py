@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
 from ia_gym.domains import Domain
-from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.questions.config import QuestionConfig
-from ia_gym.envs.questions.engine import Engine, Outcome
+from ia_gym.envs.questions.engine import Engine, Outcome, Verdict
 from ia_gym.envs.questions.observations import ObservationEncoding, Observations
 from ia_gym.envs.questions.rendering import Scene
 from ia_gym.validation import check_range
@@ -146,16 +145,12 @@ class QuestionInterface:
     def _make_info(self, outcome: Outcome | None = None) -> dict[str, NDArray[Any]]:
         """The info of the questions shown, one entry per environment."""
         engine = self.engine
-        info: dict[str, NDArray[Any]] = {
-            "truth": engine.truths.copy(),
-            "depth": engine.depths.copy(),
-            "class": engine.classes.copy(),
-            "is_root": engine.is_root.copy(),
-            "action_mask": self._mask_answers().astype(np.int8),
-        }
-        trusted = self.trusted
-        if trusted is not None:
-            info["trusted"] = np.repeat(trusted[None], engine.n_envs, axis=0)
+        trusted = None
+        if engine.gate is not None:
+            trusted = np.empty((engine.n_envs, len(engine.gate.trusted)), bool)
+            trusted[:] = engine.gate.trusted
+        known = engine.truths.copy(), engine.depths.copy(), engine.classes.copy()
+        info = make_question_info(*known, engine.is_root.copy(), engine.masks.copy(), trusted)
         if outcome is not None:
             info["is_success"] = outcome.successes
             if engine.overseer is not None:
@@ -167,22 +162,15 @@ class QuestionInterface:
         """Which answers are of the kind asked for, ``(n_envs, n_answers)``."""
         if not self._ready:
             raise ResetNeeded("action_masks() needs a question to mask for: call reset() first")
-        mask = self.domain.answer_mask(self.engine.questions)
-        if not mask[:, IDK].all() and not mask.any(axis=-1).all():  # the first is faster
-            row = int((~mask.any(axis=-1)).argmax())
-            raise ValueError(
-                f"answer_mask() of {self.domain.name} must allow an answer to every question, "
-                f"allows none to {self.domain.question_text(self.engine.questions[row])}"
-            )
-        return mask
+        return self.engine.masks.astype(bool)
 
     def _make_scene(
-        self, row: int, answers: Symbols | None = None, outcome: Outcome | None = None
+        self, row: int, answer: int | None = None, verdict: Verdict | None = None
     ) -> Scene:
         """What there is to show of environment ``row``, after its answer or before."""
         engine = self.engine
-        place = row, engine.cursor[row]
-        judged = outcome is not None and engine.overseer is not None
+        place = engine.slots[row], engine.cursor[row]
+        judged = verdict is not None and engine.overseer is not None
         return Scene(
             domain=self.domain,
             context=engine.contexts[row],
@@ -191,8 +179,24 @@ class QuestionInterface:
             is_root=bool(engine.is_root[row]),
             transcript=engine.transcripts[place] if engine.overseer is not None else None,
             can_earn=bool(engine.can_earn[place]),
-            answer=None if answers is None else int(answers[row]),
-            reward=None if outcome is None else float(outcome.rewards[row]),
-            approval=float(outcome.approvals[row]) if outcome is not None and judged else None,
+            answer=answer,
+            reward=None if verdict is None else verdict.reward,
+            approval=verdict.approval if verdict is not None and judged else None,
             truth=int(engine.truths[row]),
         )
+
+
+def make_question_info(
+    truth: Any, depth: Any, cls: Any, is_root: Any, action_mask: Any, trusted: Any
+) -> dict[str, Any]:
+    """The info of a question, or of a batch of them; ``trusted`` is None without a gate."""
+    info = {
+        "truth": truth,
+        "depth": depth,
+        "class": cls,
+        "is_root": is_root,
+        "action_mask": action_mask,
+    }
+    if trusted is not None:
+        info["trusted"] = trusted
+    return info

@@ -22,19 +22,34 @@ class MovingAverages:
     def __init__(self, n_classes: int, window: int) -> None:
         self.values = np.zeros((n_classes, window))
         self.counts = np.zeros(n_classes, np.int64)
+        self._means = np.zeros(n_classes)
 
     def clear(self) -> None:
         """Forget all values."""
         self.counts[:] = 0
+        self._means[:] = 0
 
     def record(self, classes: Symbols, values: NDArray[np.float64]) -> None:
         """Add ``values (n,)`` of the classes ``classes (n,)``, in order."""
         window = self.values.shape[1]
-        for cls in np.unique(classes):
+        if len(classes) == 1:  # a single environment's
+            self._record_one(classes.item(), values.item())
+            return
+        for cls in set(classes.tolist()):
             new = values[classes == cls][-window:]
             places = (self.counts[cls] + np.arange(len(new))) % window
             self.values[cls, places] = new
             self.counts[cls] += len(new)
+            if self.counts[cls] >= window:
+                self._means[cls] = np.add.reduce(self.values[cls]) / window
+
+    def _record_one(self, cls: int, value: float) -> None:
+        window = self.values.shape[1]
+        count = self.counts.item(cls)
+        self.values[cls, count % window] = value
+        self.counts[cls] = count + 1
+        if count + 1 >= window:
+            self._means[cls] = np.add.reduce(self.values[cls]) / window
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all that :meth:`record` changes, for a checkpoint."""
@@ -44,6 +59,7 @@ class MovingAverages:
         """Restore what :meth:`state_dict` returned."""
         self.values[:] = state["values"]
         self.counts[:] = state["counts"]
+        self._means[:] = np.where(self.is_full, self.values.mean(axis=1), 0.0)
 
     @property
     def is_full(self) -> NDArray[np.bool_]:
@@ -53,4 +69,4 @@ class MovingAverages:
     @property
     def means(self) -> NDArray[np.float64]:
         """Averages ``(n_classes,)``; 0 for a class with fewer than ``window`` values."""
-        return np.where(self.is_full, self.values.mean(axis=1), 0.0)
+        return self._means.copy()

@@ -62,18 +62,30 @@ class TrustGate:
 
     def _open(self) -> None:
         self.open = ~np.any(self.depends_on & ~self.trusted, axis=1)
+        self._counted = self.open & ~self.trusted  # classes whose approval counts
 
-    def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> None:
+    def record(self, classes: Symbols, approvals: NDArray[np.float64]) -> bool:
         """Add approvals of answers to root questions.
 
         Args:
             classes: ``(n,)``, classes of the questions.
             approvals: ``(n,)``.
+
+        Returns:
+            Whether further classes have become trusted.
         """
-        if self.trusted.all():
-            return
-        counted = self.open[classes] & ~self.trusted[classes]
-        self.averages.record(classes[counted], approvals[counted])
+        counted = self._counted[classes]
+        if not np.count_nonzero(counted):
+            return False
+        if np.count_nonzero(counted) < len(counted):
+            classes, approvals = classes[counted], approvals[counted]
+        self.averages.record(classes, approvals)
+        if not np.count_nonzero(self.averages.means[classes] > self.threshold):
+            return False
         proved = self.trusted | (self.averages.means > self.threshold)
-        self.trusted = proved[self.merged_into]
+        trusted = proved[self.merged_into]
+        if np.count_nonzero(trusted) == np.count_nonzero(self.trusted):
+            return False  # none is ever lost
+        self.trusted = trusted
         self._open()
+        return True

@@ -12,6 +12,9 @@ from ia_gym.domains.transcript import Symbols
 
 Number = TypeVar("Number", bound=np.generic)
 
+FEW = 512
+"""Entries up to which NumPy's own indexing is faster than :func:`take`'s."""
+
 
 def take(
     table: NDArray[Number], index: Symbols, rows: NDArray[np.intp] | None = None
@@ -27,6 +30,11 @@ def take(
         An array of the shape of ``index``.
     """
     count, width = table.shape
+    if rows is None:
+        rows = np.arange(count).reshape(-1, *[1] * (index.ndim - 1))
+    if index.size <= FEW:
+        few: NDArray[Number] = table[rows, index]
+        return few
     step, item = table.strides
     if count and item == table.itemsize and step >= width * item and step % item == 0:
         # A field of a structured array: read it where it lies, without a copy of all of it.
@@ -34,8 +42,6 @@ def take(
         width = step // item
     else:
         flat = table.reshape(-1)
-    if rows is None:
-        rows = np.arange(count).reshape(-1, *[1] * (index.ndim - 1))
     taken: NDArray[Number] = flat.take(width * rows + index)
     return taken
 
@@ -93,7 +99,7 @@ def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int)
     Returns:
         int64 ``(count, size)``, each row sorted.
     """
-    pool = np.broadcast_to(np.arange(1, max_size + 1), (count, max_size))
+    pool = np.arange(1, max_size + 1)[None].repeat(count, axis=0)
     if size == max_size:
         return pool
     return np.sort(rng.permuted(pool, axis=1)[:, :size], axis=1)

@@ -408,8 +408,11 @@ class Domain(ABC):
 
     def classes(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """The class of each question, ``(B, Q)``."""
-        depth = self.depth(contexts, questions)
-        return np.where(depth > 0, self.kind(questions) * self.max_depth + depth, 0)
+        return self.classify(questions, self.depth(contexts, questions))
+
+    def classify(self, questions: Symbols, depths: Symbols) -> Symbols:
+        """The class of each question, ``(B, Q)``, if its depth is known, also ``(B, Q)``."""
+        return np.where(depths > 0, self.kind(questions) * self.max_depth + depths, 0)
 
     @cached_property
     def depends_on(self) -> NDArray[np.bool_]:

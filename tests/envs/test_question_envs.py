@@ -141,7 +141,7 @@ def test_an_audit_finds_wrong_sub_answers(audit):
     _, infos = vec.reset(seed=0)
     transcripts = vec.unwrapped.engine.transcripts
     right = vec.step(infos["truth"])[1].mean()
-    base = vec.unwrapped.engine.root_depths.size
+    base = vec.unwrapped.engine.roots[..., 0].size
     assert {0: right < 0.6, 0.5: 0.6 < right < 0.75, 1: right == 1}[audit]
     asked = vec.unwrapped.human_interactions
     assert asked == base if audit == 0 else asked > base
