@@ -20,14 +20,17 @@ from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDe
 from ia_gym.agents.learners.supervised import Supervised
 from ia_gym.agents.policies.facts_extractor import FactsExtractor
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
+from ia_gym.agents.sb3.approval_callback import ApprovalCallback
 from ia_gym.agents.sb3.bridge import GymnasiumVecEnv, make_sb3_vec_env
 from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
 from ia_gym.agents.sb3.human_predictor_callback import HumanPredictorCallback
+from ia_gym.agents.sb3.maskable_dqn import MaskableDQN
 
 __all__ = [
     "AmplificationCallback",
     "AnswerSearch",
+    "ApprovalCallback",
     "CurriculumCallback",
     "EpisodeEvaluator",
     "EvaluationCallback",
@@ -38,6 +41,7 @@ __all__ = [
     "ImitationIA",
     "IteratedAmplification",
     "LearnedActionAssistant",
+    "MaskableDQN",
     "PolicyAssistant",
     "QuestionEvaluator",
     "Reinforce",

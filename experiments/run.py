@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch.utils.tensorboard import SummaryWriter
 
 from ia_gym.agents.assistants.action_assistant import ASSISTANT
-from ia_gym.agents.evaluation.evaluator import Evaluator
+from ia_gym.agents.evaluation.evaluator import Evaluator, preserve_random_state
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
@@ -105,7 +105,7 @@ def run_training(
         evaluator = recipe.make_evaluator(run.n_eval_questions)
         # What was logged after the checkpoint will be logged again, and all of it without one.
         purge_step = model.num_timesteps + 1 if history else 0
-        log = LogWithLayout(run.folder, evaluator, purge_step)
+        log = LogWithLayout(run.folder, evaluator, purge_step, recipe.n_timesteps)
         model.set_logger(Logger(str(run.folder), [log]))
 
         def save_progress(row: dict[str, float]) -> None:
@@ -192,10 +192,20 @@ class LogWithLayout(TensorBoardOutputFormat):
         folder: the run's folder.
         evaluator: gives the layout.
         purge_step: TensorBoard forgets what earlier files say of this step and of later ones.
+        n_timesteps: where the lines of the reference scores end, which begin at 0.
     """
 
-    def __init__(self, folder: Path, evaluator: Evaluator, purge_step: int) -> None:
+    def __init__(
+        self, folder: Path, evaluator: Evaluator, purge_step: int, n_timesteps: int
+    ) -> None:
         # Not by the base class, whose writer cannot purge.
         self.writer = SummaryWriter(str(folder), purge_step=purge_step)
         self.writer.add_custom_scalars(evaluator.layout)
+        labels = evaluator.labels
+        with preserve_random_state():
+            references = evaluator.references()
+        for name in labels.references:
+            for step in (0, n_timesteps):
+                score = references[name][labels.score_name]
+                self.writer.add_scalar(f"reference/{name}", score, step)
         self._is_closed = False

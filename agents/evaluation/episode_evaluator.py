@@ -108,7 +108,10 @@ class EpisodeEvaluator(Evaluator):
         """See :class:`~ia_gym.agents.evaluation.evaluator.Evaluator`."""
         return {
             "Truth": {
-                "share of the best return": ["Multiline", ["eval/share_of_best_return$"]],
+                "share of the best return": [
+                    "Multiline",
+                    ["eval/share_of_best_return$", "reference/.*"],
+                ],
                 "return": ["Multiline", ["eval/return$"]],
             },
             "Overseer": {

@@ -85,7 +85,7 @@ class QuestionEvaluator(Evaluator):
             Column("overseer/approval", "approval, %", "percent"),
             Column("overseer/target_accuracy", "target accuracy, %", "percent"),
         ),
-        references=("know-nothing", "majority"),
+        references=("know-nothing", "copy", "majority"),
     )
     counters: ClassVar[tuple[str, ...]] = ("human_interactions", "assistant_answers")
 
@@ -138,7 +138,7 @@ class QuestionEvaluator(Evaluator):
         ]
         return {
             "Truth": {
-                "accuracy": ["Multiline", ["eval/accuracy$"]],
+                "accuracy": ["Multiline", ["eval/accuracy$", "reference/.*"]],
                 **{part: ["Multiline", [f"eval/{make_accuracy_tag(part)}$"]] for part in parts},
             },
             "Overseer": {
@@ -227,8 +227,9 @@ class QuestionEvaluator(Evaluator):
         """Reference scores, as :meth:`score` gives them.
 
         ``random`` answers with a symbol of the right kind; ``majority`` with the most frequent
-        true answer to questions of the kind; ``know-nothing`` is the overseer with an assistant
-        that knows nothing, ``oracle`` the overseer with one that knows everything.
+        true answer to questions of the kind; ``copy`` with a token of the question (see
+        :meth:`_copy_tokens`); ``know-nothing`` is the overseer with an assistant that knows
+        nothing, ``oracle`` the overseer with one that knows everything.
         """
         domain = self.domain
         rng = np.random.default_rng(self.seed)
@@ -241,12 +242,37 @@ class QuestionEvaluator(Evaluator):
         lines = {
             "random": np.where(allowed, rng.random(allowed.shape), -1).argmax(axis=-1),
             "majority": majority,
+            "copy": self._copy_tokens(allowed, majority),
         }
         for name, assistant in (("know-nothing", KnowNothing()), ("oracle", Oracle(domain))):
             overseer = ScriptedOverseer(domain)
             transcript = self._amplify(overseer, assistant)
             lines[name] = overseer.answer(self.contexts, self.questions, transcript)
         return {name: self.score(answers) for name, answers in lines.items()}
+
+    def _copy_tokens(self, allowed: NDArray[np.bool_], otherwise: Symbols) -> Symbols:
+        """Answer each question with one of its own tokens.
+
+        In all questions of a kind it is the token in one and the same place: the place that gives
+        the most true answers, of those whose tokens are of the type asked for. σ^k(x) is answered
+        with x; the next vertex from x to y with the better one of always x and always y.
+
+        Args:
+            allowed: ``(B, 16, n_answers)``, the answers of the type asked for.
+            otherwise: ``(B, 16)``, the answers to kinds without such a place, which ask for a
+                number, for example.
+        """
+        domain, answers = self.domain, otherwise.copy()
+        for kind in np.unique(self.kinds):
+            of_kind, most = self.kinds == kind, -1
+            for place in range(1, domain.question_length):  # the first token is the kind
+                tokens = self.questions[..., place]
+                can_be = tokens < domain.n_answers
+                can_be &= np.take_along_axis(allowed, (tokens * can_be)[..., None], -1)[..., 0]
+                right = domain.is_correct(self.contexts, self.questions, tokens)[of_kind].sum()
+                if can_be[of_kind].all() and right > most:
+                    answers[of_kind], most = tokens[of_kind], right
+        return answers
 
     @classmethod
     def headline(cls, row: Mapping[str, float]) -> str:

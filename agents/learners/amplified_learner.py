@@ -14,13 +14,13 @@ from ia_gym.agents.learners.answer_learner import AnswerLearner, check_arguments
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.question_source import read_overseer
-from ia_gym.agents.policies.answer_policy import AnswerPolicy
+from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.domains import Domain
-from ia_gym.networks.answer_network import check_parameters
+from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.network_assistant import NetworkAssistant
@@ -78,7 +78,7 @@ class AmplifiedLearner(AnswerLearner):
 
     def __init__(
         self,
-        policy: str | type[AnswerPolicy] = "MultiInputPolicy",
+        policy: str | type[BaseAnswerPolicy] = "MultiInputPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 3e-3,
         *,

@@ -32,11 +32,15 @@ from ia_gym.agents.learners.question_source import (
 )
 from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.agents.learners.schedules import WarmupLinear
-from ia_gym.agents.policies.answer_policy import AnswerPolicy
+from ia_gym.agents.policies.answer_policy import (
+    AnswerPolicy,
+    BaseAnswerPolicy,
+    MlpAnswerPolicy,
+)
 from ia_gym.amplification.curriculum import Curriculum
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.networks.answer_network import check_parameters
+from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_number, check_range
 
@@ -55,8 +59,9 @@ class AnswerLearner(SavedLearner):
     steps (such as ``trust``) are refused. The question distribution is that of the domain.
 
     Args:
-        policy: "MultiInputPolicy", or a subclass of
-            :class:`~ia_gym.agents.policies.answer_policy.AnswerPolicy`.
+        policy: "MultiInputPolicy" for a transformer over the facts; "MlpPolicy" for an MLP on
+            one-hot tokens, which also takes ``observation="onehot"``; or a subclass of
+            :class:`~ia_gym.agents.policies.answer_policy.BaseAnswerPolicy`.
         env: a question environment, or its id; None for a model that only predicts.
         learning_rate: peak of a warm-up and linear decay (see
             :class:`~ia_gym.agents.learners.schedules.WarmupLinear`), or a schedule as SB3 takes it.
@@ -65,7 +70,9 @@ class AnswerLearner(SavedLearner):
         max_grad_norm: gradients are clipped to this norm.
         curriculum: arguments of :class:`~ia_gym.amplification.curriculum.Curriculum`; None for no
             curriculum.
-        policy_kwargs: arguments of ``AnswerPolicy``: ``polyak_tau`` and the size of the network.
+        policy_kwargs: ``polyak_tau`` and the size of the network; see
+            :class:`~ia_gym.agents.policies.answer_policy.AnswerPolicy` and
+            :class:`~ia_gym.agents.policies.answer_policy.MlpAnswerPolicy`.
         tensorboard_log: folder for TensorBoard; None for no log.
         verbose: 0 for no output, 1 for messages and the logged table.
         seed: seed of all random numbers.
@@ -82,11 +89,14 @@ class AnswerLearner(SavedLearner):
         ValueError: for an argument out of range, or an environment that does not ask questions.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MultiInputPolicy": AnswerPolicy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "MultiInputPolicy": AnswerPolicy,
+        "MlpPolicy": MlpAnswerPolicy,
+    }
 
     def __init__(
         self,
-        policy: str | type[AnswerPolicy] = "MultiInputPolicy",
+        policy: str | type[BaseAnswerPolicy] = "MultiInputPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 3e-3,
         *,
@@ -105,8 +115,9 @@ class AnswerLearner(SavedLearner):
             check_arguments(name, value)
         if not callable(learning_rate):
             learning_rate = check_number("learning_rate", learning_rate, "[0, inf)")
+        own: Any = self.policy_aliases.get(policy, policy) if isinstance(policy, str) else policy
         super().__init__(
-            policy,
+            own,  # by its class: SB3's own MlpPolicy takes no dicts, and SB3 refuses the name
             env,
             learning_rate,
             policy_kwargs,
@@ -134,7 +145,7 @@ class AnswerLearner(SavedLearner):
         rate = self.learning_rate
         self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
         policy = self.policy_class(*spaces, self.lr_schedule, **self.policy_kwargs)
-        self.policy = cast("AnswerPolicy", policy.to(self.device))
+        self.policy = cast("BaseAnswerPolicy", policy.to(self.device))
         self.steps, self.flops, self.step_flops = 0, 0.0, 0.0
         if self.env is not None:
             self.set_env(self.env)

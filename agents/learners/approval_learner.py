@@ -15,7 +15,7 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from torch import Tensor
 
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
-from ia_gym.agents.policies.answer_policy import AnswerPolicy
+from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.batches import Batch
 from ia_gym.domains.transcript import IDK
 from ia_gym.validation import check_range
@@ -38,7 +38,7 @@ class ApprovalLearner(AmplifiedLearner):
 
     def __init__(
         self,
-        policy: str | type[AnswerPolicy] = "MultiInputPolicy",
+        policy: str | type[BaseAnswerPolicy] = "MultiInputPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 3e-3,
         *,

@@ -8,7 +8,7 @@ import torch
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
-from ia_gym.agents.policies.answer_policy import AnswerPolicy
+from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 
 
 class ImitationIA(AmplifiedLearner):
@@ -44,7 +44,7 @@ class IteratedAmplification(ImitationIA):
 
     def __init__(
         self,
-        policy: str | type[AnswerPolicy] = "MultiInputPolicy",
+        policy: str | type[BaseAnswerPolicy] = "MultiInputPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 3e-3,
         *,

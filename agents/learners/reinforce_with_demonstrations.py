@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.reinforce import Reinforce
-from ia_gym.agents.policies.answer_policy import AnswerPolicy
+from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.domains.transcript import Symbols
-from ia_gym.networks.answer_network import AnswerNetwork
+from ia_gym.networks.context_network import ContextNetwork
 from ia_gym.networks.optimizers import MuonAdamW
 from ia_gym.validation import check_number, check_range
 
@@ -66,7 +66,7 @@ class ReinforceWithDemonstrations(Reinforce):
 
     def __init__(
         self,
-        policy: str | type[AnswerPolicy] = "MultiInputPolicy",
+        policy: str | type[BaseAnswerPolicy] = "MultiInputPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 3e-3,
         *,
@@ -135,7 +135,7 @@ class ReinforceWithDemonstrations(Reinforce):
     def _setup_training(self) -> None:
         super()._setup_training()
         self.buffer: deque[Demonstrations] = deque(maxlen=self.buffer_steps)
-        self.reference: AnswerNetwork | None = None
+        self.reference: ContextNetwork | None = None
         if self.max_drift is not None:
             self.reference = copy.deepcopy(self.policy.network)
             self.reference_optimizer = MuonAdamW(self.reference.parameters())
@@ -181,7 +181,7 @@ class ReinforceWithDemonstrations(Reinforce):
             return end + (start - end) * self._current_progress_remaining
         return float(weight)
 
-    def _train_reference(self, reference: AnswerNetwork, logits: Tensor, targets: Tensor) -> None:
+    def _train_reference(self, reference: ContextNetwork, logits: Tensor, targets: Tensor) -> None:
         """One step of the reference policy down the cross-entropy with the demonstrations."""
         for group in self.reference_optimizer.param_groups:
             group["lr"] = self.lr_schedule(self._current_progress_remaining)

@@ -28,10 +28,9 @@ from ia_gym.agents.learners.learner_files import (
     select_prefix,
     to_json,
 )
-from ia_gym.agents.policies.answer_policy import AnswerPolicy
-from ia_gym.agents.policies.facts_extractor import read_spaces
+from ia_gym.agents.policies.answer_policy import AnswerPolicy, BaseAnswerPolicy, read_sizes
 from ia_gym.domains import Domain
-from ia_gym.envs.questions.spaces import make_spaces
+from ia_gym.envs.questions.spaces import OneHotBox, make_spaces
 from ia_gym.networks.tensor_files import write_tensors
 
 
@@ -46,7 +45,7 @@ class SavedLearner(BaseAlgorithm):
         domain: of the environment; absent until there is one.
     """
 
-    policy: AnswerPolicy
+    policy: BaseAnswerPolicy
     rng: np.random.Generator
     domain: Domain
     _saved_state: dict[str, Tensor]
@@ -83,16 +82,19 @@ class SavedLearner(BaseAlgorithm):
             tensors |= add_prefix(state, "training")
         else:
             tensors = add_prefix(self.policy.average_network.state_dict(), "answers")
-        facts, question = read_spaces(self.observation_space)
+        sizes = read_sizes(self.observation_space, cast("Discrete", self.action_space))
         settings = {
             "learner": type(self).__name__,
             "policy": self.policy_class.__name__,
             "spaces": {
-                "n_symbols": int(facts.high.max()) + 1,
-                "rows": facts.rows,
-                "row_length": facts.row_length,
-                "question_length": question.shape[0],
-                "n_answers": int(cast("Discrete", self.action_space).n),
+                "observation": "onehot"
+                if isinstance(self.observation_space, OneHotBox)
+                else "tokens",
+                "n_symbols": sizes[0],
+                "rows": sizes[1][0],
+                "row_length": sizes[1][1],
+                "question_length": sizes[2],
+                "n_answers": sizes[3],
             },
             "arguments": self._collect_arguments(),
             "num_timesteps": self.num_timesteps,
@@ -153,15 +155,21 @@ class SavedLearner(BaseAlgorithm):
         schedule_is_lost = arguments["learning_rate"] is None
         if schedule_is_lost:
             del arguments["learning_rate"]
+        saved_policy = settings.get("policy", AnswerPolicy.__name__)
+        own = {policy.__name__: policy for policy in cls.policy_aliases.values()}
+        arguments.setdefault("policy", own.get(saved_policy, AnswerPolicy))
         model = cls(device=device, _init_setup_model=False, **arguments)  # type: ignore[call-arg]
-        saved_policy = settings.get("policy", model.policy_class.__name__)
         if saved_policy != model.policy_class.__name__:
             raise ValueError(
                 f"policy must be the class {saved_policy} that the file was saved with, "
                 f"got {model.policy_class.__name__}"
             )
-        spaces = make_spaces(**settings["spaces"])
-        model.observation_space, model.action_space = spaces
+        sizes = dict(settings["spaces"])
+        is_one_hot = sizes.pop("observation", "tokens") == "onehot"
+        model.observation_space, model.action_space = make_spaces(**sizes)
+        if is_one_hot:
+            del sizes["n_answers"]
+            model.observation_space = OneHotBox(**sizes)
         model._setup_model()
         model._schedule_is_lost = schedule_is_lost
         model.num_timesteps = settings["num_timesteps"]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ia_gym.envs.questions.spaces import FactsBox
 from ia_gym.networks.answer_network import FactsNetwork
+from ia_gym.networks.context_network import ContextNetwork
 from ia_gym.networks.encoding_cache import EncodingCache, is_tracing
 
 
@@ -86,7 +87,7 @@ class FactsExtractor(BaseFeaturesExtractor):
 
 
 def read_pairs(
-    network: FactsNetwork, facts: Tensor, questions: Tensor, passes: int | None = None
+    network: ContextNetwork, facts: Tensor, questions: Tensor, passes: int | None = None
 ) -> Tensor:
     """Apply a network to pairs of facts and question; each distinct context is encoded once.
 

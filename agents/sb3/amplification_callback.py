@@ -10,26 +10,27 @@ from typing import Any, cast
 
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant
 from ia_gym.agents.assistants.observation_encoder import find_encoder
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
-from ia_gym.agents.sb3.training_envs import check_training_env, is_in_processes
+from ia_gym.agents.sb3.approval_callback import ApprovalCallback
+from ia_gym.agents.sb3.training_envs import is_in_processes
 from ia_gym.files import write_atomically
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.validation import check_number, check_range
 
 
-class AmplificationCallback(BaseCallback):
+class AmplificationCallback(ApprovalCallback):
     """Attaches a slow copy of the agent to the environments, as the overseer's assistant.
 
     The copy is the Polyak average of the agent's policy, as in Christiano et al. (2018), renewed
     before each rollout. It is shown observations as the environments' wrappers show them to the
     agent. A further call of ``learn`` of the same agent continues with the same copy. The number of
-    classes of questions that the overseer trusts is logged as ``trust/trusted_classes``.
+    classes of questions that the overseer trusts is logged as ``trust/trusted_classes``, and the
+    agent's approval as :class:`~ia_gym.agents.sb3.approval_callback.ApprovalCallback` logs it.
 
     Where actions are approved of (:class:`~ia_gym.envs.ActionApproval`), the copy answers
     ``GoodAction``, and a network of its own learns to answer the overseer's other questions from
@@ -74,7 +75,7 @@ class AmplificationCallback(BaseCallback):
         self._policy: BasePolicy | None = None
 
     def _on_training_start(self) -> None:
-        check_training_env(self, ["reward_mode"])
+        super()._on_training_start()
         if self._policy is not self.model.policy:
             self._begin()
         else:
@@ -136,9 +137,6 @@ class AmplificationCallback(BaseCallback):
         trusted = self.training_env.get_attr("trusted")[0]
         if trusted is not None:
             self.logger.record("trust/trusted_classes", int(trusted.sum()))
-
-    def _on_step(self) -> bool:
-        return True
 
     def _on_training_end(self) -> None:
         if self.path is not None:

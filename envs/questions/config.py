@@ -134,8 +134,8 @@ class QuestionConfig:
         unknown = [name for name in given if name not in parameters]
         if unknown and not open_ended:
             own = [entry.name for entry in fields(self)[1:-1] if entry.name not in sizes]
-            raise TypeError(
-                f"unknown argument {', '.join(map(repr, unknown))}: {cls.name} takes "
+            raise TypeError(  # Python's own words, by which TorchRL and others know the case
+                f"unexpected keyword argument {', '.join(map(repr, unknown))}: {cls.name} takes "
                 f"{', '.join(parameters)}, and every question environment {', '.join(own)}"
             )
         domain = cls(**given)

@@ -43,6 +43,10 @@ TRUTH, DEPTH, CLASS = range(3)
 """What stands behind each question."""
 
 
+Known = tuple[np.int64, np.int64, np.int64, bool]
+"""Truth, depth and class of a question, and whether it is a root question."""
+
+
 class Verdict(NamedTuple):
     """One judged answer: an entry of each array of an :class:`Outcome`."""
 
@@ -225,23 +229,12 @@ class Engine:
         """Their classes, ``(n,)``."""
         return self._shown[:, CLASS - 3]
 
-    def get_roots(
-        self, slot: int
-    ) -> tuple[Symbols, NDArray[np.int8], list[tuple[int, int, int, bool]]]:
-        """All root questions about a context: themselves, their masks, and what is known of each.
-
-        That is its truth, its depth, its class, and that it is a root question.
-        """
+    def get_roots(self, slot: int) -> tuple[Symbols, NDArray[np.int8], list[Known]]:
+        """All root questions about a context: themselves, their masks, and what is known of each."""
         k = self.questions_per_context
         sheet = self._sheet[slot * k : (slot + 1) * k]
-        known = [(truth, depth, cls, True) for truth, depth, cls in sheet[:, -3:].tolist()]
+        known = [(*numbers, True) for numbers in zip(*sheet[:, -3:].T, strict=True)]
         return sheet[:, :-3], self._root_masks[slot * k : (slot + 1) * k], known
-
-    @property
-    def what_is_known(self) -> tuple[int, int, int]:
-        """Truth, depth and class of a single environment's question."""
-        truth, depth, cls = self._shown[0, -3:].tolist()
-        return truth, depth, cls
 
     @property
     def roots(self) -> Symbols:
@@ -420,7 +413,11 @@ class Engine:
         assert self.overseer is not None
         at = self._at(slots)
         new = self._to_open[at].copy()
-        asked = new if self.gate is None else new & self.gate.open[self._spread(self._sheet)[at][..., CLASS - 3]]
+        asked = (
+            new
+            if self.gate is None
+            else new & self.gate.open[self._spread(self._sheet)[at][..., CLASS - 3]]
+        )
         rounds = np.zeros(new.shape, np.int64)
         prepared = new
         contexts = self._contexts[at]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
-from ia_gym.envs.questions.spaces import find_token_dtype, make_spaces
+from ia_gym.envs.questions.spaces import OneHotBox, find_token_dtype, make_spaces
 
 ObservationMode = Literal["tokens", "onehot", "multidiscrete", "flat", "text"]
 """Names of the encodings, see :class:`ObservationEncoding`."""
@@ -34,7 +34,8 @@ class ObservationEncoding:
     - "tokens": ``Dict(facts=FactsBox (F*L,), question=Box (Lq,))``, of the smallest integer type
       that holds the vocabulary;
     - "flat": the same in one vector, ``Box(0, V - 1, (T,))``;
-    - "onehot": ``Box(0, 1, (T * V,), float32)``, V numbers a token, of which one is 1;
+    - "onehot": ``OneHotBox``, a ``Box(0, 1, (T * V,), float32)`` of V numbers a token, of which one
+      is 1;
     - "multidiscrete": ``MultiDiscrete([V] * T)``, of int32;
     - "text": ``Text``, the facts in one line and the question in the next.
 
@@ -60,14 +61,14 @@ class ObservationEncoding:
         self.dtype = find_token_dtype(domain.n_symbols - 1)
         n_symbols = domain.n_symbols
         n_tokens = domain.fact_shape[0] * domain.fact_shape[1] + domain.question_length
-        self.starts = n_symbols * np.arange(n_tokens)  # where each token's one-hot vector begins
         self.space: gym.Space[Any]
         if mode == "tokens":
             self.space = self.token_space
         elif mode == "flat":
             self.space = spaces.Box(0, n_symbols - 1, (n_tokens,), self.dtype)
         elif mode == "onehot":
-            self.space = spaces.Box(0, 1, (n_tokens * n_symbols,), np.float32)
+            self.space = OneHotBox(n_symbols, *domain.fact_shape, domain.question_length)
+            self.vectors = np.eye(n_symbols, dtype=np.float32)  # of each symbol
         elif mode == "multidiscrete":
             # Of int32, for SB3 adds the numbers up in their own type.
             self.space = spaces.MultiDiscrete(np.full(n_tokens, n_symbols), dtype=np.int32)
@@ -90,14 +91,9 @@ class ObservationEncoding:
         if self.mode == "text":
             return self._describe(facts.reshape(n, *self.domain.fact_shape), questions)
         tokens = np.concatenate([facts.reshape(n, -1), questions], axis=1)
-        if self.mode != "onehot":
-            return tokens.astype(self.space.dtype)
-        onehot = np.zeros((n, len(self.starts) * self.domain.n_symbols), np.float32)
-        places = tokens + self.starts
-        if n > 1:
-            places += onehot.shape[1] * np.arange(n)[:, None]
-        onehot.reshape(-1)[places] = 1
-        return onehot
+        if self.mode == "onehot":
+            return self.vectors.take(tokens, axis=0).reshape(n, -1)
+        return tokens.astype(self.space.dtype)
 
     def __call__(self, tokens: dict[str, Symbols]) -> Observations:
         """Encode a batch of ``facts`` and ``question``, see :meth:`encode`."""

@@ -19,7 +19,7 @@ from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
-from ia_gym.envs.questions.engine import Verdict
+from ia_gym.envs.questions.engine import Known, Verdict
 from ia_gym.envs.questions.observations import (
     Observation,
     ObservationMode,
@@ -41,7 +41,7 @@ class Shown(NamedTuple):
     final_observation: Observation  # returned by step
     action_mask: NDArray[np.int8]
     final_action_mask: NDArray[np.int8]
-    known: tuple[int, int, int, bool]  # truth, depth, class, is_root
+    known: Known  # truth, depth, class, is_root
 
 
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
@@ -208,18 +208,19 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             self._print_scene()
         shown = self._shown
         info = self._make_info_of_one(shown.final_action_mask)
-        if info["is_root"]:  # a sub-question would count as a failure
-            info["is_success"] = verdict.is_success
+        if shown.known[3]:  # a sub-question would count as a failure
+            info["is_success"] = np.array(verdict.is_success)
         if self.engine.overseer is not None:
-            info["target"] = verdict.target
-            info["approval"] = verdict.approval
+            info["target"] = np.int64(verdict.target)
+            info["approval"] = np.float64(verdict.approval)
         return shown.final_observation, verdict.reward, True, False, info
 
     def _prepare(self) -> Shown:
         """The question shown now: root questions together with all others about the context."""
         engine = self.engine
         if not self._prepares_ahead or not engine.is_root.item():
-            return self._encode(engine.questions, engine.masks, [(*engine.what_is_known, False)])[0]
+            known = engine.truths[0], engine.depths[0], engine.classes[0], engine.is_root.item()
+            return self._encode(engine.questions, engine.masks, [known])[0]
         slot = engine.slots.item()
         if self._prepared_for != (engine.n_draws, slot):
             self._prepared_for = engine.n_draws, slot
@@ -227,7 +228,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return self._prepared[engine.cursor.item()]
 
     def _encode(
-        self, questions: Symbols, masks: NDArray[np.int8], known: list[tuple[int, int, int, bool]]
+        self, questions: Symbols, masks: NDArray[np.int8], known: list[Known]
     ) -> list[Shown]:
         facts = self.engine.contexts["facts"].repeat(len(questions), axis=0)
         observations, finals = (
@@ -236,10 +237,15 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return list(map(Shown, observations, finals, masks.copy(), masks.copy(), known))
 
     def _make_info_of_one(self, action_mask: NDArray[np.int8]) -> dict[str, Any]:
-        """The info of the question shown."""
-        shown, gate = self._shown, self.engine.gate
+        """The info of the question shown: NumPy's scalars and arrays.
+
+        A truth value is an array of no dimensions: ``SyncVectorEnv`` gathers those, but not NumPy's
+        own ``bool`` scalars, in boolean arrays.
+        """
+        truth, depth, cls, is_root = self._shown.known
+        gate = self.engine.gate
         trusted = None if gate is None else gate.trusted.copy()
-        return make_question_info(*shown.known, action_mask, trusted)
+        return make_question_info(truth, depth, cls, np.array(is_root), action_mask, trusted)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind the question asks for, ``(n_answers,)``.
@@ -271,4 +277,3 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
 
     def _print_scene(self) -> None:
         print(format_scene(self._make_scene(0, *(self._answered or ()))), end="\n\n")
-

@@ -50,9 +50,32 @@ class FactsBox(spaces.Box):
         )
 
 
+class OneHotBox(spaces.Box):
+    """A flat ``Box`` of one-hot tokens, facts first, that stores what they are the tokens of.
+
+    Its ``((rows * row_length + question_length) * n_symbols,)`` numbers are n_symbols for each
+    token, of which one is 1.
+
+    Args:
+        n_symbols: symbols in the vocabulary.
+        rows: number of facts, padding included.
+        row_length: symbols per fact.
+        question_length: symbols per question.
+    """
+
+    def __init__(self, n_symbols: int, rows: int, row_length: int, question_length: int) -> None:
+        n_tokens = rows * row_length + question_length
+        super().__init__(0, 1, (n_tokens * n_symbols,), np.float32)
+        self.n_symbols = n_symbols
+        self.rows = rows
+        self.row_length = row_length
+        self.question_length = question_length
+
+
 # gymnasium looks for the class itself, not for what it inherits from. SyncVectorEnv needs it for
 # observation_mode="different".
-batch_differing_spaces.register(FactsBox, batch_differing_spaces.dispatch(spaces.Box))
+for _cls in (FactsBox, OneHotBox):
+    batch_differing_spaces.register(_cls, batch_differing_spaces.dispatch(spaces.Box))
 
 
 def make_spaces(

@@ -15,6 +15,8 @@ from ia_gym.experiments.reports.agent_styles import style_agents
 from ia_gym.experiments.reports.figures import LINES, save_figure
 from ia_gym.experiments.reports.finished_runs import AgentRuns
 
+CLOSE = 5
+"""Reference scores closer than this, in percent, share a label."""
 X_AXES = (("timesteps", "samples"), ("time/minutes", "minutes"))
 
 
@@ -71,13 +73,23 @@ def draw_learning_curves(
 
 
 def draw_references(axis: Axes, levels: Mapping[str, float]) -> None:
-    """Draw dotted lines at the reference scores, named; the lowest has its name below it."""
-    for name, level in levels.items():
-        is_lower = level == min(levels.values()) and level > 6
-        axis.axhline(level, color="0.5", linewidth=1, linestyle=":")
+    """Draw dotted lines at the reference scores, named; the lowest has its name below it.
+
+    Lines too close for a name each have their names side by side, the lowest first.
+    """
+    groups: list[list[str]] = []
+    for name in sorted(levels, key=levels.__getitem__):
+        axis.axhline(levels[name], color="0.5", linewidth=1, linestyle=":")
+        if groups and levels[name] - levels[groups[-1][-1]] < CLOSE:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    for i, names in enumerate(groups):
+        is_lower = i == 0 and levels[names[0]] > 6
+        level = levels[names[0]] - 1 if is_lower else levels[names[-1]] + 1
         axis.annotate(
-            name,
-            (0.995, level - 1 if is_lower else level + 1),
+            ", ".join(names),
+            (0.995, level),
             xycoords=("axes fraction", "data"),
             ha="right",
             va="top" if is_lower else "bottom",

@@ -40,8 +40,9 @@ TERMS = {
     "IQM": "Interquartile mean: the mean of the middle half of the seeds, with a bootstrap "
     "interval.",
     "supervised": "The baseline that is trained on the correct answers.",
-    "reference": "Random answers, the most frequent answer, the overseer with an assistant that "
-    "knows nothing (know-nothing) or everything (oracle), the best possible return (best).",
+    "reference": "Random answers, the most frequent answer (majority), a name out of the question "
+    "(copy), the overseer with an assistant that knows nothing (know-nothing) or everything "
+    "(oracle), the best possible return (best).",
 }
 """What the words in the tables mean."""
 

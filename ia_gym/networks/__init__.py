@@ -1,7 +1,8 @@
 """Networks (PyTorch), their optimizer, and the files that they are saved in.
 
-- ``answer_network.py``: the transformer that answers questions about facts.
-- ``blocks.py``: the blocks it is made of; ``relational_attention.py``: a variant that is given
+- ``context_network.py``: the interface of networks that answer questions about facts.
+- ``answer_network.py``: the transformer that does; ``answer_mlp.py``: a plain MLP.
+- ``blocks.py``: the blocks of the transformer; ``relational_attention.py``: a variant that is given
   which tokens are equal.
 - ``human_predictor.py``: a model of the overseer; ``learned_overseer.py``: that model in the
   overseer's place.

@@ -7,13 +7,13 @@ as the concatenation of its tokens' embeddings, mapped to the model's width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ia_gym.networks.blocks import Block, Memory
+from ia_gym.networks.context_network import ContextNetwork
 from ia_gym.networks.optimizers import AdamWParameter
 from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
 from ia_gym.validation import check_range
@@ -22,23 +22,6 @@ MAX_NETWORK_SIZE = 4096
 """Largest width, number of heads or of passes; more is taken for a mistake."""
 MAX_LAYERS = 256
 """Largest number of blocks of one kind."""
-MAX_PARAMETERS = 10**8
-"""Most parameters of a network that is trained or loaded."""
-
-
-def check_parameters(make: Callable[[], nn.Module]) -> None:
-    """Refuse a network that is too large, without allocating it.
-
-    Args:
-        make: makes the network; called with ``meta`` as the default device.
-
-    Raises:
-        ValueError: if it would have more than ``MAX_PARAMETERS``.
-    """
-    with torch.device("meta"):
-        n = sum(tensor.numel() for tensor in make().state_dict().values())
-    if n > MAX_PARAMETERS:
-        raise ValueError(f"the network must have at most {MAX_PARAMETERS} numbers, got {n}")
 
 
 class EncodedFacts(NamedTuple):
@@ -64,7 +47,7 @@ class EncodedFacts(NamedTuple):
         ]
 
 
-class FactsNetwork(nn.Module):
+class FactsNetwork(ContextNetwork):
     """Computes a feature vector for each question about a set of facts.
 
     Args:
@@ -89,6 +72,8 @@ class FactsNetwork(nn.Module):
             relational network has no block for its facts or only one head, or for ``meeting`` or
             ``any_hop`` without ``relational``.
     """
+
+    ignores_padding: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -151,11 +136,6 @@ class FactsNetwork(nn.Module):
             for _ in range(question_layers)
         )
         self.norm_out = nn.RMSNorm(width)
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the parameters."""
-        return self.embedding.weight.device
 
     def encode(self, facts: Tensor, passes: int | None = None) -> EncodedFacts:
         """Encode ``facts`` (int64 ``(B, F, L)``) once, for all questions about them.

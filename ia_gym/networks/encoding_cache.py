@@ -8,9 +8,10 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ia_gym.networks.answer_network import EncodedFacts, FactsNetwork, trim_padding
+from ia_gym.networks.answer_network import trim_padding
+from ia_gym.networks.context_network import ContextNetwork
 
-Network = TypeVar("Network", bound=FactsNetwork)
+Network = TypeVar("Network", bound=ContextNetwork)
 
 
 class EncodingCache(Generic[Network]):
@@ -32,7 +33,7 @@ class EncodingCache(Generic[Network]):
         self.network = network
         self.trim = trim
         self._facts: Tensor | None = None
-        self._encoded: EncodedFacts
+        self._encoded: Any
         self._weights: Tensor
         self._settings: tuple[Any, ...]
 
@@ -44,7 +45,7 @@ class EncodingCache(Generic[Network]):
         """Whether the last batch of facts had this shape."""
         return self._facts is not None and self._facts.shape == shape
 
-    def encode(self, facts: Tensor, passes: int | None = None) -> EncodedFacts:
+    def encode(self, facts: Tensor, passes: int | None = None) -> Any:
         """What ``network.encode`` gives for ``facts``; valid until the next call.
 
         Args:
@@ -73,12 +74,12 @@ class EncodingCache(Generic[Network]):
         self._weights, self._settings = weights, settings
         return self._encoded
 
-    def _encode(self, facts: Tensor, passes: int | None) -> EncodedFacts:
+    def _encode(self, facts: Tensor, passes: int | None) -> Any:
         return self.network.encode(trim_padding(facts) if self.trim else facts.clone(), passes)
 
     def _list_settings(self, facts: Tensor, passes: int | None) -> tuple[Any, ...]:
         """All but facts and weights that the encoding depends on."""
-        device, weight = facts.device.type, self.network.embedding.weight
+        device, weight = facts.device.type, next(self.network.parameters())
         return (
             (facts.shape, facts.device, weight.device, weight.dtype, passes),
             (self.network.training, self.network.fact_passes),

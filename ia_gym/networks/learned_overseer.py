@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
-from ia_gym.networks.answer_network import check_parameters
 from ia_gym.networks.blocks import Memory
+from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.tensor_files import read_tensors, write_tensors
 

@@ -6,19 +6,19 @@ import torch
 
 from ia_gym.domains import Contexts
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.networks.answer_network import AnswerNetwork
+from ia_gym.networks.context_network import ContextNetwork
 from ia_gym.networks.encoding_cache import EncodingCache
 from ia_gym.validation import check_number
 
 
 class NetworkAssistant:
-    """Answers with an :class:`~ia_gym.networks.answer_network.AnswerNetwork`.
+    """Answers with a network, such as :class:`~ia_gym.networks.answer_network.AnswerNetwork`.
 
     The last batch of contexts stays encoded for further rounds of questions about it, see
     :class:`~ia_gym.networks.encoding_cache.EncodingCache`.
 
     Args:
-        network: the network, used as it is and without gradients.
+        network: gives logits of answers; used as it is and without gradients.
         temperature: of the softmax that answers are sampled from, in [0, inf). Below 1, likely
             answers are given more often than that; 0 gives the likeliest alone.
         passes: times the facts go through their blocks; default the network's own number.
@@ -31,7 +31,7 @@ class NetworkAssistant:
 
     def __init__(
         self,
-        network: AnswerNetwork,
+        network: ContextNetwork,
         temperature: float = 1.0,
         passes: int | None = None,
         min_probability: float = 0.0,
@@ -39,10 +39,10 @@ class NetworkAssistant:
         self.temperature = check_number("temperature", temperature, "[0, inf)")
         self.min_probability = check_number("min_probability", min_probability, "[0, 1]")
         self.passes = passes
-        self._cache = EncodingCache(network, trim=True)
+        self._cache = EncodingCache(network, trim=network.ignores_padding)
 
     @property
-    def network(self) -> AnswerNetwork:
+    def network(self) -> ContextNetwork:
         """The network that answers."""
         return self._cache.network
 

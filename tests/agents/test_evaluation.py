@@ -105,6 +105,22 @@ def test_references():
     truths = evaluator.domain.truth(evaluator.contexts, evaluator.questions)
     most = max(np.mean(truths == answer) for answer in range(1, 9))
     assert references["majority"]["accuracy"] == pytest.approx(most)
+    returns = evaluator.questions[..., 1] == truths  # σ^k(x) = x
+    assert references["copy"]["accuracy"] == pytest.approx(returns.mean())
+
+
+def test_copying_is_the_best_name_in_a_question_or_else_the_majority():
+    evaluator = QuestionEvaluator("IA-UnionFind-v0", 4096)
+    copy, majority = (evaluator.references()[name] for name in ("copy", "majority"))
+    assert copy["accuracy_P_depth_1"] == 1  # a labelled vertex is its own next one
+    assert copy["accuracy_P_depth_2"] == 0
+    for kind in "VD":  # labels and distances, which no question names
+        assert copy[f"accuracy_{kind}"] == majority[f"accuracy_{kind}"]
+    evaluator = QuestionEvaluator("IA-ShortestPath-v0", 4096)
+    copy, majority = (evaluator.references()[name] for name in ("copy", "majority"))
+    assert copy["accuracy_S_depth_1"] == 1  # y, to which there is an edge
+    assert copy["accuracy_S_depth_2"] < 0.1
+    assert copy["accuracy_D"] == majority["accuracy_D"]
 
 
 def test_scores_are_given_by_kind_and_depth():
@@ -169,11 +185,11 @@ def test_an_evaluator_says_what_tables_and_plots_need(env_id):
     assert "1.2k" in line
     assert "\n" not in line
     charts = [chart for page in evaluator.layout.values() for chart in page.values()]
-    patterns = [pattern for _, (pattern,) in charts]
-    for tag in (labels.score, "overseer/human_interactions"):
+    patterns = [pattern for _, several in charts for pattern in several]
+    for tag in (labels.score, "overseer/human_interactions", f"reference/{labels.references[0]}"):
         assert any(re.search(pattern, tag) for pattern in patterns)
     if labels.has_depths:
-        measured = row | counted
+        measured = row | counted | {f"reference/{name}": 0.0 for name in labels.references}
         assert all(any(re.search(pattern, tag) for tag in measured) for pattern in patterns)
     if labels.approval_is_share or assistant is not None:
         assert {column.tag for column in (*labels.columns, labels.overapproval)} <= set(row)

@@ -36,6 +36,7 @@ CASES = {
         {"levels": 2, "assistant_min_probability": 0.2, "curriculum": CURRICULUM, **PREDICTOR},
     ),
     "supervised": (Supervised, {"curriculum": CURRICULUM, "learning_rate": HoldLinear(5e-3)}),
+    "mlp": (ImitationIA, {"policy": "MlpPolicy", "policy_kwargs": {"net_arch": [16, 8]}}),
     "reinforce": (Reinforce, {"curriculum": CURRICULUM}),
     "search": (AnswerSearch, {"curriculum": CURRICULUM}),
     "demonstrations": (

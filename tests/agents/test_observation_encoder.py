@@ -1,5 +1,6 @@
 """Policies are evaluated, and assist, on the observations that their wrappers show them."""
 
+import re
 from typing import get_args
 
 import gymnasium as gym
@@ -26,16 +27,22 @@ from stable_baselines3.common.vec_env import (
 
 from ia_gym.agents import (
     AmplificationCallback,
+    CurriculumCallback,
     EpisodeEvaluator,
     EvaluationCallback,
+    FactsExtractor,
     GymnasiumVecEnv,
     HumanPredictorCallback,
+    PolicyAssistant,
     QuestionEvaluator,
+    Supervised,
     make_evaluator,
     make_sb3_vec_env,
 )
 from ia_gym.agents.assistants.observation_encoder import find_encoder
-from ia_gym.envs.questions.observations import ObservationMode
+from ia_gym.domains import Permutation
+from ia_gym.envs.questions.observations import ObservationEncoding, ObservationMode
+from ia_gym.experiments.saved_agents import check_fit
 
 BASE = "IA-Permutation-v0"
 MODES = get_args(ObservationMode)
@@ -265,3 +272,117 @@ def test_a_policy_without_its_environments_must_see_an_encoding():
     env = DummyVecEnv([lambda: negate(gym.make(BASE))])
     with pytest.raises(ValueError, match="or hold the environments"):
         QuestionEvaluator(BASE, 16).evaluate(make_model(env).policy)
+
+
+# ------------------------------------------------------------------------- encodings
+
+
+class Reader:
+    """Answers questions about permutations from what it is shown, by applying σ k times.
+
+    Args:
+        space: of what it is shown; says nothing of it if ``silent``.
+    """
+
+    def __init__(self, domain, mode, silent=False):
+        self.domain, self.mode = domain, mode
+        if not silent:
+            self.observation_space = ObservationEncoding(domain, mode).space
+
+    def predict(self, observations, state=None, episode_start=None, deterministic=False):
+        return np.array([self.answer(*self.read(each)) for each in self.split(observations)]), None
+
+    def split(self, observations):
+        if self.mode != "tokens":
+            return observations
+        return np.concatenate([observations["facts"], observations["question"]], axis=1)
+
+    def read(self, shown):
+        """Pairs (x, σ(x)), a name and a power."""
+        domain = self.domain
+        if self.mode == "text":
+            pairs = re.findall(r"σ\((\d+)\) = (\d+)", shown)
+            [(power, name)] = re.findall(r"σ\^(\d+)\((\d+)\) = \?", shown)
+            return np.array(pairs, int), int(name), int(power)
+        if self.mode == "onehot":
+            shown = shown.reshape(-1, domain.n_symbols).argmax(axis=1)
+        shown = shown.astype(int)
+        facts, question = np.split(shown, [2 * domain.max_size])
+        bits = "".join(map(str, question[2:] - domain.bit_symbol))
+        return facts.reshape(-1, 2), question[1], int(bits, 2)
+
+    def answer(self, pairs, name, power):
+        image = dict(pairs.tolist())
+        for _ in range(power):
+            name = image[name]
+        return name
+
+
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+def test_questions_are_shown_to_an_agent_as_it_reads_them(mode, silent):
+    """Held out, as an assistant, and in a trace: who can read answers everything rightly.
+
+    One that says what it sees is shown that, whatever the evaluator's environment shows; another
+    one is shown what that environment shows.
+    """
+    kwargs = {"observation": mode} if silent else {}
+    evaluator = QuestionEvaluator(BASE, 64, size=5, max_size=7, **kwargs)
+    reader = Reader(evaluator.domain, mode, silent)
+    row = evaluator.evaluate(reader)
+    assert row["eval/accuracy"] == row["overseer/approval"] == row["overseer/target_accuracy"] == 1
+    assert all(node.right for node in evaluator.showing(reader, number=3, levels=2).trace.walk())
+    if not silent:
+        vec = gym.make_vec(BASE, 8, size=5, max_size=7, trust=None, observation="flat")
+        vec.call("set_assistant", PolicyAssistant(reader, domain=evaluator.domain))
+        _, infos = vec.reset(seed=0)
+        for _ in range(20):
+            _, rewards, *_, infos = vec.step(infos["truth"])
+            assert rewards.all()
+
+
+def test_an_assistant_that_sees_other_observations_needs_the_domain():
+    domain = gym.make(BASE).unwrapped.domain
+    with pytest.raises(ValueError, match=r"^domain must be given for a policy that sees Box"):
+        PolicyAssistant(Reader(domain, "onehot"))
+    with pytest.raises(ValueError, match="model must see observations of"):
+        PolicyAssistant(Reader(Permutation(7), "onehot"), domain=domain)
+
+
+@pytest.mark.parametrize("mode", MODES[:-1])
+def test_every_encoding_trains_with_the_callbacks(mode, tmp_path):
+    env = make_sb3_vec_env(BASE, 4, observation=mode, trust=None)
+    model = make_model(env, n_steps=32)
+    evaluation = EvaluationCallback(QuestionEvaluator(BASE, 64), 128)
+    model.learn(128, [AmplificationCallback(), CurriculumCallback(), evaluation])
+    assert evaluation.history[-1]["overseer/assistant_answers"] > 0
+    model.learn(128, HumanPredictorCallback(2, 4, seed=0, width=16, heads=2, layers=1))
+    before = evaluation.evaluator.evaluate(model)["eval/accuracy"]
+    model.save(tmp_path / "model")
+    again = PPO.load(tmp_path / "model")  # without environments
+    assert evaluation.evaluator.evaluate(again)["eval/accuracy"] == before
+    check_fit(again, BASE)
+    with pytest.raises(ValueError, match="model must fit IA-Wildcard-v0"):
+        check_fit(again, "IA-Wildcard-v0")
+
+
+@pytest.mark.parametrize("mode", ["onehot", "multidiscrete"])
+def test_encodings_reach_assistants_in_other_processes(mode):
+    env = in_processes(observation=mode, trust=None, max_power=8)
+    encoder = find_encoder(env)
+    assert encoder.encoding.mode == mode
+    model = make_model(env, n_steps=16, batch_size=16)
+    model.learn(48, AmplificationCallback())
+    assert sum(env.get_attr("assistant_answers")) > 0
+    env.close()
+
+
+def test_networks_for_tokens_name_the_encoding_they_need():
+    env = gym.make("IA-Permutation-N4-v0")
+    wanted = r'^observation_space must be Dict.*, as question .* with observation="tokens"'
+    for make in (
+        lambda: FactsExtractor(env.observation_space),
+        lambda: Supervised("MultiInputPolicy", env),
+    ):
+        with pytest.raises(ValueError, match=wanted):
+            make()

@@ -50,7 +50,7 @@ def test_a_comparison_leaves_everything_behind(compared):
     folder, output = compared
     table = pd.read_csv(folder / "table.csv")
     assert table["agent"].tolist() == [
-        "ppo", "supervised", "random", "majority", "know-nothing", "oracle"
+        "ppo", "supervised", "random", "majority", "copy", "know-nothing", "oracle"
     ]  # fmt: skip
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     whole = json.loads((folder / "comparison.json").read_text())

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from run_files import write_run
 
+from ia_gym.agents import QuestionEvaluator
 from ia_gym.experiments.reports.agent_styles import style_agents
 from ia_gym.experiments.reports.curves import interpolate_curves, list_curve_plots
 from ia_gym.experiments.reports.figures import draw_curves, draw_depths, save_figure
 from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs
-from ia_gym.experiments.reports.learning_curves import draw_learning_curves
+from ia_gym.experiments.reports.learning_curves import draw_learning_curves, draw_references
 
 DOMAINS = ["Permutation", "Assignment", "Wildcard", "ShortestPath", "UnionFind"]
 LONG = [f"an-agent-of-a-long-name-{i}" for i in range(11)]
@@ -121,6 +123,14 @@ def test_a_comparison_draws_every_run(tmp_path):
     for agent in LONG:
         write_run(tmp_path, agent, seed=len(agent))
     path = tmp_path / "curves.png"
-    references = {"know-nothing": {"accuracy": 0.5}, "majority": {"accuracy": 0.1}}
+    references = {name: {"accuracy": 0.1} for name in QuestionEvaluator.labels.references}
     draw_learning_curves(read_groups(tmp_path), references, path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_of_close_references_stand_side_by_side():
+    axis = Figure().subplots()
+    draw_references(axis, {"b": 33.7, "a": 10, "c": 38, "d": 38, "e": 60})
+    assert [text.get_text() for text in axis.texts] == ["a", "b, c, d", "e"]
+    assert [text.xy[1] for text in axis.texts] == [9, 39, 61]  # below the lowest, above the others
+    assert sorted(line.get_ydata()[0] for line in axis.lines) == [10, 33.7, 38, 38, 60]

@@ -461,6 +461,15 @@ def test_a_folder_without_permission_is_refused(tmp_path):
         prepare_folder(tmp_path)
 
 
+def test_references_are_lines_through_tensorboards_chart(finished):
+    events = EventAccumulator(str(finished[0])).Reload()
+    references = QuestionEvaluator(BASE, 64).references()
+    for name in ("know-nothing", "copy", "majority"):
+        line = [(each.step, each.value) for each in events.Scalars(f"reference/{name}")]
+        score = pytest.approx(references[name]["accuracy"])
+        assert line == [(0, score), (STEPS, score)]
+
+
 def test_tensorboard_reads_a_run_of_a_process_that_has_written_many_files(tmp_path):
     """The tenth event file of a process comes before its ninth in the order of names."""
     for run in range(12):
