@@ -1,7 +1,7 @@
 """gymnasium's episode statistics, and a table: ``python examples/vector_wrappers.py [timesteps]``.
 
-There is no network: a table keeps the answers that the overseer approves of. The answers to the
-overseer's sub-questions come from it too, so that approval spreads from easy questions to hard ones.
+There is no network: a table keeps the answers that the overseer approves of. Sub-questions are
+answered from it too, so that approval spreads from easy questions to hard ones.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Libraries that need packages of their own, in an environment of their own: `make test-clients`."""
+"""Tianshou, skrl, TorchRL and Minari, in an environment of their own: `make test-clients`."""
 
 import os
 import re
