@@ -23,8 +23,9 @@ torch.manual_seed(0)
 torch.set_num_threads(1)  # small matrices are slower on several
 env = minari.DataCollector(gym.make(ENV_ID, assistant="oracle"))
 env.action_space.seed(0)
+go_on = {"minari_autoseed": False}  # or Minari seeds every reset, and all starts afresh
 for number in range(ANSWERS):
-    _, info = env.reset(seed=None if number else 0)
+    _, info = env.reset(seed=None if number else 0, options=go_on)
     env.step(env.action_space.sample(info["action_mask"]))
 dataset = env.create_dataset("ia-permutation-n4/random-v0", algorithm_name="random answers")
 
