@@ -230,7 +230,7 @@ class Engine:
         return self._shown[:, CLASS - 3]
 
     def get_roots(self, slot: int) -> tuple[Symbols, NDArray[np.int8], list[Known]]:
-        """All root questions about a context: themselves, their masks, and what is known of each."""
+        """All root questions about a context, their masks, and what is known of each."""
         k = self.questions_per_context
         sheet = self._sheet[slot * k : (slot + 1) * k]
         known = [(*numbers, True) for numbers in zip(*sheet[:, -3:].T, strict=True)]
