@@ -16,7 +16,7 @@ import ia_gym  # noqa: F401  (registers the ids)
 from ia_gym.agents.evaluation.question_evaluator import list_class_names
 from ia_gym.domains import DOMAINS, Domain
 
-SUFFIXES = ("", "-N16", "-N32", "-N64")
+SUFFIXES = ("", "-N4", "-N16", "-N32", "-N64")
 
 
 def split_module_docstring(domain: type[Domain]) -> tuple[str, list[tuple[str, str]], str]:
@@ -102,11 +102,11 @@ def write_page(name: str, pictures: Path | None) -> str:
     for env_id in ids:
         env = gym.make(env_id)
         built = env.unwrapped.domain
-        facts, question = env.observation_space["facts"], env.observation_space["question"]
         slots = sum(built.subquestions_per_round), sum(built.judge_subquestions_per_round)
         spaces.append(
-            f"| `{env_id}` | {built.fact_shape[0]} × {built.fact_shape[1]} | {question.shape[0]} "
-            f"| 0..{facts.high.max()} | `Discrete({env.action_space.n})` "
+            f"| `{env_id}` | {built.fact_shape[0]} × {built.fact_shape[1]} "
+            f"| {built.question_length} | 0..{built.n_symbols - 1} "
+            f"| `Discrete({env.action_space.n})` "
             f"| {slots[0]} + {slots[1]} | {built.max_depth} |"
         )
     base = gym.make(ids[0]).unwrapped.domain
@@ -123,7 +123,8 @@ def write_page(name: str, pictures: Path | None) -> str:
         f"![{ids[0]}]({name}.png)",
         f"At N = 64:\n\n![{ids[-1]}]({name}-N64.png)",
         "## Spaces",
-        "Observation: `Dict(facts, question)`, flat integer boxes; facts are rows of tokens.",
+        "Facts are rows of tokens, as the question is. How they are shown: "
+        "[Observations](../environments.md#observations).",
         "\n".join(
             [
                 "| id | facts | question | tokens | action | sub-questions | max. depth |",

@@ -42,8 +42,6 @@ def check_actions(actions: Any, shape: tuple[int, ...], n_actions: int) -> NDArr
     Raises:
         ValueError: if not; the message names the actions and what is allowed.
     """
-    if type(actions) in (int, np.int64) and shape == () and 0 <= actions < n_actions:
-        return np.array(actions, np.int64)  # what most agents give, checked at once
     try:
         array = np.asarray(actions)
     except ValueError:  # rows of different lengths

@@ -4,7 +4,7 @@ Importing this package registers its environments with Gymnasium:
 
 - ``IA-<Domain>-v0``, at the domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-v0`` and
   ``-N64-v0`` (the largest size of the paper), for each domain in :mod:`ia_gym.domains`;
-- ``IA-<Domain>-N4-v0``, small and with one-hot observations, for networks that everyone has;
+- ``IA-<Domain>-N4-v0``, small and with one-hot observations, for networks without embeddings;
 - ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``, where an overseer approves of
   actions (:mod:`ia_gym.actions`).
 

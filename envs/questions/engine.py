@@ -12,7 +12,7 @@ root questions are shown. Inline (without one) the sub-questions come up as epis
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from ia_gym.domains.transcript import IDK, PENDING, Symbols, Transcript
 Rows = NDArray[np.intp]
 """Indices of environments."""
 
+Number = TypeVar("Number", bound=np.generic)
+
 LARGE_BATCH = 256
 """Environments from which on freed memory is kept for the next batch."""
 
@@ -39,6 +41,10 @@ MAX_VERDICTS = 4096
 
 TRUTH, DEPTH, CLASS = range(3)
 """What stands behind each question."""
+
+
+Known = tuple[np.int64, np.int64, np.int64, bool]
+"""Truth, depth and class of a question, and whether it is a root question."""
 
 
 class Verdict(NamedTuple):
@@ -98,6 +104,9 @@ class Engine:
         audit: share of an attached assistant's answers that the overseer decomposes once more.
 
     Attributes:
+        n_draws: how often contexts have been drawn since the last :meth:`reset`.
+        slots: ``(n,)``, in which slot the context of each environment is.
+        cursor: ``(n,)``, which of the root questions about it is the current one.
         masks: int8 ``(n, n_answers)``, 1 for the answers of the kind asked for now.
         is_root: ``(n,)``, false for a sub-question.
     """
@@ -150,8 +159,9 @@ class Engine:
         # A slot holds a context, the root questions about it, and their decomposition.
         slots = len(self.all_slots)
         self._contexts: Contexts = np.zeros(slots, domain.sample_contexts(rng, n, self.size).dtype)
-        self._sheet = np.zeros((slots, k, width + 3), np.int64)
-        self._root_masks = np.zeros((slots, k, n_answers), np.int8)
+        self._sheet = np.zeros((slots * k, width + 3), np.int64)
+        self._root_masks = np.zeros((slots * k, n_answers), np.int8)
+        self.n_draws = 0
         self.can_earn = np.zeros((slots, k), bool)
         self.prepared = np.zeros((slots, k), bool)  # whether all sub-questions are answered
         self.transcripts = Transcript.empty((slots, k), domain.n_slots, width)
@@ -170,6 +180,10 @@ class Engine:
         self._ready = True
         self._draw(self.all_rows)
         self._show(self.all_rows)
+
+    def _spread(self, sheet: NDArray[Number]) -> NDArray[Number]:
+        """An array of all root questions, with an axis for the slots and one for their number."""
+        return sheet.reshape(-1, self.questions_per_context, sheet.shape[-1])
 
     def _at(self, rows: Rows) -> Any:
         """An index for ``rows``, or slots; for all of them one that makes no copies."""
@@ -215,16 +229,17 @@ class Engine:
         """Their classes, ``(n,)``."""
         return self._shown[:, CLASS - 3]
 
-    @property
-    def what_is_known(self) -> tuple[int, int, int]:
-        """Truth, depth and class of a single environment's question."""
-        truth, depth, cls = self._shown[0, -3:].tolist()
-        return truth, depth, cls
+    def get_roots(self, slot: int) -> tuple[Symbols, NDArray[np.int8], list[Known]]:
+        """All root questions about a context: themselves, their masks, and what is known of each."""
+        k = self.questions_per_context
+        sheet = self._sheet[slot * k : (slot + 1) * k]
+        known = [(*numbers, True) for numbers in zip(*sheet[:, -3:].T, strict=True)]
+        return sheet[:, :-3], self._root_masks[slot * k : (slot + 1) * k], known
 
     @property
     def roots(self) -> Symbols:
         """All root questions about the contexts drawn, ``(slots, questions_per_context, Lq)``."""
-        return self._sheet[..., :-3]
+        return self._spread(self._sheet)[..., :-3]
 
     # ------------------------------------------------ who decomposes, who answers
 
@@ -288,8 +303,8 @@ class Engine:
 
     def _show_ready(self, place: int) -> None:
         """Show the root question at a place, without a copy."""
-        self._shown = self._sheet.reshape(-1, self._sheet.shape[-1])[place : place + 1]
-        self.masks = self._root_masks.reshape(-1, self.domain.n_answers)[place : place + 1]
+        self._shown = self._sheet[place : place + 1]
+        self.masks = self._root_masks[place : place + 1]
 
     def _change_context(self, rows: Rows) -> None:
         """Go on to the next context drawn, or draw."""
@@ -313,7 +328,10 @@ class Engine:
         contexts, roots = drawn[0]
         if self._n_ahead > 1:
             slots = self.all_slots
-            contexts, roots = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+            contexts = np.empty(self._n_ahead, contexts.dtype)
+            for slot, (context, _) in enumerate(drawn):
+                contexts[slot] = context[0]
+            roots = np.concatenate([roots for _, roots in drawn])
             self.slots[:] = 0
             self._difficulty = self.max_depth, self.size
         at, width = self._at(slots), domain.question_length
@@ -327,8 +345,9 @@ class Engine:
         sheet[..., width + TRUTH] = truths
         sheet[..., width + DEPTH] = depths_drawn
         sheet[..., width + CLASS] = domain.classify(roots, depths_drawn)
-        self._sheet[at] = sheet
-        self._root_masks[at] = self._mask(roots)
+        self._spread(self._sheet)[at] = sheet
+        self._spread(self._root_masks)[at] = self._mask(roots)
+        self.n_draws += 1
         self.cursor[self._at(rows)] = 0
         if self.overseer is None:
             self.prepared[at] = True
@@ -366,13 +385,11 @@ class Engine:
             self._go_on(rows[~ready])
             ready = self.prepared.reshape(-1).take(places)
         self.is_root[at] = ready
-        sheet = self._sheet.reshape(-1, self._sheet.shape[-1])
-        masks = self._root_masks.reshape(-1, self.domain.n_answers)
+        shown, masks = self._sheet.take(places, axis=0), self._root_masks.take(places, axis=0)
         if rows is self.all_rows:
-            self._shown, self.masks = sheet.take(places, axis=0), masks.take(places, axis=0)
+            self._shown, self.masks = shown, masks
         else:
-            self._shown[rows] = sheet.take(places, axis=0)
-            self.masks[rows] = masks.take(places, axis=0)
+            self._shown[rows], self.masks[rows] = shown, masks
         if np.count_nonzero(ready) < len(rows):
             subs = rows[~ready]
             slots = self._pending_slot(subs)
@@ -396,7 +413,11 @@ class Engine:
         assert self.overseer is not None
         at = self._at(slots)
         new = self._to_open[at].copy()
-        asked = new if self.gate is None else new & self.gate.open[self._sheet[at][..., CLASS - 3]]
+        asked = (
+            new
+            if self.gate is None
+            else new & self.gate.open[self._spread(self._sheet)[at][..., CLASS - 3]]
+        )
         rounds = np.zeros(new.shape, np.int64)
         prepared = new
         contexts = self._contexts[at]
@@ -506,7 +527,9 @@ class Engine:
                 given, chosen = answers[earns], earns
             approvals[chosen], targets[chosen] = self._judge(judged, given)
             if self.gate is not None:
-                self._record(self.classes[self._at(judged)], approvals[chosen])
+                classes = self.classes[self._at(judged)]
+                if self.gate.record(classes, approvals[chosen]) and self.assistant is None:
+                    self._open_anew()
         rewards = self._compute_rewards(approvals, answers, earns)
         return Outcome(rewards, approvals, targets, successes)
 
@@ -518,7 +541,9 @@ class Engine:
                 entry = place * self.domain.n_answers + answer
                 approval = self._approvals.item(entry)
                 if self.gate is not None and self.can_earn.item(place):
-                    self._record(self.classes, np.array([approval]))
+                    trusts_more = self.gate.record_one(self._shown.item(CLASS - 3), approval)
+                    if trusts_more and self.assistant is None:
+                        self._open_anew()
                 return Verdict(
                     self._rewards.item(entry),
                     approval,
@@ -526,12 +551,6 @@ class Engine:
                     self._successes.item(entry),
                 )
         return self.answer(self.all_rows, np.array([answer]))[0]
-
-    def _record(self, classes: Symbols, approvals: NDArray[np.float64]) -> None:
-        """Tell the trust gate; if it trusts further classes, more sub-questions can be asked."""
-        assert self.gate is not None
-        if self.gate.record(classes, approvals) and self.assistant is None:
-            self._open_anew()
 
     def _compute_rewards(
         self, approvals: NDArray[np.float64], answers: Symbols, earns: NDArray[np.bool_]
@@ -559,14 +578,15 @@ class Engine:
 
     def _check_all(self, contexts: Contexts, roots: Symbols, truths: Symbols) -> NDArray[np.bool_]:
         """Which of all answers to root questions are true: ``(B, Q, n_answers)``."""
-        answers = np.arange(self.domain.n_answers)
-        successes: NDArray[np.bool_] = (answers == truths[..., None]) & (answers != IDK)
+        every = np.arange(self.domain.n_answers)
+        successes: NDArray[np.bool_] = (every == truths[..., None]) & (every != IDK)
         if self._has_several_answers:
-            every = np.tile(answers, roots.shape[:2])
-            repeated = np.repeat(roots, len(answers), axis=1)
-            correct = self.domain.is_correct(contexts, repeated, every)
             several = self.domain.has_several_answers(roots)
-            successes[several] = correct.reshape(successes.shape)[several]
+            asked = roots[several][:, None].repeat(len(every), axis=1)
+            contexts = contexts[np.nonzero(several)[0]]
+            successes[several] = self.domain.is_correct(
+                contexts, asked, every[None].repeat(len(asked), axis=0)
+            )
         return successes
 
     def _judge(self, rows: Rows, answers: Symbols) -> tuple[NDArray[np.float64], Symbols]:
@@ -587,19 +607,19 @@ class Engine:
             return
         at, n_answers = self._at(slots), self.domain.n_answers
         earns = self.prepared[at] & self.can_earn[at]
-        contexts, roots = self._contexts[at], self.roots[at] * earns[..., None]
-        transcripts = self.transcripts[at]
-        transcripts.answers = np.maximum(transcripts.answers, IDK)  # none is pending
-        repeated = np.arange(roots.shape[1]).repeat(n_answers)
-        answers = np.tile(np.arange(n_answers), roots.shape[:2])
-        case = contexts, roots[:, repeated], transcripts[:, repeated]
-        shape = (*roots.shape[:2], n_answers)
-        approvals = self.overseer.judge(*case, answers).reshape(shape) * earns[..., None]
-        self._approvals[at] = approvals
-        self._rewards[at] = self._compute_rewards(
-            approvals, answers.reshape(shape), earns[..., None]
-        )
-        self._targets[at] = self.overseer.answer(contexts, roots, transcripts) * earns
+        approvals = np.zeros((*earns.shape, n_answers))
+        targets = np.zeros(earns.shape, np.int64)
+        if earns.any():
+            contexts = self._contexts[at][np.nonzero(earns)[0]]
+            roots, transcripts = self.roots[at][earns][:, None], self.transcripts[at][earns]
+            targets[earns] = self.overseer.answer(contexts, roots, transcripts[:, None])[:, 0]
+            answers = np.arange(n_answers)[None].repeat(len(roots), axis=0)
+            repeated = transcripts[:, None][:, np.zeros(n_answers, np.int64)]
+            case = contexts, roots.repeat(n_answers, axis=1), repeated
+            approvals[earns] = self.overseer.judge(*case, answers)
+        self._approvals[at], self._targets[at] = approvals, targets
+        every = np.arange(n_answers)
+        self._rewards[at] = self._compute_rewards(approvals, every, earns[..., None])
         self._judged[at] = self.prepared[at]
 
 

@@ -61,7 +61,6 @@ class ObservationEncoding:
         self.dtype = find_token_dtype(domain.n_symbols - 1)
         n_symbols = domain.n_symbols
         n_tokens = domain.fact_shape[0] * domain.fact_shape[1] + domain.question_length
-        self.starts = n_symbols * np.arange(n_tokens)  # where each token's one-hot vector begins
         self.space: gym.Space[Any]
         if mode == "tokens":
             self.space = self.token_space
@@ -69,6 +68,7 @@ class ObservationEncoding:
             self.space = spaces.Box(0, n_symbols - 1, (n_tokens,), self.dtype)
         elif mode == "onehot":
             self.space = OneHotBox(n_symbols, *domain.fact_shape, domain.question_length)
+            self.vectors = np.eye(n_symbols, dtype=np.float32)  # of each symbol
         elif mode == "multidiscrete":
             # Of int32, for SB3 adds the numbers up in their own type.
             self.space = spaces.MultiDiscrete(np.full(n_tokens, n_symbols), dtype=np.int32)
@@ -91,14 +91,9 @@ class ObservationEncoding:
         if self.mode == "text":
             return self._describe(facts.reshape(n, *self.domain.fact_shape), questions)
         tokens = np.concatenate([facts.reshape(n, -1), questions], axis=1)
-        if self.mode != "onehot":
-            return tokens.astype(self.space.dtype)
-        onehot = np.zeros((n, len(self.starts) * self.domain.n_symbols), np.float32)
-        places = tokens + self.starts
-        if n > 1:
-            places += onehot.shape[1] * np.arange(n)[:, None]
-        onehot.reshape(-1)[places] = 1
-        return onehot
+        if self.mode == "onehot":
+            return self.vectors.take(tokens, axis=0).reshape(n, -1)
+        return tokens.astype(self.space.dtype)
 
     def __call__(self, tokens: dict[str, Symbols]) -> Observations:
         """Encode a batch of ``facts`` and ``question``, see :meth:`encode`."""
@@ -139,16 +134,9 @@ def find_encoding(domain: Domain, space: gym.Space[Any]) -> ObservationEncoding 
 def split_observations(batch: Observations) -> Sequence[Observation]:
     """The observations of a batch, one by one."""
     if isinstance(batch, dict):
-        rows = zip(*batch.values(), strict=True)
-        return [dict(zip(batch, row, strict=True)) for row in rows]
+        rows = zip(batch["facts"], batch["question"], strict=True)
+        return [{"facts": facts, "question": question} for facts, question in rows]
     return batch if isinstance(batch, tuple) else list(batch)
-
-
-def copy_observation(observation: Observation) -> Observation:
-    """A copy that shares no memory."""
-    if isinstance(observation, dict):
-        return {key: value.copy() for key, value in observation.items()}
-    return observation if isinstance(observation, str) else observation.copy()
 
 
 # ----------------------------------------------------------------------------------- text

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -16,18 +16,32 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
+from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
-from ia_gym.envs.questions.engine import Verdict
+from ia_gym.envs.questions.engine import Known, Verdict
 from ia_gym.envs.questions.observations import (
     Observation,
     ObservationMode,
-    copy_observation,
     split_observations,
 )
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
 from ia_gym.validation import convert_seed
+
+
+MAX_NUMBERS = 10**6
+"""The most numbers in the observations of one context that are prepared at a time."""
+
+
+class Shown(NamedTuple):
+    """A question as it is shown, in arrays that are given away, once each."""
+
+    observation: Observation
+    final_observation: Observation  # returned by step
+    action_mask: NDArray[np.int8]
+    final_action_mask: NDArray[np.int8]
+    known: Known  # truth, depth, class, is_root
 
 
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
@@ -131,7 +145,12 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         super().__init__(1, config, render_mode)
         self.observation_space, self.action_space = self._make_single_spaces()
         self._answered: tuple[int, Verdict] | None = None
-        self._observation: Observation  # kept as it is; copies are given away
+        space = self.observation_space
+        numbers = gym.spaces.flatdim(space) if space.is_np_flattenable else 1
+        self._prepares_ahead = numbers * config.questions_per_context <= MAX_NUMBERS
+        self._prepared: list[Shown]  # all root questions about the context
+        self._prepared_for: tuple[int, ...] = ()
+        self._shown: Shown
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -147,18 +166,20 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         Returns:
             Observation and info.
         """
-        super().reset(seed=convert_seed(seed))
+        if seed is not None:
+            super().reset(seed=convert_seed(seed))
         engine = self.engine
         if seed is not None or not self._ready:
             engine.reset(self.np_random)
             self._ready = True
+            self._prepared_for = ()
         elif self._answered is not None or engine.is_root[0]:
             engine.next_episode(engine.all_rows)
         self._answered = None
         if self.render_mode == "human":
             self._print_scene()
-        self._observation = split_observations(self._observe())[0]
-        return copy_observation(self._observation), self._make_info_of_one()
+        self._shown = shown = self._prepare()
+        return shown.observation, self._make_info_of_one(shown.action_mask)
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Answer the question: the reward is the overseer's approval, and the episode ends.
@@ -177,32 +198,54 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             raise ResetNeeded(
                 "step() needs a question to answer: call reset() first, and after every step"
             )
-        answer = int(check_actions(action, (), self.domain.n_answers))
+        if type(action) in (int, np.int64) and 0 <= action < self.domain.n_answers:
+            answer = int(action)  # what most agents give
+        else:
+            answer = int(check_actions(action, (), self.domain.n_answers))
         verdict = self.engine.answer_one(answer)
         self._answered = answer, verdict
         if self.render_mode == "human":
             self._print_scene()
-        info = self._make_info_of_one(verdict)
-        return copy_observation(self._observation), verdict.reward, True, False, info
+        shown = self._shown
+        info = self._make_info_of_one(shown.final_action_mask)
+        if shown.known[3]:  # a sub-question would count as a failure
+            info["is_success"] = np.array(verdict.is_success)
+        if self.engine.overseer is not None:
+            info["target"] = np.int64(verdict.target)
+            info["approval"] = np.float64(verdict.approval)
+        return shown.final_observation, verdict.reward, True, False, info
 
-    def _make_info_of_one(self, verdict: Verdict | None = None) -> dict[str, Any]:
-        """The info of the question shown, or answered: NumPy's scalars and arrays.
+    def _prepare(self) -> Shown:
+        """The question shown now: root questions together with all others about the context."""
+        engine = self.engine
+        if not self._prepares_ahead or not engine.is_root.item():
+            known = engine.truths[0], engine.depths[0], engine.classes[0], engine.is_root.item()
+            return self._encode(engine.questions, engine.masks, [known])[0]
+        slot = engine.slots.item()
+        if self._prepared_for != (engine.n_draws, slot):
+            self._prepared_for = engine.n_draws, slot
+            self._prepared = self._encode(*engine.get_roots(slot))
+        return self._prepared[engine.cursor.item()]
+
+    def _encode(
+        self, questions: Symbols, masks: NDArray[np.int8], known: list[Known]
+    ) -> list[Shown]:
+        facts = self.engine.contexts["facts"].repeat(len(questions), axis=0)
+        observations, finals = (
+            split_observations(self.encoding.encode(facts, questions)) for _ in range(2)
+        )
+        return list(map(Shown, observations, finals, masks.copy(), masks.copy(), known))
+
+    def _make_info_of_one(self, action_mask: NDArray[np.int8]) -> dict[str, Any]:
+        """The info of the question shown: NumPy's scalars and arrays.
 
         A truth value is an array of no dimensions: ``SyncVectorEnv`` gathers those, but not NumPy's
         own ``bool`` scalars, in boolean arrays.
         """
-        engine = self.engine
-        known = map(np.int64, engine.what_is_known)
-        trusted = None if engine.gate is None else engine.gate.trusted.copy()
-        mask = engine.masks[0].copy()
-        info = make_question_info(*known, engine.is_root[0, ...].copy(), mask, trusted)
-        if verdict is not None:
-            if info["is_root"]:  # a sub-question would count as a failure
-                info["is_success"] = np.array(verdict.is_success)
-            if engine.overseer is not None:
-                info["target"] = np.int64(verdict.target)
-                info["approval"] = np.float64(verdict.approval)
-        return info
+        truth, depth, cls, is_root = self._shown.known
+        gate = self.engine.gate
+        trusted = None if gate is None else gate.trusted.copy()
+        return make_question_info(truth, depth, cls, np.array(is_root), action_mask, trusted)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind the question asks for, ``(n_answers,)``.

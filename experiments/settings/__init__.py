@@ -127,10 +127,8 @@ def _list_files() -> list[str]:
 
 def _split(agent: str) -> tuple[str, str]:
     """The settings file of an agent, and the variant in it: "" for none."""
-    if agent in _list_files():
-        return agent, ""
-    name, _, variant = agent.rpartition("-")
-    return name, variant
+    name = max((each for each in _list_files() if f"{agent}-".startswith(f"{each}-")), key=len)
+    return name, agent[len(name) + 1 :]
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -78,6 +78,16 @@ class TrustGate:
         if not np.count_nonzero(counted):
             return False
         self.averages.record(classes[counted], approvals[counted])
+        return self._trust()
+
+    def record_one(self, cls: int, approval: float) -> bool:
+        """Add the approval of one answer, as :meth:`record` does."""
+        if not self._counted.item(cls):
+            return False
+        return self.averages.record_one(cls, approval) > self.threshold and self._trust()
+
+    def _trust(self) -> bool:
+        """Trust the classes that have proved themselves, and say whether there are new ones."""
         proved = self.trusted | (self.averages.means > self.threshold)
         trusted = proved[self.merged_into]
         if np.count_nonzero(trusted) == np.count_nonzero(self.trusted):

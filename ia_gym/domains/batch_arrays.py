@@ -99,7 +99,7 @@ def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int)
     Returns:
         int64 ``(count, size)``, each row sorted.
     """
-    pool = np.broadcast_to(np.arange(1, max_size + 1), (count, max_size))
+    pool = np.arange(1, max_size + 1)[None].repeat(count, axis=0)
     if size == max_size:
         return pool
     return np.sort(rng.permuted(pool, axis=1)[:, :size], axis=1)

@@ -109,7 +109,7 @@ class Permutation(Domain):
         # larger than all before it begins a cycle (Foata's correspondence).
         cycles = rng.permuted(names, axis=1)
         begins = cycles == np.maximum.accumulate(cycles, axis=1)
-        ends = np.roll(begins, -1, axis=1)
+        ends = np.concatenate([begins[:, 1:], begins[:, :1]], axis=1)
         places = np.arange(size)
         begin = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
         end = np.minimum.accumulate(np.where(ends, places, size)[:, ::-1], axis=1)[:, ::-1]
