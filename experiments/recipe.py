@@ -82,7 +82,7 @@ class TrainingRecipe:
     def make_callbacks(
         self, assistant_path: str | os.PathLike[str] | None = None
     ) -> list[BaseCallback]:
-        """Make the callbacks of the training, for ``learn``: curriculum, slow copy, logged approval.
+        """Make the callbacks of the training: curriculum, slow copy, log of approval.
 
         The suite's own learners need none.
 
