@@ -207,7 +207,7 @@ class ShortestPath(GraphDomain):
                     before[:] = 0
                 new = reached & ~before
                 before[:] = reached
-                spreading = new.any()
+                spreading = bool(new.any())
             else:
                 new = ~reached
             for digit in range(len(digits)):
