@@ -25,6 +25,7 @@ from ia_gym.agents.sb3.bridge import GymnasiumVecEnv, make_sb3_vec_env
 from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
 from ia_gym.agents.sb3.human_predictor_callback import HumanPredictorCallback
+from ia_gym.agents.sb3.maskable_dqn import MaskableDQN
 
 __all__ = [
     "AmplificationCallback",
@@ -40,6 +41,7 @@ __all__ = [
     "ImitationIA",
     "IteratedAmplification",
     "LearnedActionAssistant",
+    "MaskableDQN",
     "PolicyAssistant",
     "QuestionEvaluator",
     "Reinforce",

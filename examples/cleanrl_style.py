@@ -12,9 +12,9 @@ from torch import nn
 from torch.distributions import Categorical
 
 ENV_ID = "ia_gym:IA-Permutation-N4-v0"
-TOTAL_TIMESTEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 400_000
+TOTAL_TIMESTEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
 NUM_ENVS, NUM_STEPS, UPDATE_EPOCHS, MINIBATCH_SIZE = 64, 64, 8, 256
-LEARNING_RATE, CLIP_COEF, ENT_COEF, VF_COEF, MAX_GRAD_NORM = 1e-3, 0.2, 0.01, 0.5, 0.5
+LEARNING_RATE, CLIP_COEF, ENT_COEF, VF_COEF, MAX_GRAD_NORM = 3e-3, 0.2, 0.01, 0.5, 0.5
 
 
 def make_mlp(inputs, outputs):

@@ -13,7 +13,7 @@ from torchrl.objectives.value import GAE
 
 ENV_ID = "ia_gym:IA-Permutation-N4-v0"
 TIMESTEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
-NUM_ENVS, FRAMES_PER_BATCH, EPOCHS, MINIBATCH_SIZE = 64, 2048, 10, 256
+NUM_ENVS, FRAMES_PER_BATCH, EPOCHS, MINIBATCH_SIZE = 64, 4096, 8, 256
 
 
 def make_env(num_envs, **kwargs):
@@ -37,13 +37,13 @@ actor = ProbabilisticActor(
 critic = ValueOperator(MLP(**sizes, out_features=1), ["observation"])
 advantage = GAE(gamma=0.0, lmbda=0.0, value_network=critic)  # one question is one episode
 loss_module = ClipPPOLoss(actor, critic)
-optimizer = torch.optim.Adam(loss_module.parameters(), lr=1e-3)
+optimizer = torch.optim.Adam(loss_module.parameters(), lr=3e-3)
 collector = Collector(env, actor, frames_per_batch=FRAMES_PER_BATCH, total_frames=TIMESTEPS)
 for batch in collector:
+    with torch.no_grad():
+        advantage(batch)
+    flat = batch.reshape(-1)
     for _ in range(EPOCHS):
-        with torch.no_grad():
-            advantage(batch)
-        flat = batch.reshape(-1)
         for rows in torch.randperm(len(flat)).split(MINIBATCH_SIZE):
             losses = loss_module(flat[rows])
             loss = losses["loss_objective"] + losses["loss_critic"] + losses["loss_entropy"]
@@ -52,7 +52,7 @@ for batch in collector:
             optimizer.step()
 collector.shutdown()
 
-test = make_env(4096, reward="truth")  # one question in each
-questions = actor(test.reset())
-answered = test.step(questions.set("action", questions["logits"].argmax(-1)))
+test_envs = make_env(4096, reward="truth")  # one question in each
+questions = actor(test_envs.reset())
+answered = test_envs.step(questions.set("action", questions["logits"].argmax(-1)))
 print(f"accuracy {answered['next', 'reward'].mean():.1%} after {TIMESTEPS} steps")

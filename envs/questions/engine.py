@@ -43,6 +43,10 @@ TRUTH, DEPTH, CLASS = range(3)
 """What stands behind each question."""
 
 
+Known = tuple[np.int64, np.int64, np.int64, bool]
+"""Truth, depth and class of a question, and whether it is a root question."""
+
+
 class Verdict(NamedTuple):
     """One judged answer: an entry of each array of an :class:`Outcome`."""
 
@@ -225,11 +229,12 @@ class Engine:
         """Their classes, ``(n,)``."""
         return self._shown[:, CLASS - 3]
 
-    @property
-    def what_is_known(self) -> tuple[int, int, int]:
-        """Truth, depth and class of a single environment's question."""
-        truth, depth, cls = self._shown[0, -3:].tolist()
-        return truth, depth, cls
+    def get_roots(self, slot: int) -> tuple[Symbols, NDArray[np.int8], list[Known]]:
+        """All root questions about a context, their masks, and what is known of each."""
+        k = self.questions_per_context
+        sheet = self._sheet[slot * k : (slot + 1) * k]
+        known = [(*numbers, True) for numbers in zip(*sheet[:, -3:].T, strict=True)]
+        return sheet[:, :-3], self._root_masks[slot * k : (slot + 1) * k], known
 
     @property
     def roots(self) -> Symbols:
@@ -323,7 +328,10 @@ class Engine:
         contexts, roots = drawn[0]
         if self._n_ahead > 1:
             slots = self.all_slots
-            contexts, roots = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+            contexts = np.empty(self._n_ahead, contexts.dtype)
+            for slot, (context, _) in enumerate(drawn):
+                contexts[slot] = context[0]
+            roots = np.concatenate([roots for _, roots in drawn])
             self.slots[:] = 0
             self._difficulty = self.max_depth, self.size
         at, width = self._at(slots), domain.question_length
@@ -405,7 +413,11 @@ class Engine:
         assert self.overseer is not None
         at = self._at(slots)
         new = self._to_open[at].copy()
-        asked = new if self.gate is None else new & self.gate.open[self._spread(self._sheet)[at][..., CLASS - 3]]
+        asked = (
+            new
+            if self.gate is None
+            else new & self.gate.open[self._spread(self._sheet)[at][..., CLASS - 3]]
+        )
         rounds = np.zeros(new.shape, np.int64)
         prepared = new
         contexts = self._contexts[at]
@@ -515,7 +527,9 @@ class Engine:
                 given, chosen = answers[earns], earns
             approvals[chosen], targets[chosen] = self._judge(judged, given)
             if self.gate is not None:
-                self._record(self.classes[self._at(judged)], approvals[chosen])
+                classes = self.classes[self._at(judged)]
+                if self.gate.record(classes, approvals[chosen]) and self.assistant is None:
+                    self._open_anew()
         rewards = self._compute_rewards(approvals, answers, earns)
         return Outcome(rewards, approvals, targets, successes)
 
@@ -527,7 +541,9 @@ class Engine:
                 entry = place * self.domain.n_answers + answer
                 approval = self._approvals.item(entry)
                 if self.gate is not None and self.can_earn.item(place):
-                    self._record(self.classes, np.array([approval]))
+                    trusts_more = self.gate.record_one(self._shown.item(CLASS - 3), approval)
+                    if trusts_more and self.assistant is None:
+                        self._open_anew()
                 return Verdict(
                     self._rewards.item(entry),
                     approval,
@@ -535,12 +551,6 @@ class Engine:
                     self._successes.item(entry),
                 )
         return self.answer(self.all_rows, np.array([answer]))[0]
-
-    def _record(self, classes: Symbols, approvals: NDArray[np.float64]) -> None:
-        """Tell the trust gate; if it trusts further classes, more sub-questions can be asked."""
-        assert self.gate is not None
-        if self.gate.record(classes, approvals) and self.assistant is None:
-            self._open_anew()
 
     def _compute_rewards(
         self, approvals: NDArray[np.float64], answers: Symbols, earns: NDArray[np.bool_]

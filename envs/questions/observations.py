@@ -134,16 +134,9 @@ def find_encoding(domain: Domain, space: gym.Space[Any]) -> ObservationEncoding 
 def split_observations(batch: Observations) -> Sequence[Observation]:
     """The observations of a batch, one by one."""
     if isinstance(batch, dict):
-        rows = zip(*batch.values(), strict=True)
-        return [dict(zip(batch, row, strict=True)) for row in rows]
+        rows = zip(batch["facts"], batch["question"], strict=True)
+        return [{"facts": facts, "question": question} for facts, question in rows]
     return batch if isinstance(batch, tuple) else list(batch)
-
-
-def copy_observation(observation: Observation) -> Observation:
-    """A copy that shares no memory."""
-    if isinstance(observation, dict):
-        return {key: value.copy() for key, value in observation.items()}
-    return observation if isinstance(observation, str) else observation.copy()
 
 
 # ----------------------------------------------------------------------------------- text

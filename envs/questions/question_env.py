@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
+from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
-from ia_gym.envs.questions.engine import Verdict
+from ia_gym.envs.questions.engine import Known, Verdict
 from ia_gym.envs.questions.observations import (
     Observation,
     ObservationMode,
-    copy_observation,
     split_observations,
 )
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
@@ -31,7 +30,17 @@ from ia_gym.envs.questions.shared_interface import QuestionInterface, make_quest
 from ia_gym.validation import convert_seed
 
 MAX_NUMBERS = 10**6
-"""The most numbers in the observations of one context that are kept at a time."""
+"""The most numbers in the observations of one context that are prepared at a time."""
+
+
+class Shown(NamedTuple):
+    """A question as it is shown, in arrays that are given away, once each."""
+
+    observation: Observation
+    final_observation: Observation  # returned by step
+    action_mask: NDArray[np.int8]
+    final_action_mask: NDArray[np.int8]
+    known: Known  # truth, depth, class, is_root
 
 
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
@@ -137,11 +146,10 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         self._answered: tuple[int, Verdict] | None = None
         space = self.observation_space
         numbers = gym.spaces.flatdim(space) if space.is_np_flattenable else 1
-        self._encodes_ahead = numbers * config.questions_per_context <= MAX_NUMBERS
-        self._encoded: Sequence[Observation]  # all root questions about the context
-        self._encoded_for: tuple[int, ...] = ()
-        self._known: tuple[Any, ...]  # truth, depth, class, is_root
-        self._observation: Observation  # kept as it is; copies are given away
+        self._prepares_ahead = numbers * config.questions_per_context <= MAX_NUMBERS
+        self._prepared: list[Shown]  # all root questions about the context
+        self._prepared_for: tuple[int, ...] = ()
+        self._shown: Shown
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -163,14 +171,14 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         if seed is not None or not self._ready:
             engine.reset(self.np_random)
             self._ready = True
-            self._encoded_for = ()
+            self._prepared_for = ()
         elif self._answered is not None or engine.is_root[0]:
             engine.next_episode(engine.all_rows)
         self._answered = None
         if self.render_mode == "human":
             self._print_scene()
-        self._observation = self._encode()
-        return copy_observation(self._observation), self._make_info_of_one()
+        self._shown = shown = self._prepare()
+        return shown.observation, self._make_info_of_one(shown.action_mask)
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Answer the question: the reward is the overseer's approval, and the episode ends.
@@ -197,42 +205,46 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         self._answered = answer, verdict
         if self.render_mode == "human":
             self._print_scene()
-        info = self._make_info_of_one(verdict)
-        return copy_observation(self._observation), verdict.reward, True, False, info
+        shown = self._shown
+        info = self._make_info_of_one(shown.final_action_mask)
+        if shown.known[3]:  # a sub-question would count as a failure
+            info["is_success"] = np.array(verdict.is_success)
+        if self.engine.overseer is not None:
+            info["target"] = np.int64(verdict.target)
+            info["approval"] = np.float64(verdict.approval)
+        return shown.final_observation, verdict.reward, True, False, info
 
-    def _encode(self) -> Observation:
-        """The question shown, encoded: root questions together with all others of the context."""
+    def _prepare(self) -> Shown:
+        """The question shown now: root questions together with all others about the context."""
         engine = self.engine
-        if not engine.is_root.item() or not self._encodes_ahead:
-            return split_observations(self._observe())[0]
+        if not self._prepares_ahead or not engine.is_root.item():
+            known = engine.truths[0], engine.depths[0], engine.classes[0], engine.is_root.item()
+            return self._encode(engine.questions, engine.masks, [known])[0]
         slot = engine.slots.item()
-        if self._encoded_for != (engine.n_draws, slot):
-            facts, roots = engine.contexts["facts"], engine.roots[slot]
-            repeated = facts.repeat(len(roots), axis=0)
-            self._encoded = split_observations(self.encoding.encode(repeated, roots))
-            self._encoded_for = engine.n_draws, slot
-        return self._encoded[engine.cursor.item()]
+        if self._prepared_for != (engine.n_draws, slot):
+            self._prepared_for = engine.n_draws, slot
+            self._prepared = self._encode(*engine.get_roots(slot))
+        return self._prepared[engine.cursor.item()]
 
-    def _make_info_of_one(self, verdict: Verdict | None = None) -> dict[str, Any]:
-        """The info of the question shown, or answered: NumPy's scalars and arrays.
+    def _encode(
+        self, questions: Symbols, masks: NDArray[np.int8], known: list[Known]
+    ) -> list[Shown]:
+        facts = self.engine.contexts["facts"].repeat(len(questions), axis=0)
+        observations, finals = (
+            split_observations(self.encoding.encode(facts, questions)) for _ in range(2)
+        )
+        return list(map(Shown, observations, finals, masks.copy(), masks.copy(), known))
+
+    def _make_info_of_one(self, action_mask: NDArray[np.int8]) -> dict[str, Any]:
+        """The info of the question shown: NumPy's scalars and arrays.
 
         A truth value is an array of no dimensions: ``SyncVectorEnv`` gathers those, but not NumPy's
         own ``bool`` scalars, in boolean arrays.
         """
-        engine = self.engine
-        if verdict is None:
-            self._known = *map(np.int64, engine.what_is_known), engine.is_root.item()
-        truth, depth, cls, is_root = self._known
-        mask = engine.masks[0].copy()
-        trusted = None if engine.gate is None else engine.gate.trusted.copy()
-        info = make_question_info(truth, depth, cls, np.array(is_root), mask, trusted)
-        if verdict is not None:
-            if is_root:  # a sub-question would count as a failure
-                info["is_success"] = np.array(verdict.is_success)
-            if engine.overseer is not None:
-                info["target"] = np.int64(verdict.target)
-                info["approval"] = np.float64(verdict.approval)
-        return info
+        truth, depth, cls, is_root = self._shown.known
+        gate = self.engine.gate
+        trusted = None if gate is None else gate.trusted.copy()
+        return make_question_info(truth, depth, cls, np.array(is_root), action_mask, trusted)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind the question asks for, ``(n_answers,)``.

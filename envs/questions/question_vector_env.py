@@ -249,7 +249,9 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         if not self._ready:
             raise ResetNeeded("render() needs questions to show: call reset() first")
         show = draw_scene if self.render_mode == "rgb_array" else format_scene
-        return tuple(show(self._make_scene(row, *self._judged(row))) for row in range(self.num_envs))
+        return tuple(
+            show(self._make_scene(row, *self._judged(row))) for row in range(self.num_envs)
+        )
 
     def _judged(self, row: int) -> tuple[()] | tuple[int, Verdict]:
         """The answer of an environment and what became of it, if its question is answered."""

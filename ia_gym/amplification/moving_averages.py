@@ -32,9 +32,6 @@ class MovingAverages:
     def record(self, classes: Symbols, values: NDArray[np.float64]) -> None:
         """Add ``values (n,)`` of the classes ``classes (n,)``, in order."""
         window = self.values.shape[1]
-        if len(classes) == 1:  # a single environment's
-            self._record_one(classes.item(), values.item())
-            return
         for cls in set(classes.tolist()):
             new = values[classes == cls][-window:]
             places = (self.counts[cls] + np.arange(len(new))) % window
@@ -43,13 +40,15 @@ class MovingAverages:
             if self.counts[cls] >= window:
                 self._means[cls] = np.add.reduce(self.values[cls]) / window
 
-    def _record_one(self, cls: int, value: float) -> None:
+    def record_one(self, cls: int, value: float) -> float:
+        """Add one value, as :meth:`record` does; returns the average of its class."""
         window = self.values.shape[1]
         count = self.counts.item(cls)
         self.values[cls, count % window] = value
         self.counts[cls] = count + 1
         if count + 1 >= window:
             self._means[cls] = np.add.reduce(self.values[cls]) / window
+        return self._means.item(cls)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all that :meth:`record` changes, for a checkpoint."""

@@ -77,11 +77,17 @@ class TrustGate:
         counted = self._counted[classes]
         if not np.count_nonzero(counted):
             return False
-        if np.count_nonzero(counted) < len(counted):
-            classes, approvals = classes[counted], approvals[counted]
-        self.averages.record(classes, approvals)
-        if not np.count_nonzero(self.averages.means[classes] > self.threshold):
+        self.averages.record(classes[counted], approvals[counted])
+        return self._trust()
+
+    def record_one(self, cls: int, approval: float) -> bool:
+        """Add the approval of one answer, as :meth:`record` does."""
+        if not self._counted.item(cls):
             return False
+        return self.averages.record_one(cls, approval) > self.threshold and self._trust()
+
+    def _trust(self) -> bool:
+        """Trust the classes that have proved themselves, and say whether there are new ones."""
         proved = self.trusted | (self.averages.means > self.threshold)
         trusted = proved[self.merged_into]
         if np.count_nonzero(trusted) == np.count_nonzero(self.trusted):

@@ -106,16 +106,19 @@ class Assignment(Domain):
         before = np.arange(constants, size, dtype=np.float32)[:, None]
         drawn = rng.random((2, size - constants, count), dtype=np.float32)
         arguments = (drawn * before).astype(np.int64)
-        first, second = arguments * count + batch
+        pairs = (arguments * count + batch).swapaxes(0, 1)
         value = np.zeros((size, count), np.int64)
         height = np.zeros((size, count), np.int64)
         value[:constants] = rng.integers(v, size=(constants, count), dtype=np.int32)
         entry = np.zeros((size - constants, count), np.int64)
         flat_value, flat_height, flat_table = value.reshape(-1), height.reshape(-1), table.ravel()
-        for i, (y, z) in enumerate(zip(first, second, strict=True)):
-            entry[i] = v * flat_value.take(y) + flat_value.take(z)
-            value[constants + i] = flat_table.take(entry[i] + v * v * batch)
-            height[constants + i] = 1 + np.maximum(flat_height.take(y), flat_height.take(z))
+        tables = v * v * batch
+        for i, pair in enumerate(pairs):
+            y, z = flat_value.take(pair)
+            entry[i] = used = v * y + z
+            value[constants + i] = flat_table.take(used + tables)
+            y, z = flat_height.take(pair)
+            height[constants + i] = np.maximum(y, z) + 1
 
         contexts = np.zeros(count, self.context_dtype)
         chosen = v + sample_names(rng, count, size, self.max_size)

@@ -86,8 +86,9 @@ def test_arguments_of_a_domain_reach_it():
 
 @pytest.mark.parametrize("build", [QuestionEnv, QuestionVectorEnv])
 def test_an_unknown_argument_is_named_with_those_that_are_known(build):
-    with pytest.raises(TypeError, match=r"'max_powr': Permutation takes size, max_size, max_power"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'max_powr'") as caught:
         build(domain="Permutation", max_powr=8)
+    assert "'max_powr': Permutation takes size, max_size, max_power" in str(caught.value)
     with pytest.raises(TypeError, match=r"'max_power': Wildcard takes .* environment .*audit"):
         build(domain="Wildcard", max_power=8)
 

@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
-from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
+from gymnasium.wrappers.vector import DictInfoToList, FlattenObservation, RecordEpisodeStatistics
 
 import ia_gym  # noqa: F401
 from ia_gym.amplification.curriculum import Curriculum
@@ -62,12 +62,31 @@ def test_masks_before_a_reset_and_masks_that_allow_nothing(monkeypatch):
 
 
 def test_infos_hold_numbers_and_booleans():
+    """Of NumPy's types; truth values are arrays, which SyncVectorEnv gathers in boolean ones."""
     _, info = make().reset(seed=0)
     kinds = {key: type(value) for key, value in info.items()}
-    assert kinds["truth"] is kinds["depth"] is kinds["class"] is int
-    assert kinds["is_root"] is bool
+    assert kinds["truth"] is kinds["depth"] is kinds["class"] is np.int64
+    assert info["is_root"].shape == ()
+    assert info["is_root"].dtype == bool
+    _, infos = SyncVectorEnv([make, make]).reset(seed=0)
+    assert infos["is_root"].dtype == bool
     _, infos = gym.make_vec(BASE, 2).reset(seed=0)
     assert all(value.dtype.kind in "bif" for value in infos.values())
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
+@pytest.mark.parametrize(("shown", "flat"), [("tokens", "flat"), ("multidiscrete", "onehot")])
+def test_gymnasium_flattens_encodings_into_others(shown, flat, mode):
+    make = partial(gym.make_vec, BASE, 3, autoreset_mode=mode)
+    vec, same = FlattenObservation(make(observation=shown)), make(observation=flat)
+    assert vec.single_observation_space.shape == same.single_observation_space.shape
+    assert np.array_equal(vec.reset(seed=0)[0], same.reset(seed=0)[0])
+    for _ in range(20):
+        answers = np.ones(3, np.int64)
+        assert np.array_equal(vec.step(answers)[0], same.step(answers)[0])
+        if mode == "Disabled":
+            ended = {"reset_mask": np.ones(3, bool)}
+            assert np.array_equal(vec.reset(options=ended)[0], same.reset(options=ended)[0])
 
 
 @pytest.mark.parametrize("wrapper", ["NumpyToTorch", "ArrayConversion"])
