@@ -7,6 +7,7 @@
 # make coverage   tests, and which lines they run
 # make mutants    changes the domains' rules in hundreds of ways: would the tests notice?
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
+# make test-clients  Tianshou, skrl, TorchRL and Minari, in a virtual environment of their own
 # make bench  measures the suite's speed on this machine
 # make docs   writes the domains' pages from their docstrings, and the site into build/site
 # make clean  removes what the others made
@@ -15,7 +16,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long test-oldest test-wheel test-zoo results-check coverage mutants bench docs clean
+.PHONY: demo test test-long test-oldest test-wheel test-zoo test-clients results-check coverage mutants bench docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -67,6 +68,13 @@ test-zoo:
 		-c $(VENV)-zoo/constraints.txt -e ".[zoo]" pytest
 	$(VENV)-zoo/bin/pytest tests/experiments/test_zoo.py
 
+# Other libraries: Tianshou takes an older pandas than the rest of the suite is tested with.
+test-clients:
+	$(PYTHON) -m venv $(VENV)-clients
+	$(VENV)-clients/bin/pip install --quiet --disable-pip-version-check \
+		-c constraints-clients.txt -e ".[clients]" pytest
+	$(VENV)-clients/bin/pytest -o addopts= -v tests/clients
+
 bench: $(READY)
 	$(VENV)/bin/ia-gym bench
 
@@ -81,4 +89,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(VENV)-zoo $(VENV)-oldest runs build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-zoo $(VENV)-clients $(VENV)-oldest runs build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""A Minari dataset of random answers, and what they teach: ``python examples/minari_dataset.py [n]``.
+"""A Minari dataset of random answers: ``python examples/minari_dataset.py [answers]``.
 
 The overseer, whose assistant answers truly here, approves of about one in four. The network learns
 from those alone, offline.

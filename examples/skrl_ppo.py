@@ -33,7 +33,9 @@ cfg = PPO_CFG(
     value_loss_scale=0.5,
     experiment={"write_interval": 0, "checkpoint_interval": 0},
 )
-agent = PPO(cfg=cfg, models=models, memory=RandomMemory(memory_size=ROLLOUTS, num_envs=NUM_ENVS), **spaces)
+agent = PPO(
+    cfg=cfg, models=models, memory=RandomMemory(memory_size=ROLLOUTS, num_envs=NUM_ENVS), **spaces
+)
 steps = {"timesteps": TIMESTEPS // NUM_ENVS, "headless": True, "disable_progressbar": True}
 SequentialTrainer(env=env, agents=agent, cfg=steps).train()
 

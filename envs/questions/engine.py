@@ -33,7 +33,7 @@ Number = TypeVar("Number", bound=np.generic)
 LARGE_BATCH = 256
 """Environments from which on freed memory is kept for the next batch."""
 
-CONTEXTS_AHEAD = 8
+CONTEXTS_AHEAD = 16
 """Contexts that a single environment draws at a time."""
 
 MAX_VERDICTS = 4096

@@ -74,6 +74,9 @@ def test_a_recipe_is_what_the_settings_say():
     names = [type(callback).__name__ for callback in recipe.make_callbacks()]
     assert names == ["CurriculumCallback", "AmplificationCallback"]
     assert tuned("supervised", BASE).make_callbacks() == []
+    (logs,) = tuned("ppo-defaults", BASE).make_callbacks()
+    assert type(logs).__name__ == "ApprovalCallback"
+    assert tuned("plain", "IA-CartPole-v0").make_callbacks() == []
 
 
 def test_evaluation_during_training_is_that_of_the_settings():

@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from stable_baselines3 import A2C, DQN, PPO
@@ -54,10 +55,11 @@ def test_sampled_policy_kwargs_leave_network_and_optimizer_as_tuned(algorithm, e
         assert policy.net_arch == [8]
 
 
-def run_zoo(algo, folder, *more):
+def run_zoo(algo, folder, *more, env_id=ENV_ID, conf_file=None):
+    conf_file = conf_file or f"ia_gym.experiments.zoo.{algo}"
     command = [
-        *(sys.executable, "-m", "rl_zoo3.train", "--algo", algo, "--env", ENV_ID),
-        *("--gym-packages", "ia_gym", "--conf-file", f"ia_gym.experiments.zoo.{algo}"),
+        *(sys.executable, "-m", "rl_zoo3.train", "--algo", algo, "--env", env_id),
+        *("--gym-packages", "ia_gym", "--conf-file", str(conf_file)),
         *("--eval-env-kwargs", "reward:'truth'", "--log-folder", str(folder)),
         *("--seed", "0", "--num-threads", "1", *more),
     ]
@@ -74,6 +76,14 @@ def test_rl_zoo3_trains(algo, tmp_path):
     assert saved.exists()
     if algo == "ppo":
         assert PPO.load(saved).num_timesteps >= 8192
+
+
+@with_zoo
+def test_rl_zoo3_trains_by_the_recipe(tmp_path):
+    small, budget = "IA-Permutation-N4-v0", ("-n", "4096", "--eval-freq", "4096")
+    recipe = Path(__file__).parents[2] / "examples" / "rl_zoo3.yml"
+    run_zoo("ppo", tmp_path, *budget, env_id=small, conf_file=recipe)
+    assert PPO.load(tmp_path / "ppo" / f"{small}_1" / f"{small}.zip").n_envs == 16
 
 
 @with_zoo
