@@ -33,7 +33,7 @@ Number = TypeVar("Number", bound=np.generic)
 LARGE_BATCH = 256
 """Environments from which on freed memory is kept for the next batch."""
 
-CONTEXTS_AHEAD = 8
+CONTEXTS_AHEAD = 16
 """Contexts that a single environment draws at a time."""
 
 MAX_VERDICTS = 4096
@@ -445,8 +445,9 @@ class Engine:
             assistant = self.assistant
             if self.audit:
                 assistant = AuditedAssistant(self.overseer, assistant, self.rng, self.audit)
-            case = self.rng, contexts, roots
-            transcript = amplify(self.overseer, assistant, *case, trusted=self._trusted)
+            transcript = amplify(
+                self.overseer, assistant, self.rng, contexts, roots, trusted=self._trusted
+            )
         if np.count_nonzero(new) < new.size:
             places = slots[:, None].repeat(new.shape[1], axis=1)[new], np.nonzero(new)[1]
             chosen: Any = new
