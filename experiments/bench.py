@@ -1,13 +1,14 @@
 """Measurements of speed: ``ia-gym bench``.
 
-Every figure is the median of several repetitions on one thread.
+Every figure is the median of several repetitions on one thread. Rates are units a second of
+processor time, which does not go on while other programs run.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -32,6 +33,8 @@ N_CONTEXTS = 256
 N_QUESTIONS = 64
 REPETITIONS = 5
 """Measurements behind the median of each figure."""
+COMPARED_WITH = "CartPole-v1"
+"""The environment of gymnasium beside which single environments are measured."""
 
 
 def measure_rate(work: Callable[[], int], seconds: float) -> float:
@@ -44,8 +47,8 @@ def measure_rate(work: Callable[[], int], seconds: float) -> float:
     work()
     rates = []
     for _ in range(REPETITIONS):
-        done, started = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - started) < seconds / REPETITIONS:
+        done, started = 0, time.process_time()
+        while (elapsed := time.process_time() - started) < seconds / REPETITIONS:
             done += work()
         rates.append(done / elapsed)
     return statistics.median(rates)
@@ -108,6 +111,82 @@ def measure_domain(name: str, size: int, seconds: float) -> Iterator[tuple[str, 
         env.close()
 
 
+def make_steps(env_id: str) -> Callable[[], int]:
+    """A hundred random steps of ``gym.make(env_id)``, with a reset after each episode.
+
+    Args:
+        env_id: of an environment with discrete actions.
+
+    Returns:
+        A function that takes the steps and returns how many it took.
+    """
+    env = gym.make(env_id)
+    assert isinstance(env.action_space, gym.spaces.Discrete)
+    actions = np.random.default_rng(0).integers(env.action_space.n, size=100).tolist()
+    env.reset(seed=0)
+
+    def steps() -> int:
+        for action in actions:
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                env.reset()
+        return len(actions)
+
+    return steps
+
+
+def compare_rates(
+    one: Callable[[], int], other: Callable[[], int], seconds: float, repetitions: int = 20
+) -> tuple[float, float, float]:
+    """Median rates of two kinds of work done in turn, and the median of their ratios.
+
+    What slows the processor down slows both down alike, so that the ratio can be trusted where the
+    rates cannot.
+
+    Args:
+        one: returns how many units it did.
+        other: the same.
+        seconds: time to spend.
+        repetitions: how often they take turns.
+
+    Returns:
+        Units a second of ``one``, of ``other``, and how many times as fast ``other`` is.
+    """
+    rates = []
+    for _ in range(repetitions):
+        share = seconds / repetitions / 2 / REPETITIONS
+        rates.append((measure_rate(one, share), measure_rate(other, share)))
+    return (
+        statistics.median(rate for rate, _ in rates),
+        statistics.median(rate for _, rate in rates),
+        statistics.median(there / here for here, there in rates),
+    )
+
+
+def compare_environments(domains: Iterable[str], seconds: float) -> Table:
+    """A table of single environments at their defaults beside ``CartPole-v1``, random actions.
+
+    Args:
+        domains: names in ``DOMAINS``.
+        seconds: time to spend on each.
+    """
+    table = Table(
+        title=f"Steps of gym.make(...), random actions, beside {COMPARED_WITH} (one thread)",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("environment")
+    for column in ("steps/s", f"{COMPARED_WITH}, steps/s", f"{COMPARED_WITH} is faster by"):
+        table.add_column(column, justify="right")
+    reference = make_steps(COMPARED_WITH)
+    for name in domains:
+        env_id = f"IA-{name}-v0"
+        own, other, ratio = compare_rates(make_steps(env_id), reference, seconds)
+        table.add_row(env_id, format_count(own), format_count(other), f"{ratio:.1f} ×")
+    return table
+
+
 def time_imitation(seed: int = 0) -> tuple[float, float]:
     """Train ``ImitationIA`` on permutations of 4 names, k < 8, the smallest known public case.
 
@@ -131,7 +210,7 @@ def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | No
 
     Args:
         sizes: names in a context.
-        seconds: time to spend on each figure.
+        seconds: time to spend on each figure; five times as long on each comparison with CartPole.
         train: also time the training of ``ImitationIA`` on its smallest case.
         domains: names in ``DOMAINS``; default all.
 
@@ -143,6 +222,7 @@ def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | No
         raise ValueError(f"domains must be some of {list(DOMAINS)}, got {sorted(unknown)}")
     console = TerminalConsole()
     torch.set_num_threads(1)
+    console.print(compare_environments(domains or DOMAINS, 5 * seconds))
     for name in domains or DOMAINS:
         table = Table(
             title=f"{name} (ia-gym {ia_gym.__version__}, one thread), by N",

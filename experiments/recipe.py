@@ -13,7 +13,9 @@ from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import make_evaluator
+from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
+from ia_gym.agents.sb3.approval_callback import ApprovalCallback
 from ia_gym.agents.sb3.bridge import GymnasiumVecEnv, make_sb3_vec_env
 from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
@@ -69,6 +71,10 @@ class TrainingRecipe:
         """Arguments of the environment; a new dict each time."""
         return dict(self.settings.env_kwargs)
 
+    @property
+    def _rewards_truth(self) -> bool:
+        return bool(self.settings.env_kwargs.get("reward") == "truth")
+
     def make_env(self) -> GymnasiumVecEnv:
         """Make the environments, batched, for ``model_class``."""
         return make_sb3_vec_env(self.env_id, self.n_envs, **self.env_kwargs)
@@ -76,9 +82,9 @@ class TrainingRecipe:
     def make_callbacks(
         self, assistant_path: str | os.PathLike[str] | None = None
     ) -> list[BaseCallback]:
-        """Make the callbacks that the training needs, for ``learn``: curriculum and slow copy.
+        """Make the callbacks of the training: curriculum, slow copy, log of approval.
 
-        There are none for the suite's own learners, nor where the settings say so.
+        The suite's own learners need none.
 
         Args:
             assistant_path: keeps the slow copy, see
@@ -90,6 +96,8 @@ class TrainingRecipe:
             callbacks.append(CurriculumCallback(**settings.curriculum))
         if settings.amplification is not None:
             callbacks.append(AmplificationCallback(path=assistant_path, **settings.amplification))
+        elif not issubclass(self.model_class, AnswerLearner) and not self._rewards_truth:
+            callbacks.append(ApprovalCallback())  # the agent is its own assistant
         return callbacks
 
     def make_evaluator(self, n_eval_questions: int | None = None) -> Evaluator:

@@ -190,6 +190,11 @@ def read_sizes(
     if isinstance(observation_space, OneHotBox):
         shape = observation_space.rows, observation_space.row_length
         return observation_space.n_symbols, shape, observation_space.question_length, n_answers
+    if not isinstance(observation_space, spaces.Dict):
+        raise ValueError(
+            'observation_space must be that of a question environment with observation="onehot" or '
+            f'"tokens", got {observation_space}'
+        )
     facts, question = read_spaces(observation_space)
     return (
         int(facts.high.max()) + 1,

@@ -82,7 +82,9 @@ class EvaluationCallback(BaseCallback):
             self._evaluate()
 
     def _on_step(self) -> bool:
-        if self.num_timesteps - self.history[-1]["timesteps"] >= self.eval_freq:
+        # SB3's agents are updated once more after their last step: they are evaluated then.
+        is_last = self.num_timesteps >= self.model._total_timesteps
+        if not is_last and self.num_timesteps - self.history[-1]["timesteps"] >= self.eval_freq:
             self._evaluate()
         return self.stopped_by is None
 

@@ -33,7 +33,7 @@ Number = TypeVar("Number", bound=np.generic)
 LARGE_BATCH = 256
 """Environments from which on freed memory is kept for the next batch."""
 
-CONTEXTS_AHEAD = 8
+CONTEXTS_AHEAD = 16
 """Contexts that a single environment draws at a time."""
 
 MAX_VERDICTS = 4096
@@ -230,7 +230,7 @@ class Engine:
         return self._shown[:, CLASS - 3]
 
     def get_roots(self, slot: int) -> tuple[Symbols, NDArray[np.int8], list[Known]]:
-        """All root questions about a context: themselves, their masks, and what is known of each."""
+        """All root questions about a context, their masks, and what is known of each."""
         k = self.questions_per_context
         sheet = self._sheet[slot * k : (slot + 1) * k]
         known = [(*numbers, True) for numbers in zip(*sheet[:, -3:].T, strict=True)]
@@ -445,8 +445,9 @@ class Engine:
             assistant = self.assistant
             if self.audit:
                 assistant = AuditedAssistant(self.overseer, assistant, self.rng, self.audit)
-            case = self.rng, contexts, roots
-            transcript = amplify(self.overseer, assistant, *case, trusted=self._trusted)
+            transcript = amplify(
+                self.overseer, assistant, self.rng, contexts, roots, trusted=self._trusted
+            )
         if np.count_nonzero(new) < new.size:
             places = slots[:, None].repeat(new.shape[1], axis=1)[new], np.nonzero(new)[1]
             chosen: Any = new

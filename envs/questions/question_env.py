@@ -29,7 +29,6 @@ from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
 from ia_gym.validation import convert_seed
 
-
 MAX_NUMBERS = 10**6
 """The most numbers in the observations of one context that are prepared at a time."""
 

@@ -106,16 +106,18 @@ class Assignment(Domain):
         before = np.arange(constants, size, dtype=np.float32)[:, None]
         drawn = rng.random((2, size - constants, count), dtype=np.float32)
         arguments = (drawn * before).astype(np.int64)
+        # Values and heights stand in one array, so that both of both arguments are taken at once.
+        known = np.zeros((2, size, count), np.int64)
+        known[0, :constants] = rng.integers(v, size=(constants, count), dtype=np.int32)
+        value, height = known
         first, second = arguments * count + batch
-        value = np.zeros((size, count), np.int64)
-        height = np.zeros((size, count), np.int64)
-        value[:constants] = rng.integers(v, size=(constants, count), dtype=np.int32)
-        entry = np.zeros((size - constants, count), np.int64)
-        flat_value, flat_height, flat_table = value.reshape(-1), height.reshape(-1), table.ravel()
-        for i, (y, z) in enumerate(zip(first, second, strict=True)):
-            entry[i] = v * flat_value.take(y) + flat_value.take(z)
-            value[constants + i] = flat_table.take(entry[i] + v * v * batch)
-            height[constants + i] = 1 + np.maximum(flat_height.take(y), flat_height.take(z))
+        places = np.stack([first, second, first + value.size, second + value.size], axis=1)
+        flat, flat_table, tables = known.reshape(-1), table.ravel(), v * v * batch
+        for i, taken in enumerate(places):
+            y, z, height_y, height_z = flat.take(taken)
+            value[constants + i] = flat_table.take(v * y + z + tables)
+            height[constants + i] = np.maximum(height_y, height_z) + 1
+        entry = v * flat.take(first) + flat.take(second)
 
         contexts = np.zeros(count, self.context_dtype)
         chosen = v + sample_names(rng, count, size, self.max_size)

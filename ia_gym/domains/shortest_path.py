@@ -118,7 +118,9 @@ class ShortestPath(GraphDomain):
         contexts["facts"][:, : 2 * size, 1] = end
         contexts["vertices"][:, :size] = chosen
         # The n-th distinct edge out of x goes to place n of x's neighbours.
-        new = np.flatnonzero(np.diff(edges, axis=1, prepend=-1))
+        is_new = np.ones(edges.shape, bool)
+        np.not_equal(edges[:, 1:], edges[:, :-1], out=is_new[:, 1:])
+        new = np.flatnonzero(is_new)
         rows, start, end = new // (2 * size), start.ravel()[new], end.ravel()[new]
         source = self.max_size * rows + start - 1  # vertices numbered through the batch
         target = self.max_size * rows + end - 1
@@ -193,8 +195,11 @@ class ShortestPath(GraphDomain):
         before[name >> 6, np.arange(len(order))] = np.uint64(1) << (name & 63).astype(np.uint64)
         reached = np.zeros_like(before)
         digits = np.zeros((self.max_depth.bit_length(), *reached.shape), np.uint64)
+        spreading = True
         for steps in range(1, self.max_depth + 1):
             if steps < self.max_depth:
+                if not spreading:
+                    continue
                 for word in range(words):
                     for low, high, length in layers:
                         reached[word, :length] |= before[word].take(along[low:high], mode="clip")
@@ -202,6 +207,7 @@ class ShortestPath(GraphDomain):
                     before[:] = 0
                 new = reached & ~before
                 before[:] = reached
+                spreading = bool(new.any())
             else:
                 new = ~reached
             for digit in range(len(digits)):

@@ -94,6 +94,18 @@ def test_evaluations_continue_in_a_further_learn(reset):
     assert minutes == sorted(minutes)
 
 
+@pytest.mark.parametrize("eval_freq", [24, 36])
+def test_the_last_evaluation_is_of_the_agent_that_training_leaves(eval_freq):
+    evaluator = QuestionEvaluator(BASE, 64)
+    evaluation = EvaluationCallback(evaluator, eval_freq)
+    model = make_model(ENVS["batched"](), learning_rate=0.1)
+    model.learn(72, evaluation)
+    last, found = evaluation.history[-1], evaluator.evaluate(model)
+    assert last["timesteps"] == 72
+    assert {key: last[key] for key in found} == found
+    assert last["eval/certainty"] != evaluation.history[-2]["eval/certainty"]
+
+
 def test_a_stopped_training_that_is_begun_anew_is_not_stopped_by_the_old_evaluations():
     evaluation = EvaluationCallback(QuestionEvaluator(BASE, 16), 24, patience=1)
     model = make_model(ENVS["batched"](), learning_rate=0.0)

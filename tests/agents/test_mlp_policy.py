@@ -75,7 +75,7 @@ def test_a_file_says_which_policy_and_which_observations(observation, tmp_path):
 def test_other_networks_and_observations_are_refused():
     with pytest.raises(ValueError, match='observation="tokens"'):
         Supervised(env=gym.make(SMALL_ID))
-    with pytest.raises(ValueError, match="observation_space must be "):
+    with pytest.raises(ValueError, match='observation="onehot" or "tokens"'):
         Supervised("MlpPolicy", env=gym.make(SMALL_ID, observation="flat"))
     with pytest.raises(TypeError, match="width"):
         Supervised("MlpPolicy", env=make_tiny_env(), policy_kwargs={"width": 16})

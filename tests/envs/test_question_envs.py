@@ -173,7 +173,7 @@ def test_without_trust_in_its_dependencies_a_question_earns_nothing():
     assert sum(depth == 1 for depth, _ in seen) == 256
     roles = set()
     for _ in range(60):
-        roles.add(info["is_root"])
+        roles.add(bool(info["is_root"]))
         env.step(info["truth"])
         _, info = env.reset()
     assert roles == {True, False}
@@ -222,13 +222,13 @@ def test_success_is_a_true_answer_to_a_root_question(env_id, kwargs):
         _, reward, _, _, after = env.step(given)
         if after["is_root"]:
             assert after["is_success"] == right
-            assert isinstance(after["is_success"], bool)
+            assert after["is_success"].dtype == bool
             assert kwargs != {"reward": "truth"} or reward == right
             if env_id == "IA-ShortestPath-v0" and given != info["truth"]:
                 seen.add(("another", right))  # a next step may be as good as another
         else:
             assert "is_success" not in after
-        seen.add(after["is_root"])
+        seen.add(bool(after["is_root"]))
         _, info = env.reset()
     assert seen >= ({True, False} if kwargs == {"trust": None} else {True})
     if env_id == "IA-ShortestPath-v0":
@@ -296,7 +296,7 @@ def test_played_with_the_truth_every_root_question_is_approved_of(env_id, assist
     _, info = env.reset(seed=0)
     roles = []
     for _ in range(400):
-        roles.append(info["is_root"])
+        roles.append(bool(info["is_root"]))
         _, reward, _, _, after = env.step(info["truth"])
         assert reward == after["approval"] == (info["is_root"])
         if info["is_root"]:
@@ -350,7 +350,7 @@ def test_an_assistant_may_come_and_go():
     for _ in range(100):
         env.step(info["truth"])
         _, info = env.reset()
-        roles.add(info["is_root"])
+        roles.add(bool(info["is_root"]))
     assert False in roles
 
 
@@ -652,3 +652,74 @@ def test_worker_processes_and_knowing_nothing():
         vec.call("set_assistant", KnowNothing())
     finally:
         vec.close()
+
+
+# ------------------------------------------------------------------ looking ahead
+
+
+@pytest.mark.parametrize("env_id", BASES)
+@pytest.mark.parametrize("kwargs", [{}, {"assistant": "oracle"}, {"reward": "truth"}], ids=str)
+def test_answers_judged_ahead_are_judged_as_those_that_are_not(env_id, kwargs, monkeypatch):
+    """A single environment's tables hold what the overseer says of one answer at a time."""
+    ahead, plain_one = make(env_id, **kwargs), make(env_id, **kwargs)
+    engine = plain_one.engine
+    monkeypatch.setattr(engine, "_judged", None, raising=False)
+    monkeypatch.setattr(
+        engine, "answer_one", lambda answer: engine.answer(engine.all_rows, np.array([answer]))[0]
+    )
+    rng = np.random.default_rng(1)
+    for env in (ahead, plain_one):
+        _, info = env.reset(seed=2)
+    judged = 0
+    for _ in range(150):
+        judged += bool(ahead.engine._judged[ahead.engine.slots[0], ahead.engine.cursor[0]])
+        answer = int(info["truth"] if rng.random() < 0.5 else rng.integers(env.domain.n_answers))
+        assert plain(ahead.step(answer)) == plain(plain_one.step(answer))
+        assert plain(ahead.reset()) == plain(plain_one.reset())
+        info = {"truth": ahead.engine.truths[0]}
+    assert judged > 50
+
+
+@pytest.mark.parametrize("name", ["Permutation", "Assignment", "Wildcard"])
+@pytest.mark.parametrize("trust", ["auto", None, 0.05])
+def test_how_far_ahead_contexts_are_drawn_changes_nothing(name, trust, monkeypatch):
+    """Where the overseer draws nothing at random, the questions are those drawn one by one."""
+    far = play(make(f"IA-{name}-v0", trust=trust), 200, 3)
+    monkeypatch.setattr("ia_gym.envs.questions.engine.CONTEXTS_AHEAD", 1)
+    near = play(make(f"IA-{name}-v0", trust=trust), 200, 3)
+    monkeypatch.setattr("ia_gym.envs.questions.engine.MAX_VERDICTS", 0)
+    unjudged = play(make(f"IA-{name}-v0", trust=trust), 200, 3)
+    assert plain(far) == plain(near) == plain(unjudged)
+
+
+def test_a_new_difficulty_holds_from_the_next_context_on():
+    env = make(assistant="oracle")
+    _, info = env.reset(seed=0)
+    env.set_difficulty(max_depth=1, size=5)
+    depths, sizes = [], []
+    for _ in range(60):
+        depths.append(int(info["depth"]))
+        sizes.append(np.count_nonzero(env.engine.contexts["image"]))
+        env.step(1)
+        _, info = env.reset()
+    assert set(depths[:16]) == {1, 2}
+    assert set(depths[16:]) == {1}
+    assert sizes == [8] * 16 + [5] * 44
+
+
+def test_a_new_assistant_is_asked_from_the_next_question_on():
+    """Sub-questions that were opened for the agent go to the assistant that is attached then."""
+    env = make(trust=None)
+    env.reset(seed=0)
+    before = env.assistant_answers
+    env.set_assistant(Oracle(env.domain))
+    env.step(1)
+    env.reset()
+    assert env.assistant_answers > before
+    roles = set()
+    for _ in range(200):
+        _, reward, _, _, info = env.step(env.engine.truths[0])
+        roles.add(bool(info["is_root"]))
+        assert not info["is_root"] or reward == 1
+        env.reset()
+    assert roles == {True}

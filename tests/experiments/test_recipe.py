@@ -71,9 +71,13 @@ def test_a_recipe_is_what_the_settings_say():
     env = recipe.make_env()
     assert env.num_envs == settings.n_envs
     env.close()
-    names = [type(callback).__name__ for callback in recipe.make_callbacks()]
+    both = TrainingRecipe(BASE, replace(settings, curriculum={}, amplification={}))
+    names = [type(callback).__name__ for callback in both.make_callbacks()]
     assert names == ["CurriculumCallback", "AmplificationCallback"]
     assert tuned("supervised", BASE).make_callbacks() == []
+    (logs,) = tuned("ppo-defaults", BASE).make_callbacks()
+    assert type(logs).__name__ == "ApprovalCallback"
+    assert tuned("plain", "IA-CartPole-v0").make_callbacks() == []
 
 
 def test_evaluation_during_training_is_that_of_the_settings():

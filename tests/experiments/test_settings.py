@@ -72,3 +72,18 @@ def test_settings_name_classes_and_schedules():
 def test_unknown_settings_are_refused(agent, env_id):
     with pytest.raises(ValueError, match="must be one of"):
         load_settings(agent, env_id)
+
+
+@pytest.mark.parametrize("agent", ["ppo-defaults", "dqn-defaults"])
+def test_defaults_are_those_of_sb3(agent):
+    """On one-hot tokens, at every base id and small id; nothing else is set."""
+    for name in DOMAINS:
+        for env_id in (f"IA-{name}-v0", f"IA-{name}-N4-v0"):
+            settings = load_settings(agent, env_id)
+            assert settings.model == {"policy": "MlpPolicy"}
+            assert settings.env_kwargs == {"observation": "onehot"}
+            assert settings.amplification is settings.curriculum is None
+    single = load_settings("ppo-defaults-single", BASE)
+    assert single == replace(load_settings("ppo-defaults", BASE), n_envs=1)
+    ungated = load_settings(f"{agent}-ungated", BASE)
+    assert ungated.env_kwargs == {"observation": "onehot", "trust": None}
