@@ -1,6 +1,6 @@
 """A Minari dataset of random answers: ``python examples/minari_dataset.py [answers]``.
 
-The overseer, whose assistant answers truly here, approves of about one in four. The network learns
+The overseer, whose assistant answers truly here, approves of about one in five. The network learns
 from those alone, offline.
 """
 
@@ -17,7 +17,7 @@ os.environ.setdefault("MINARI_DATASETS_PATH", tempfile.mkdtemp())  # read when m
 import minari
 
 ENV_ID = "ia_gym:IA-Permutation-N4-v0"
-ANSWERS = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000
+ANSWERS = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # small matrices are slower on several
