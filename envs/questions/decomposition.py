@@ -99,7 +99,7 @@ class Decomposition:
             if assistant is None:
                 awaited = answered
             else:
-                overseer.assistant_answers += np.count_nonzero(answered)
+                overseer.assistant_answers += int(np.count_nonzero(answered))
         places: Any = slots_at
         chosen: Any = slice(None)
         if np.count_nonzero(new) < new.size:
@@ -127,7 +127,13 @@ class Decomposition:
         return np.where(later.any(axis=1), later.argmax(axis=1), self.n_slots)
 
     def find_stale(self, places: NDArray[np.intp], slots: Symbols) -> NDArray[np.bool_]:
-        """Which of the sub-questions or root questions at ``slots (n,)`` rest on stale rounds."""
+        """Which questions rest on an answer that is not the one given.
+
+        Args:
+            places: of the root questions.
+            slots: of their sub-questions, ``S`` for the root questions themselves; of a shape that
+                broadcasts with that of ``places``.
+        """
         valid = self.valid_rounds.reshape(-1)[places]
         stale: NDArray[np.bool_] = (valid < self.n_rounds) & (self.round_of_slot[slots] >= valid)
         return stale
@@ -164,9 +170,7 @@ class Decomposition:
             answered = open_rounds(overseer, self.oracle, rng, rounds, *case, trusted)[:, 0]
             self.transcripts[at] = transcript[:, 0]
             first = self.sheet.domain.round_slots[round].start
-            self.awaited[at] = np.where(
-                np.arange(self.n_slots) < first, self.awaited[at], answered
-            )
+            self.awaited[at] = np.where(np.arange(self.n_slots) < first, self.awaited[at], answered)
             self.valid_rounds[at] = self.n_rounds
 
     def get_transcript(self, place: tuple[int, int], slot: int, answered: bool) -> Transcript:

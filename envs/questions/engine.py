@@ -154,7 +154,8 @@ class Engine:
     @property
     def contexts(self) -> Contexts:
         """The contexts, ``(n,)``, of which ``contexts["facts"]`` is observed."""
-        return self.sheet.contexts[self._at(self.slots)]
+        contexts: Contexts = self.sheet.contexts[self._at(self.slots)]
+        return contexts
 
     @property
     def questions(self) -> Symbols:
@@ -179,7 +180,8 @@ class Engine:
     @property
     def is_root(self) -> NDArray[np.bool_]:
         """Whether they are root questions, ``(n,)``."""
-        return self.step == self.domain.n_slots
+        root: NDArray[np.bool_] = self.step == self.domain.n_slots
+        return root
 
     @property
     def roots(self) -> Symbols:
@@ -240,6 +242,10 @@ class Engine:
         """An index for rows, or slots; for all of them one that makes no copies."""
         return slice(None) if len(indices) == len(self.all_slots) else indices
 
+    def _choose(self, rows: Rows, chosen: NDArray[np.bool_]) -> Rows:
+        """Those of ``rows`` that are chosen; the same array if all are."""
+        return rows if np.count_nonzero(chosen) == len(rows) else rows[chosen]
+
     def _find_places(self, rows: Rows) -> NDArray[np.intp]:
         """Where the current root questions of ``rows`` stand on the sheet."""
         places: NDArray[np.intp] = self.slots * self.questions_per_context + self.cursor
@@ -249,14 +255,15 @@ class Engine:
         """Show the next question of the given environments."""
         if self._is_single and len(rows) and self._show_ahead():
             return
-        root = self.is_root[rows]
+        root = self.is_root[self._at(rows)]
         if np.count_nonzero(root):
-            done = rows if np.count_nonzero(root) == len(rows) else rows[root]
-            self.cursor[done] += 1
-            self.step[done] = -1
-            ended = done[self.cursor[done] == self.questions_per_context]
-            if len(ended):
-                self._change_context(ended)
+            done = self._choose(rows, root)
+            at = self._at(done)
+            self.cursor[at] += 1
+            self.step[at] = -1
+            ended = self.cursor[at] == self.questions_per_context
+            if np.count_nonzero(ended):
+                self._change_context(self._choose(done, ended))
         self._show(rows)
 
     def _change_context(self, rows: Rows) -> None:
@@ -306,7 +313,7 @@ class Engine:
         """Decompose the questions of ``slots`` that are still to be."""
         parts = self.decomposition
         to_open = parts.to_open[self._at(slots)].any(axis=1)
-        slots = slots if np.count_nonzero(to_open) == len(slots) else slots[to_open]
+        slots = self._choose(slots, to_open)
         if len(slots):
             assert self.overseer is not None
             opened = parts.to_open[slots]
@@ -365,15 +372,14 @@ class Engine:
         slot, cursor, step = self.slots.item(), self.cursor.item(), self.step.item()
         k, last = self.questions_per_context, self.domain.n_slots
         unknown = [c for c in range(cursor, k) if (c, last) not in self._ahead]
-        asked = np.ones((len(unknown), last + 1), bool)
-        asked[:, :last] = self.decomposition.awaited[slot, unknown]
+        roots = slot * k + np.array(unknown)
+        asked = ~self.decomposition.find_stale(roots[:, None], np.arange(last + 1))
+        asked[:, :last] &= self.decomposition.awaited[slot, unknown]
         asked[0, :step] = False
         rows, steps = np.nonzero(asked)
-        cursors = np.array(unknown)[rows]
-        known, masks = self._look_up(slot * k + cursors, steps)
-        ahead = QuestionsAhead(known, masks, (steps == last).tolist())
-        for i, key in enumerate(zip(cursors.tolist(), steps.tolist(), strict=True)):
-            self._ahead[key] = ahead, i
+        ahead = QuestionsAhead(*self._look_up(roots[rows], steps), (steps == last).tolist())
+        for i, (row, each) in enumerate(zip(rows.tolist(), steps.tolist(), strict=True)):
+            self._ahead[unknown[row], each] = ahead, i
         self._show_one(cursor, step)
 
     def _show_ahead(self) -> bool:
@@ -442,8 +448,8 @@ class Engine:
         earns = root & self.can_earn.reshape(-1).take(places)
         if np.count_nonzero(earns):
             chosen: Any = slice(None) if np.count_nonzero(earns) == len(rows) else earns
-            told = self.transcripts[np.divmod(places[chosen], self.questions_per_context)][:, None]
-            case = contexts[chosen], questions[chosen], told
+            told = self.transcripts[self.slots[at][chosen], self.cursor[at][chosen]]
+            case = contexts[chosen], questions[chosen], told[:, None]
             approvals[chosen] = self.overseer.judge(*case, answers[chosen, None])[:, 0]
             targets[chosen] = self.overseer.answer(*case)[:, 0]
             if self.gate is not None:
@@ -458,12 +464,11 @@ class Engine:
         assert self.overseer is not None
         self.overseer.assistant_answers += len(answers)
         other = self.decomposition.record(places, steps, answers)
-        if self._is_single and len(other):  # what was looked up after it does not hold
-            cursor, n_slots = self.cursor.item(), self.domain.n_slots
-            valid = self.decomposition.valid_rounds.item(places.item())
-            for step in range(steps.item() + 1, n_slots + 1):
-                if step == n_slots or self.decomposition.round_of_slot[step] >= valid:
-                    self._ahead.pop((cursor, step), None)
+        if self._is_single and len(other):  # what follows is yet to be asked
+            every_step = np.arange(self.domain.n_slots + 1)
+            stale = self.decomposition.find_stale(places, every_step)
+            for step in np.flatnonzero(stale).tolist():
+                self._ahead.pop((self.cursor.item(), step), None)
             if self._judges_ahead:
                 self._judged.reshape(-1)[places] = False
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
-from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
 from ia_gym.envs.questions.engine import QuestionsAhead
@@ -217,7 +216,9 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         """The question shown now, encoded together with those looked up with it."""
         ahead, i = self.engine.ahead
         if not self._prepares_ahead:
-            alone = QuestionsAhead(ahead.rows[i : i + 1], ahead.masks[i : i + 1], [ahead.is_root[i]])
+            alone = QuestionsAhead(
+                ahead.rows[i : i + 1], ahead.masks[i : i + 1], [ahead.is_root[i]]
+            )
             return self._encode(alone)[0]
         if ahead.shown is None:
             ahead.shown = self._encode(ahead)

@@ -108,7 +108,7 @@ def amplify(
     transcript = Transcript.empty(questions.shape[:2], slots, domain.question_length)
     case = contexts, questions, transcript
     answered = open_rounds(overseer, assistant, rng, range(n_rounds), *case, trusted)
-    overseer.assistant_answers += np.count_nonzero(answered)
+    overseer.assistant_answers += int(np.count_nonzero(answered))
     return transcript
 
 
