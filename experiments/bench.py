@@ -220,6 +220,9 @@ def bench(sizes: list[int], seconds: float, train: bool, domains: list[str] | No
     unknown = set(domains or ()) - set(DOMAINS)
     if unknown:
         raise ValueError(f"domains must be some of {list(DOMAINS)}, got {sorted(unknown)}")
+    for name in domains or DOMAINS:  # before anything is measured
+        for size in sizes:
+            DOMAINS[name](size)
     console = TerminalConsole()
     torch.set_num_threads(1)
     console.print(compare_environments(domains or DOMAINS, 5 * seconds))

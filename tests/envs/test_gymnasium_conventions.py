@@ -52,7 +52,7 @@ def test_masks_before_a_reset_and_masks_that_allow_nothing(monkeypatch):
         with pytest.raises(ResetNeeded, match=r"action_masks\(\) needs .* call reset\(\) first"):
             env.action_masks()
         monkeypatch.setattr(
-            Permutation, "answer_mask", lambda self, rows: np.zeros((len(rows), 9), bool)
+            Permutation, "answer_mask", lambda self, rows: np.zeros((*rows.shape[:-1], 9), bool)
         )
         with pytest.raises(
             ValueError, match=r"answer_mask\(\) of Permutation must allow an answer"

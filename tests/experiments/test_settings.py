@@ -24,9 +24,10 @@ def test_every_settings_file_is_read():
 
 
 def test_settings_say_what_differs():
-    ppo, inline = load_settings("ppo", BASE), load_settings("ppo-inline", BASE)
-    assert ppo.amplification == {"polyak_tau": 0.25}
-    assert replace(ppo, amplification=None) == inline
+    dqn, inline = load_settings("dqn", BASE), load_settings("dqn-inline", BASE)
+    assert dqn.amplification == {"polyak_tau": 1 / 64}
+    assert replace(dqn, amplification=None) == inline
+    ppo = load_settings("ppo", BASE)
     masked = load_settings("maskableppo", BASE)  # like another file
     assert replace(ppo, algorithm="MaskablePPO") == masked
     whole = {"a": {"b": 1, "c": 2}, "d": {"e": 3}}

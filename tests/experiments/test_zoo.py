@@ -23,7 +23,7 @@ with_zoo = pytest.mark.skipif(find_spec("rl_zoo3") is None, reason="rl-zoo3 is n
 def test_settings_in_the_form_of_rl_zoo3():
     hyperparams, settings = ppo.hyperparams[ENV_ID], load_settings("ppo", ENV_ID)
     assert hyperparams["n_timesteps"] == settings.n_timesteps
-    assert hyperparams["learning_rate"] == "lin_4e-3"
+    assert hyperparams["learning_rate"] == "lin_2e-3"
     assert hyperparams["callback"][1] == {
         "ia_gym.agents.AmplificationCallback": {"polyak_tau": 0.25}
     }

@@ -499,7 +499,7 @@ def test_a_script_that_asks_its_own_question_comes_to_an_end(assistant):
     roles = set()
     for _ in range(100):
         *_, info = env.step(1)
-        roles.add(info["is_root"])
+        roles.add(bool(info["is_root"]))
         env.reset()
     assert roles == ({True, False} if assistant == "inline" else {True})
 
