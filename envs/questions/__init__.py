@@ -1,7 +1,10 @@
 """Question domains as environments.
 
 - ``config.py``: the arguments of the environments, with their defaults and checks.
-- ``engine.py``: the state of all environments, and how rewards come about.
+- ``engine.py``: the walk of all environments through their questions; its parts:
+  ``question_sheet.py``: contexts, root questions and what is known of them;
+  ``decomposition.py``: the overseer's sub-questions, and the answers to them;
+  ``judging.py``: what becomes of answers.
 - ``question_env.py`` and ``question_vector_env.py``: the engine as a ``gym.Env`` and as a
   ``VectorEnv``; ``shared_interface.py``: what these two share.
 - ``observations.py``: how questions are shown: the encodings of observations.

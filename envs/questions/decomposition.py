@@ -22,8 +22,8 @@ class Decomposition:
     sub-questions, and what the overseer asks next depends on its answers. They are *assumed to be
     true* until they are given, so that here too a question is decomposed at once, together with
     many others, which takes hardly longer than one. Where the agent then answers otherwise, the
-    rounds after that answer are *stale*, and are opened anew before the agent comes to them:
-    the overseer goes by the answers the agent has given, and by no others.
+    rounds after that answer are *stale*, and are opened anew before the agent comes to them: the
+    overseer goes by the answers the agent has given, and by no others.
 
     Args:
         sheet: the root questions.
@@ -79,35 +79,31 @@ class Decomposition:
             audit: share of an assistant's answers that the overseer decomposes once more.
         """
         sheet = self.sheet
-        if len(slots) == sheet.n_slots:
-            slots_at: Any = slice(None)  # makes no copies
-        else:
-            slots_at = slots
+        slots_at = sheet.at(slots)
         new = self.to_open[slots_at].copy()
         asked = new
         if may_earn is not None:
             asked = new & may_earn[sheet.by_slot[slots_at][..., CLASS]]
         questions = sheet.roots[slots_at] * asked[..., None]
         transcript = Transcript.empty(new.shape, self.n_slots, questions.shape[-1])
-        awaited = np.zeros(transcript.answers.shape, bool)
+        answered = np.zeros(transcript.answers.shape, bool)
         if np.count_nonzero(asked):
-            helper = self.oracle if assistant is None else assistant
-            if audit:
-                helper = AuditedAssistant(overseer, helper, rng, audit)
+            helper = assistant or self.oracle
+            if assistant is not None and audit:
+                helper = AuditedAssistant(overseer, assistant, rng, audit)
             case = sheet.contexts[slots_at], questions, transcript
             answered = open_rounds(overseer, helper, rng, range(self.n_rounds), *case, trusted)
-            if assistant is None:
-                awaited = answered
-            else:
+            if assistant is not None:
                 overseer.assistant_answers += int(np.count_nonzero(answered))
+                answered[:] = False
         places: Any = slots_at
         chosen: Any = slice(None)
         if np.count_nonzero(new) < new.size:
             rows, numbers = np.nonzero(new)
             places, chosen = (slots[rows], numbers), new
         self.transcripts[places] = transcript[chosen]
-        self.awaited[places] = awaited[chosen]
-        self.is_awaiting[places] = awaited[chosen].any(axis=-1)
+        self.awaited[places] = answered[chosen]
+        self.is_awaiting[places] = answered[chosen].any(axis=-1)
         self.can_earn[places] = asked[chosen]
         self.opened_inline[places] = assistant is None
         self.valid_rounds[places] = self.n_rounds
@@ -158,20 +154,22 @@ class Decomposition:
         rng: np.random.Generator,
         trusted: NDArray[np.bool_] | None,
     ) -> None:
-        """Open the stale rounds of ``places (n,)``, inline; see :meth:`open`."""
+        """Open the first stale round of ``places (n,)``, inline; see :meth:`open`.
+
+        Not all of them: an agent that was wrong once may be so again, and then more rounds would be
+        opened for nothing.
+        """
         sheet = self.sheet
-        valid = self.valid_rounds.reshape(-1)[places]
-        for round in set(valid.tolist()):
-            slots, numbers = np.divmod(places[valid == round], sheet.questions_per_context)
-            at = slots, numbers
+        first_stale = self.valid_rounds.reshape(-1)[places]
+        for round in set(first_stale.tolist()):
+            at = np.divmod(places[first_stale == round], sheet.questions_per_context)
             transcript = self.transcripts[at][:, None]
-            case = sheet.contexts[slots], sheet.roots[at][:, None], transcript
-            rounds = range(round, self.n_rounds)
-            answered = open_rounds(overseer, self.oracle, rng, rounds, *case, trusted)[:, 0]
+            case = sheet.contexts[at[0]], sheet.roots[at][:, None], transcript
+            answered = open_rounds(overseer, self.oracle, rng, [round], *case, trusted)[:, 0]
+            opened = sheet.domain.round_slots[round]
             self.transcripts[at] = transcript[:, 0]
-            first = self.sheet.domain.round_slots[round].start
-            self.awaited[at] = np.where(np.arange(self.n_slots) < first, self.awaited[at], answered)
-            self.valid_rounds[at] = self.n_rounds
+            self.awaited[*at, opened] = answered[:, opened]
+            self.valid_rounds[at] = round + 1
 
     def get_transcript(self, place: tuple[int, int], slot: int, answered: bool) -> Transcript:
         """The sub-questions asked so far about one root question.

@@ -86,8 +86,9 @@ class Engine:
     Attributes:
         slots: ``(n,)``, in which slot of the sheet the context of each environment is.
         cursor: ``(n,)``, which of the root questions about it is the current one.
-        step: ``(n,)``, which of its sub-questions is shown, by its slot in the transcript; ``S``,
-            one more than the last, for the root question itself.
+        step: ``(n,)``, which of its sub-questions is shown, by its slot in the transcript;
+            ``root_step``, one more than the last, for the root question itself.
+        is_root: ``(n,)``, false for a sub-question.
         masks: int8 ``(n, n_answers)``, 1 for the answers of the kind asked for now.
         ahead: of a single environment, the questions that the one shown now was looked up with, and
             which of them it is.
@@ -114,6 +115,7 @@ class Engine:
         self.audit = audit
         self.max_depth = domain.max_depth
         self.size = domain.size
+        self.root_step = domain.n_slots  # after all sub-questions
         self.all_rows: Rows = np.arange(n_envs)
         self._is_single = n_envs == 1
         n_verdicts = questions_per_context * domain.n_answers
@@ -142,6 +144,7 @@ class Engine:
         self.slots = np.arange(n) * self._n_ahead
         self.cursor = np.zeros(n, np.int64)
         self.step = np.full(n, -1)
+        self.is_root = np.zeros(n, bool)
         self._ahead: dict[tuple[int, int], tuple[QuestionsAhead, int]] = {}  # by cursor and step
         self._ready = True
         # Contexts that nobody sees: without them, every seed would give other questions than ever.
@@ -154,7 +157,7 @@ class Engine:
     @property
     def contexts(self) -> Contexts:
         """The contexts, ``(n,)``, of which ``contexts["facts"]`` is observed."""
-        contexts: Contexts = self.sheet.contexts[self._at(self.slots)]
+        contexts: Contexts = self.sheet.contexts[self.sheet.at(self.slots)]
         return contexts
 
     @property
@@ -176,12 +179,6 @@ class Engine:
     def classes(self) -> Symbols:
         """Their classes, ``(n,)``."""
         return self._shown[:, CLASS]
-
-    @property
-    def is_root(self) -> NDArray[np.bool_]:
-        """Whether they are root questions, ``(n,)``."""
-        root: NDArray[np.bool_] = self.step == self.domain.n_slots
-        return root
 
     @property
     def roots(self) -> Symbols:
@@ -238,9 +235,9 @@ class Engine:
 
     # ------------------------------------------------------- the next question
 
-    def _at(self, indices: Rows) -> Any:
-        """An index for rows, or slots; for all of them one that makes no copies."""
-        return slice(None) if len(indices) == len(self.all_slots) else indices
+    def _at(self, rows: Rows) -> Any:
+        """An index for rows, which are in order; for all of them one that makes no copies."""
+        return slice(None) if len(rows) == self.n_envs else rows
 
     def _choose(self, rows: Rows, chosen: NDArray[np.bool_]) -> Rows:
         """Those of ``rows`` that are chosen; the same array if all are."""
@@ -286,7 +283,7 @@ class Engine:
         self.cursor[rows] = 0
         self.sheet.draw(self.rng, slots, self.size, self.max_depth, one_by_one=self._n_ahead > 1)
         if self.overseer is not None:
-            self.decomposition.to_open[slots] = self._any_to_open = True
+            self.decomposition.to_open[self.sheet.at(slots)] = self._any_to_open = True
         else:
             self._any_to_open = False
         if self._judges_ahead:
@@ -299,12 +296,13 @@ class Engine:
         if self._any_to_open:
             self._open(self.all_slots if self._opens_ahead else self.slots[rows])
         at, places = self._at(rows), self._find_places(rows)
-        self.step[at] = self._find_step(places, self.step[at])
+        self.step[at] = steps = self._find_step(places, self.step[at])
+        self.is_root[at] = steps == self.root_step
         if self._is_single and len(rows):
             self._look_ahead()
             return
-        shown, masks = self._look_up(places, self.step[at])
-        if rows is self.all_rows:
+        shown, masks = self._look_up(places, steps)
+        if len(rows) == self.n_envs:
             self._shown, self.masks = shown, masks
         else:
             self._shown[rows], self.masks[rows] = shown, masks
@@ -312,7 +310,7 @@ class Engine:
     def _open(self, slots: Rows) -> None:
         """Decompose the questions of ``slots`` that are still to be."""
         parts = self.decomposition
-        to_open = parts.to_open[self._at(slots)].any(axis=1)
+        to_open = parts.to_open[self.sheet.at(slots)].any(axis=1)
         slots = self._choose(slots, to_open)
         if len(slots):
             assert self.overseer is not None
@@ -336,13 +334,12 @@ class Engine:
 
     def _find_step(self, places: NDArray[np.intp], steps: Symbols) -> Symbols:
         """What comes after ``steps (n,)``, once the overseer has gone by all answers so far."""
-        parts, found = self.decomposition, np.full(len(places), self.domain.n_slots)
+        parts, found = self.decomposition, np.full(len(places), self.root_step)
         asking = parts.is_awaiting.reshape(-1).take(places)
         if np.count_nonzero(asking):
             places, steps = places[asking], steps[asking]
             following = parts.find_next(places, steps)
-            stale = parts.find_stale(places, following)
-            if np.count_nonzero(stale):
+            while np.count_nonzero(stale := parts.find_stale(places, following)):
                 assert self.overseer is not None
                 parts.open_anew(places[stale], self.overseer, self.rng, self._trusted)
                 following[stale] = parts.find_next(places[stale], steps[stale])
@@ -370,7 +367,7 @@ class Engine:
     def _look_ahead(self) -> None:
         """Look up what comes after the current step: all the questions about its context."""
         slot, cursor, step = self.slots.item(), self.cursor.item(), self.step.item()
-        k, last = self.questions_per_context, self.domain.n_slots
+        k, last = self.questions_per_context, self.root_step
         unknown = [c for c in range(cursor, k) if (c, last) not in self._ahead]
         roots = slot * k + np.array(unknown)
         asked = ~self.decomposition.find_stale(roots[:, None], np.arange(last + 1))
@@ -384,12 +381,13 @@ class Engine:
 
     def _show_ahead(self) -> bool:
         """Show the next question if it is known already: if the agent's last answer was true."""
-        cursor, step, last = self.cursor.item(), self.step.item(), self.domain.n_slots
+        cursor, step, last = self.cursor.item(), self.step.item(), self.root_step
         if step == last:
             cursor, step = cursor + 1, -1
         for following in range(step + 1, last + 1):
             if (cursor, following) in self._ahead:
                 self.cursor[0], self.step[0] = cursor, following
+                self.is_root[0] = following == last
                 self._show_one(cursor, following)
                 return True
         return False
@@ -400,14 +398,12 @@ class Engine:
 
     def answer_one(self, answer: int) -> Verdict:
         """Record and judge the answer of a single environment, see :meth:`answer`."""
+        self._check_audit()
         place = self.slots.item() * self.questions_per_context + self.cursor.item()
-        step, n_slots = self.step.item(), self.domain.n_slots
-        if self.audit:
-            pass
-        elif step < n_slots:
-            if self.transcripts.answers.item(place * n_slots + step) == answer:
-                assert self.overseer is not None
-                self.overseer.assistant_answers += 1
+        step, overseer = self.step.item(), self.overseer
+        if step < self.root_step and overseer is not None:
+            if self.transcripts.answers.item(place * self.root_step + step) == answer:
+                overseer.assistant_answers += 1
                 return Verdict(0.0, 0.0, IDK, False)
         elif self._judges_ahead and self._judged.item(place):
             verdict = self._verdicts.look_up(place, answer)
@@ -426,16 +422,12 @@ class Engine:
         Raises:
             ValueError: if there is to be an audit, but no assistant is attached.
         """
-        if self.audit and self.assistant is None:
-            raise ValueError(
-                f"audit must be 0 without an attached assistant, got {self.audit}: the agent's own "
-                "answers are not audited. Call set_assistant() before the first step"
-            )
+        self._check_audit()
         at, places = self._at(rows), self._find_places(rows)
         approvals = np.zeros(len(rows))
         targets = np.zeros(len(rows), np.int64)
         root = self.is_root[at]
-        contexts = self.sheet.contexts[self._at(self.slots[at])]
+        contexts = self.sheet.contexts[self.sheet.at(self.slots[at])]
         questions = self.questions[at][:, None]
         successes = find_successes(
             self.domain, contexts, questions, self.truths[at, None], (answers * root)[:, None]
@@ -459,13 +451,20 @@ class Engine:
         rewards = compute_rewards(approvals, answers, earns, self.wrong_answer_penalty)
         return Outcome(rewards, approvals, targets, successes)
 
+    def _check_audit(self) -> None:
+        if self.audit and self.assistant is None:
+            raise ValueError(
+                f"audit must be 0 without an attached assistant, got {self.audit}: the agent's own "
+                "answers are not audited. Call set_assistant() before the first step"
+            )
+
     def _record(self, places: NDArray[np.intp], steps: Symbols, answers: Symbols) -> None:
         """Record answers ``(n,)`` to sub-questions."""
         assert self.overseer is not None
         self.overseer.assistant_answers += len(answers)
         other = self.decomposition.record(places, steps, answers)
         if self._is_single and len(other):  # what follows is yet to be asked
-            every_step = np.arange(self.domain.n_slots + 1)
+            every_step = np.arange(self.root_step + 1)
             stale = self.decomposition.find_stale(places, every_step)
             for step in np.flatnonzero(stale).tolist():
                 self._ahead.pop((self.cursor.item(), step), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +53,10 @@ class QuestionSheet:
         """All root questions, ``(n_slots, questions_per_context, Lq)``."""
         return self.by_slot[..., :-N_KNOWN]
 
+    def at(self, slots: NDArray[np.intp]) -> Any:
+        """An index for slots, which are in order; for all of them one that makes no copies."""
+        return slice(None) if len(slots) == self.n_slots else slots
+
     def draw(
         self,
         rng: np.random.Generator,
@@ -85,8 +91,9 @@ class QuestionSheet:
             self.contexts = contexts
         else:
             self.contexts[slots] = contexts
-        self.by_slot[slots] = self.describe(contexts, roots, domain.truth(contexts, roots))
-        self.masks.reshape(self.n_slots, k, -1)[slots] = self.mask(roots)
+        at = self.at(slots)
+        self.by_slot[at] = self.describe(contexts, roots, domain.truth(contexts, roots))
+        self.masks.reshape(self.n_slots, k, -1)[at] = self.mask(roots)
 
     def describe(self, contexts: Contexts, questions: Symbols, truths: Symbols) -> Symbols:
         """Rows ``(B, Q, Lq + 3)`` for questions ``(B, Q, Lq)`` with true answers ``(B, Q)``."""

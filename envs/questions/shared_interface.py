@@ -151,7 +151,7 @@ class QuestionInterface:
             trusted = np.empty((engine.n_envs, len(engine.gate.trusted)), bool)
             trusted[:] = engine.gate.trusted
         known = engine.truths.copy(), engine.depths.copy(), engine.classes.copy()
-        info = make_question_info(*known, engine.is_root, engine.masks.copy(), trusted)
+        info = make_question_info(*known, engine.is_root.copy(), engine.masks.copy(), trusted)
         if outcome is not None:
             info["is_success"] = outcome.successes
             if engine.overseer is not None:
