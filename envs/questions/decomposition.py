@@ -88,7 +88,7 @@ class Decomposition:
         transcript = Transcript.empty(new.shape, self.n_slots, questions.shape[-1])
         answered = np.zeros(transcript.answers.shape, bool)
         if np.count_nonzero(asked):
-            helper = assistant or self.oracle
+            helper = self.oracle if assistant is None else assistant
             if assistant is not None and audit:
                 helper = AuditedAssistant(overseer, assistant, rng, audit)
             case = sheet.contexts[slots_at], questions, transcript

@@ -692,6 +692,35 @@ def test_how_far_ahead_contexts_are_drawn_changes_nothing(name, trust, monkeypat
     assert plain(far) == plain(near) == plain(unjudged)
 
 
+@pytest.mark.parametrize("env_id", BASES)
+def test_the_overseer_goes_by_the_answers_given(env_id):
+    """Sub-questions are opened ahead as if the answers were true, and anew where they are not."""
+    env = make(env_id, trust=None)
+    _, info = env.reset(seed=0)
+    engine, domain, rng = env.engine, env.domain, np.random.default_rng(0)
+    given, wrong = [], 0
+    for _ in range(400):
+        answer = int(info["truth"] if rng.random() < 0.6 else rng.integers(domain.n_answers))
+        if info["is_root"]:
+            transcript = engine.transcripts[engine.slots, engine.cursor][:, None]
+            root = engine.questions[:, None]
+            for round, slots in enumerate(domain.round_slots):
+                asked = domain.ask(rng, round, engine.contexts, root, transcript)
+                np.testing.assert_array_equal(asked, transcript.questions[:, :, slots])
+            asked, said = transcript.questions[0, 0], transcript.answers[0, 0]
+            awaited = (asked[:, 0] != 0) & ~domain.is_primitive(asked)
+            assert given == [
+                (row.tolist(), one) for row, one in zip(asked[awaited], said[awaited], strict=True)
+            ]
+            given = []
+        else:
+            given.append((engine.questions[0].tolist(), answer))
+            wrong += answer != info["truth"]
+        env.step(answer)
+        _, info = env.reset()
+    assert wrong > 50
+
+
 def test_a_new_difficulty_holds_from_the_next_context_on():
     env = make(assistant="oracle")
     _, info = env.reset(seed=0)
