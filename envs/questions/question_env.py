@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.domains import Domain
-from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
-from ia_gym.envs.questions.engine import Known, Verdict
+from ia_gym.envs.questions.engine import QuestionsAhead
+from ia_gym.envs.questions.judging import Verdict
 from ia_gym.envs.questions.observations import (
     Observation,
     ObservationMode,
     split_observations,
 )
+from ia_gym.envs.questions.question_sheet import N_KNOWN
 from ia_gym.envs.questions.rendering import draw_scene, format_scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
 from ia_gym.validation import convert_seed
@@ -40,7 +41,7 @@ class Shown(NamedTuple):
     final_observation: Observation  # returned by step
     action_mask: NDArray[np.int8]
     final_action_mask: NDArray[np.int8]
-    known: Known  # truth, depth, class, is_root
+    known: tuple[np.int64, np.int64, np.int64, bool]  # truth, depth, class, is_root
 
 
 class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
@@ -147,8 +148,6 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         space = self.observation_space
         numbers = gym.spaces.flatdim(space) if space.is_np_flattenable else 1
         self._prepares_ahead = numbers * config.questions_per_context <= MAX_NUMBERS
-        self._prepared: list[Shown]  # all root questions about the context
-        self._prepared_for: tuple[int, ...] = ()
         self._shown: Shown
 
     def reset(
@@ -171,7 +170,6 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         if seed is not None or not self._ready:
             engine.reset(self.np_random)
             self._ready = True
-            self._prepared_for = ()
         elif self._answered is not None or engine.is_root[0]:
             engine.next_episode(engine.all_rows)
         self._answered = None
@@ -215,25 +213,27 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         return shown.final_observation, verdict.reward, True, False, info
 
     def _prepare(self) -> Shown:
-        """The question shown now: root questions together with all others about the context."""
-        engine = self.engine
-        if not self._prepares_ahead or not engine.is_root.item():
-            known = engine.truths[0], engine.depths[0], engine.classes[0], engine.is_root.item()
-            return self._encode(engine.questions, engine.masks, [known])[0]
-        slot = engine.slots.item()
-        if self._prepared_for != (engine.n_draws, slot):
-            self._prepared_for = engine.n_draws, slot
-            self._prepared = self._encode(*engine.get_roots(slot))
-        return self._prepared[engine.cursor.item()]
+        """The question shown now, encoded together with those looked up with it."""
+        ahead, i = self.engine.ahead
+        if not self._prepares_ahead:
+            alone = QuestionsAhead(
+                ahead.rows[i : i + 1], ahead.masks[i : i + 1], [ahead.is_root[i]]
+            )
+            return self._encode(alone)[0]
+        if ahead.shown is None:
+            ahead.shown = self._encode(ahead)
+        shown: Shown = ahead.shown[i]
+        return shown
 
-    def _encode(
-        self, questions: Symbols, masks: NDArray[np.int8], known: list[Known]
-    ) -> list[Shown]:
-        facts = self.engine.contexts["facts"].repeat(len(questions), axis=0)
+    def _encode(self, ahead: QuestionsAhead) -> list[Shown]:
+        facts = self.engine.contexts["facts"].repeat(len(ahead.rows), axis=0)
         observations, finals = (
-            split_observations(self.encoding.encode(facts, questions)) for _ in range(2)
+            split_observations(self.encoding.encode(facts, ahead.rows[:, :-N_KNOWN]))
+            for _ in range(2)
         )
-        return list(map(Shown, observations, finals, masks.copy(), masks.copy(), known))
+        masks = ahead.masks.copy(), ahead.masks.copy()
+        known = zip(*ahead.rows[:, -N_KNOWN:].T, ahead.is_root, strict=True)
+        return list(map(Shown, observations, finals, *masks, known))
 
     def _make_info_of_one(self, action_mask: NDArray[np.int8]) -> dict[str, Any]:
         """The info of the question shown: NumPy's scalars and arrays.

@@ -18,7 +18,7 @@ from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
-from ia_gym.envs.questions.engine import Outcome, Verdict
+from ia_gym.envs.questions.judging import Outcome, Verdict
 from ia_gym.envs.questions.observations import (
     ObservationMode,
     Observations,

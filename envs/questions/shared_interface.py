@@ -13,7 +13,8 @@ from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.config import QuestionConfig
-from ia_gym.envs.questions.engine import Engine, Outcome, Verdict
+from ia_gym.envs.questions.engine import Engine
+from ia_gym.envs.questions.judging import Outcome, Verdict
 from ia_gym.envs.questions.observations import ObservationEncoding, Observations
 from ia_gym.envs.questions.rendering import Scene
 from ia_gym.validation import check_range
@@ -150,7 +151,7 @@ class QuestionInterface:
             trusted = np.empty((engine.n_envs, len(engine.gate.trusted)), bool)
             trusted[:] = engine.gate.trusted
         known = engine.truths.copy(), engine.depths.copy(), engine.classes.copy()
-        info = make_question_info(*known, engine.is_root.copy(), engine.masks.copy(), trusted)
+        info = make_question_info(*known, engine.is_root, engine.masks.copy(), trusted)
         if outcome is not None:
             info["is_success"] = outcome.successes
             if engine.overseer is not None:
@@ -169,15 +170,19 @@ class QuestionInterface:
     ) -> Scene:
         """What there is to show of environment ``row``, after its answer or before."""
         engine = self.engine
-        place = engine.slots[row], engine.cursor[row]
+        place = engine.slots.item(row), engine.cursor.item(row)
         judged = verdict is not None and engine.overseer is not None
+        transcript = None
+        if engine.overseer is not None:
+            step, answered = engine.step.item(row), answer is not None
+            transcript = engine.decomposition.get_transcript(place, step, answered)
         return Scene(
             domain=self.domain,
             context=engine.contexts[row],
             root=engine.roots[place],
             question=engine.questions[row],
             is_root=bool(engine.is_root[row]),
-            transcript=engine.transcripts[place] if engine.overseer is not None else None,
+            transcript=transcript,
             can_earn=bool(engine.can_earn[place]),
             answer=answer,
             reward=None if verdict is None else verdict.reward,

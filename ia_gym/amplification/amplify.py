@@ -1,12 +1,12 @@
 """Amplify^H(X): an overseer H answers questions with an assistant X (Christiano et al., 2018).
 
 The overseer asks sub-questions in rounds. It looks up the primitive ones in the context; the
-assistant answers the others, either at once (:func:`amplify`) or later (an environment whose agent
-is its own assistant calls :func:`open_round` and fills in the answers as they come).
+assistant answers the others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -106,14 +106,51 @@ def amplify(
     n_rounds = len(domain.round_slots) if judging else len(domain.subquestions_per_round)
     slots = domain.round_slots[n_rounds - 1].stop
     transcript = Transcript.empty(questions.shape[:2], slots, domain.question_length)
-    for round in range(n_rounds):
+    case = contexts, questions, transcript
+    answered = open_rounds(overseer, assistant, rng, range(n_rounds), *case, trusted)
+    overseer.assistant_answers += int(np.count_nonzero(answered))
+    return transcript
+
+
+def open_rounds(
+    overseer: Overseer,
+    assistant: Assistant,
+    rng: np.random.Generator,
+    rounds: Iterable[int],
+    contexts: Contexts,
+    questions: Symbols,
+    transcript: Transcript,
+    trusted: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
+    """Open rounds one after another, each with the assistant's answers to those before it.
+
+    Args:
+        overseer: the overseer; ``human_interactions`` goes up.
+        assistant: answers the sub-questions that are not primitive.
+        rng: for the overseer's choices, and for lookups that draw at random.
+        rounds: in order; all rounds before them are answered.
+        contexts: ``(B,)``.
+        questions: ``(B, Q, Lq)``, none of them primitive. Rows of zeros are ignored.
+        transcript: ``(B, Q)``; the slots of the rounds are written.
+        trusted: see :func:`open_round`.
+
+    Returns:
+        bool, of the shape of ``transcript.answers``: the sub-questions that the assistant answered.
+
+    Raises:
+        ValueError: if the assistant's answers have a wrong shape, type or range.
+    """
+    domain = overseer.domain
+    answered = np.zeros(transcript.answers.shape, bool)
+    for round in rounds:
+        slots = domain.round_slots[round]
         pending = open_round(overseer, rng, round, contexts, questions, transcript, trusted)
         if pending.any():
-            asked = transcript.questions[..., domain.round_slots[round], :]
-            answers = ask_assistant(assistant, domain, contexts, asked, pending)
-            transcript.answers[..., domain.round_slots[round]][pending] = answers
-            overseer.assistant_answers += len(answers)
-    return transcript
+            asked = transcript.questions[..., slots, :]
+            given = ask_assistant(assistant, domain, contexts, asked, pending)
+            transcript.answers[..., slots][pending] = given
+            answered[..., slots] = pending
+    return answered
 
 
 def ask_assistant(
