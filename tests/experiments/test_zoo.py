@@ -24,9 +24,9 @@ def test_settings_in_the_form_of_rl_zoo3():
     hyperparams, settings = ppo.hyperparams[ENV_ID], load_settings("ppo", ENV_ID)
     assert hyperparams["n_timesteps"] == settings.n_timesteps
     assert hyperparams["learning_rate"] == "lin_2e-3"
-    assert hyperparams["callback"][1] == {
-        "ia_gym.agents.AmplificationCallback": {"polyak_tau": 0.25}
-    }
+    assert hyperparams["callback"] == [
+        {"ia_gym.agents.AmplificationCallback": {"polyak_tau": 0.25}}
+    ]
 
 
 @pytest.mark.parametrize(
