@@ -55,7 +55,7 @@ class BatchedMuon(torch.optim.Muon):
         """Update matrices of one shape."""
         for each in matrices:
             if "momentum_buffer" not in self.state[each]:
-                self.state[each]["momentum_buffer"] = torch.zeros_like(each.grad)
+                self.state[each]["momentum_buffer"] = torch.zeros_like(each)
         buffers = [self.state[each]["momentum_buffer"] for each in matrices]
         gradients = torch.stack([cast("Tensor", each.grad) for each in matrices])
         averages = torch.stack(buffers).lerp_(gradients, 1 - momentum)
@@ -81,11 +81,11 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
     norms = torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-7)
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = (matrices.mT if tall else matrices) / norms
+    x = (matrices.transpose(1, 2) if tall else matrices) / norms
     for _ in range(5):
-        gram = x @ x.mT
+        gram = x @ x.transpose(1, 2)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+    return x.transpose(1, 2) if tall else x
 
 
 class MuonAdamW(torch.optim.Optimizer):
