@@ -79,7 +79,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
         below a thousandth of the largest.
     """
     a, b, c = COEFFICIENTS
-    norms = torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-7)
+    norms: Tensor = torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-7)
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = (matrices.transpose(1, 2) if tall else matrices) / norms
     for _ in range(5):

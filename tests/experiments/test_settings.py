@@ -20,7 +20,7 @@ def test_every_settings_file_is_read():
         assert settings.algorithm in CLASSES
         resolve(settings.model)
     for agent in ("imitation", "supervised", "search", "reinforce", "mixed", "ppo", "dqn"):
-        assert {load_settings(agent, f"IA-{name}-v0").n_envs for name in DOMAINS} <= {1, 64}
+        assert {load_settings(agent, f"IA-{name}-v0").n_envs for name in DOMAINS} <= {1, 256}
 
 
 def test_settings_say_what_differs():
