@@ -25,7 +25,7 @@ def test_every_settings_file_is_read():
 
 def test_settings_say_what_differs():
     dqn, inline = load_settings("dqn", BASE), load_settings("dqn-inline", BASE)
-    assert dqn.amplification == {"polyak_tau": 1 / 64}
+    assert dqn.amplification == {"polyak_tau": 1 / 16}
     assert replace(dqn, amplification=None) == inline
     ppo = load_settings("ppo", BASE)
     masked = load_settings("maskableppo", BASE)  # like another file
