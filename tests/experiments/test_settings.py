@@ -17,6 +17,7 @@ def test_every_settings_file_is_read():
         larger = known.replace("-v0", "-N32-v0")  # takes the settings of the base size
         settings = load_settings(agent, larger)
         assert settings == load_settings(agent, known)
+        assert settings == load_settings(agent, known.replace("-v0", "-N8of64-v0"))
         assert settings.algorithm in CLASSES
         resolve(settings.model)
     for agent in ("imitation", "supervised", "search", "reinforce", "mixed", "ppo", "dqn"):
