@@ -16,7 +16,7 @@ import ia_gym  # noqa: F401  (registers the ids)
 from ia_gym.agents.evaluation.question_evaluator import list_class_names
 from ia_gym.domains import DOMAINS, Domain
 
-SUFFIXES = ("", "-N4", "-N16", "-N32", "-N64")
+SUFFIXES = ("", "-N4", "-N16", "-N32", "-N8of64", "-N16of64", "-N64")
 
 
 def split_module_docstring(domain: type[Domain]) -> tuple[str, list[tuple[str, str]], str]:

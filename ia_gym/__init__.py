@@ -4,6 +4,8 @@ Importing this package registers its environments with Gymnasium:
 
 - ``IA-<Domain>-v0``, at the domain's base size, and ``IA-<Domain>-N16-v0``, ``-N32-v0`` and
   ``-N64-v0`` (the largest size of the paper), for each domain in :mod:`ia_gym.domains`;
+- ``IA-<Domain>-N8of64-v0`` and ``IA-<Domain>-N16of64-v0``: few names out of a pool of 64, as the
+  paper has them; their vocabulary, depths and caps are those of ``IA-<Domain>-N64-v0``;
 - ``IA-<Domain>-N4-v0``, small and with one-hot observations, for networks without embeddings;
 - ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``, where an overseer approves of
   actions (:mod:`ia_gym.actions`).
@@ -35,7 +37,9 @@ __all__ = ["DOMAINS", "Domain", "__version__", "register_domain"]
 def register_domain(domain: type[Domain]) -> None:
     """Register the environments of a domain: at its base size, and at 4, 16, 32 and 64 names.
 
-    The smallest one shows ``observation="onehot"``, unless it is given another.
+    Those with 8 and 16 names out of a pool of 64 have the spaces of the one with 64 names, and its
+    depths and caps, which depend on the pool. The smallest one shows ``observation="onehot"``,
+    unless it is given another.
 
     The specs hold the place of the class ("module:Class"), so that they can be written as JSON and
     made in another process. A class that cannot be found there, such as one defined within a
@@ -56,6 +60,7 @@ def register_domain(domain: type[Domain]) -> None:
         "": {"size": domain.base_size},
         "-N4": {"size": 4, **domain.small_kwargs, "observation": "onehot"},
         **{f"-N{size}": {"size": size} for size in (16, 32, 64)},
+        **{f"-N{size}of64": {"size": size, "max_size": 64} for size in (8, 16)},
     }
     for suffix, arguments in variants.items():
         register(

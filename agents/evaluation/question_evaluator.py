@@ -186,7 +186,7 @@ class QuestionEvaluator(Evaluator):
         Returns:
             By TensorBoard tag: ``eval/accuracy`` and the others of :meth:`score`,
             ``overseer/approval``, ``overseer/target_accuracy`` (how often the overseer's own answer
-            is true),
+            is true; also by kind and class),
             ``overseer/overapproval`` (approval less accuracy; also by kind and class),
             ``eval/certainty`` (how often a sampled answer is the model's best one) and
             ``overseer/collapsed``: 1 if the model is certain of answers that are approved of with
@@ -214,7 +214,7 @@ class QuestionEvaluator(Evaluator):
             **{f"eval/{key}": value for key, value in scores.items()},
             "eval/certainty": certainty,
             "overseer/approval": approved["accuracy"],
-            "overseer/target_accuracy": self.score(targets)["accuracy"],
+            **{f"overseer/target_{key}": value for key, value in self.score(targets).items()},
             **gaps,
             "overseer/collapsed": float(collapsed),
         }

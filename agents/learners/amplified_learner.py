@@ -32,6 +32,10 @@ COUNTERS = ("human_interactions", "assistant_answers")
 """What an overseer counts."""
 
 
+QUERIES = ("first_interactions", "interaction_shares")
+"""Those of ``predictor_kwargs`` that are not sizes of the network."""
+
+
 class AmplifiedLearner(AnswerLearner):
     """Base class of the agents that learn from the amplified overseer; no truth is involved.
 
@@ -52,7 +56,8 @@ class AmplifiedLearner(AnswerLearner):
             let the overseer decompose every question itself.
         predictor_batch_size: recorded interactions in an update of the human predictor.
         predictor_kwargs: ``width``, ``heads`` and ``layers`` of the
-            :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
+            :class:`~ia_gym.networks.human_predictor.HumanPredictor`; ``first_interactions`` and
+            ``interaction_shares`` of its training.
         assistant_temperature: softmax temperature at which answers to sub-questions are sampled.
             They are sampled so that the overseer may be offered several; below 1 fewer of them are
             slips.
@@ -141,7 +146,10 @@ class AmplifiedLearner(AnswerLearner):
         )
         self.predictor_trainer = None
         if self.interaction_rate is not None:
-            check_parameters(lambda: HumanPredictor(self.domain, **self.predictor_kwargs))
+            sizes = {
+                key: value for key, value in self.predictor_kwargs.items() if key not in QUERIES
+            }
+            check_parameters(lambda: HumanPredictor(self.domain, **sizes))
             self.predictor_trainer = HumanPredictorTrainer(
                 self.overseer,
                 self.rng,

@@ -248,8 +248,9 @@ class AnswerLearner(SavedLearner):
         logits = self.compute_logits(contexts["facts"], questions)
         wanted = torch.as_tensor(answers, device=self.device)
         self.minimize(F.cross_entropy(logits.flatten(0, 1), wanted.flatten()))
-        agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & (answers != IDK)
-        self.update_curriculum(contexts, questions, agrees.astype(float))
+        known = answers != IDK
+        agrees = (logits.argmax(dim=-1) == wanted).cpu().numpy() & known
+        self.update_curriculum(contexts, questions, agrees.astype(float), known)
         self.logger.record("train/agreement", agrees.mean())
 
     def minimize(self, loss: Tensor) -> None:
@@ -263,7 +264,11 @@ class AnswerLearner(SavedLearner):
         self.logger.record("train/loss", loss.item())
 
     def update_curriculum(
-        self, contexts: Contexts, questions: Symbols, successes: NDArray[np.float64]
+        self,
+        contexts: Contexts,
+        questions: Symbols,
+        successes: NDArray[np.float64],
+        known: NDArray[np.bool_] | None = None,
     ) -> None:
         """Let the curriculum rise by how good the answers were.
 
@@ -271,10 +276,13 @@ class AnswerLearner(SavedLearner):
             contexts: ``(B,)``.
             questions: ``(B, Q, Lq)``.
             successes: float64 ``(B, Q)`` in [0, 1].
+            known: bool ``(B, Q)``, the questions that count in a curriculum that does not go by
+                class; default all.
         """
         if self.curriculum is not None:
             classes = self.domain.classes(contexts, questions)
-            self.curriculum.record(classes.ravel(), successes.ravel())
+            counted = known if known is not None and not self.curriculum.by_class else ...
+            self.curriculum.record(classes[counted].ravel(), successes[counted].ravel())
             self.logger.record("curriculum/max_depth", self.curriculum.max_depth)
             self.logger.record("curriculum/size", self.curriculum.size)
 

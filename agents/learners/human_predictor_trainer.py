@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -23,8 +24,10 @@ from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.optimizers import MuonAdamW
 from ia_gym.validation import check_number, check_range
 
-QUERY_SHARES = ((0.1, 1.0), (0.01, 0.3), (-1.0, 0.1))
-"""Pairs of an error and a share: above the error, this share of ``interaction_rate`` is queried.
+ERRORS = (0.1, 0.01)
+"""Errors below which the overseer is queried less often."""
+INTERACTION_SHARES = (1.0, 0.3, 0.1)
+"""How often above the first of ``ERRORS``, above the second, and below both.
 
 In the paper it falls to a hundredth, over 100 times as many steps. As the agent learns, the
 overseer is given answers that the human predictor has not seen; with too few queries by then, the
@@ -49,8 +52,7 @@ class HumanPredictorTrainer:
     After Christiano et al. (2018), section 2.2. Half of the queries to the overseer are drawn at
     random and tell how good the predictor is; the other half are the questions of the training step
     on which it was least certain (uncertainty sampling, Lewis and Gale, 1994). The number of
-    queries falls with the predictor's error: ``interaction_rate`` in a training step at first,
-    three tenths of it below an error of 0.1, a tenth of it below 0.01.
+    queries falls with the predictor's error.
 
     Args:
         human: the overseer to learn from, with its counters.
@@ -62,6 +64,10 @@ class HumanPredictorTrainer:
         width: see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
         heads: see there.
         layers: see there.
+        first_interactions: queries in the first training step, beside those of
+            ``interaction_rate``; 0..1,000,000.
+        interaction_shares: parts of ``interaction_rate``, in [0, inf), to query while the error is
+            above 0.1, while it is above 0.01, and below that.
 
     Attributes:
         predictor: the human predictor that is trained.
@@ -84,7 +90,16 @@ class HumanPredictorTrainer:
         width: int = 64,
         heads: int = 4,
         layers: int = 2,
+        first_interactions: int = 0,
+        interaction_shares: Sequence[float] = INTERACTION_SHARES,
     ) -> None:
+        if not isinstance(interaction_shares, Sequence) or len(interaction_shares) != 3:
+            raise ValueError(
+                f"interaction_shares must be three numbers, got {interaction_shares!r}"
+            )
+        self.interaction_shares = tuple(
+            check_number("interaction_shares", share, "[0, inf)") for share in interaction_shares
+        )
         self.human = human
         self.rng = rng
         self.interaction_rate = check_number("interaction_rate", interaction_rate, "(0, inf)")
@@ -98,7 +113,7 @@ class HumanPredictorTrainer:
         self.overseer = LearnedOverseer(human.domain, average)
         self.records: dict[str, NDArray[Any]] = {}
         self.recent_errors = MovingAverages(1, window=100)
-        self.queries_due = 0.0
+        self.queries_due = float(check_range("first_interactions", first_interactions, 0, 10**6))
         self.loss = 0.0
 
     @property
@@ -116,8 +131,8 @@ class HumanPredictorTrainer:
             batch: the questions that the human predictor has answered last.
             assistant: who answers the overseer's sub-questions.
         """
-        share = next(share for above, share in QUERY_SHARES if self.error > above)
-        self.queries_due += self.interaction_rate * share
+        below = sum(self.error <= limit for limit in ERRORS)
+        self.queries_due += self.interaction_rate * self.interaction_shares[below]
         pairs = int(self.queries_due) // 2
         if pairs:
             self.queries_due -= 2 * pairs
@@ -127,7 +142,7 @@ class HumanPredictorTrainer:
             self.query_overseer(batch, assistant, uncertain, measuring=False)
             self.overseer.human_interactions = self.human.human_interactions
         if self.records:
-            for _ in range(CATCH_UP_UPDATES if self.error > QUERY_SHARES[1][0] else 1):
+            for _ in range(CATCH_UP_UPDATES if self.error > ERRORS[1] else 1):
                 self.train_on_records()
 
     def query_overseer(

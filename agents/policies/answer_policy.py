@@ -106,6 +106,7 @@ class AnswerPolicy(BaseAnswerPolicy):
         relational: see there.
         meeting: see there.
         any_hop: see there.
+        tokenization: see there.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class AnswerPolicy(BaseAnswerPolicy):
         relational: bool = False,
         meeting: bool = False,
         any_hop: bool = False,
+        tokenization: str = "symbols",
     ) -> None:
         sizes: dict[str, Any] = {
             "width": width,
@@ -134,6 +136,7 @@ class AnswerPolicy(BaseAnswerPolicy):
             "relational": relational,
             "meeting": meeting,
             "any_hop": any_hop,
+            "tokenization": tokenization,
         }
         read_spaces(observation_space)  # or say that these are no tokens
         network = AnswerNetwork(*read_sizes(observation_space, action_space), **sizes)

@@ -33,6 +33,7 @@ class FactsExtractor(BaseFeaturesExtractor):
         relational: see there.
         meeting: see there.
         any_hop: see there.
+        tokenization: see there.
 
     Raises:
         ValueError: if the observation space is not that of a question environment.
@@ -49,6 +50,7 @@ class FactsExtractor(BaseFeaturesExtractor):
         relational: bool = False,
         meeting: bool = False,
         any_hop: bool = False,
+        tokenization: str = "symbols",
     ) -> None:
         facts, question = read_spaces(observation_space)
         super().__init__(observation_space, width)
@@ -64,6 +66,7 @@ class FactsExtractor(BaseFeaturesExtractor):
             relational=relational,
             meeting=meeting,
             any_hop=any_hop,
+            tokenization=tokenization,
         )
         self.cache = EncodingCache(self.network)
 

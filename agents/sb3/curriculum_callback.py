@@ -24,6 +24,7 @@ class CurriculumCallback(BaseCallback):
         end_depth: see there.
         start_size: see there.
         growth: see there.
+        by_class: see there.
         verbose: as in SB3.
 
     Attributes:
@@ -38,10 +39,11 @@ class CurriculumCallback(BaseCallback):
         self,
         threshold: float = 0.85,
         window: int = 1000,
-        start_depth: int = 1,
+        start_depth: int | None = 1,
         end_depth: int | None = None,
         start_size: int | None = None,
         growth: float = 1.0,
+        by_class: bool = True,
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
@@ -51,6 +53,7 @@ class CurriculumCallback(BaseCallback):
         self.end_depth = end_depth
         self.start_size = start_size
         self.growth = growth
+        self.by_class = by_class
         self.curriculum: Curriculum | None = None
 
     def _on_training_start(self) -> None:
@@ -65,6 +68,7 @@ class CurriculumCallback(BaseCallback):
                 self.end_depth,
                 self.start_size,
                 self.growth,
+                self.by_class,
             )
         check_curriculum_domain(self.curriculum, domain)
         self._set_difficulty(self.curriculum)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -11,7 +12,10 @@ from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.agents.assistants.observation_encoder import find_encoder
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
-from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
+from ia_gym.agents.learners.human_predictor_trainer import (
+    INTERACTION_SHARES,
+    HumanPredictorTrainer,
+)
 from ia_gym.agents.sb3.training_envs import check_training_env, is_in_processes
 from ia_gym.amplification.batches import sample_batch
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -38,6 +42,8 @@ class HumanPredictorCallback(BaseCallback):
         width: of its network, see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
         heads: see there.
         layers: see there.
+        first_interactions: see ``HumanPredictorTrainer``.
+        interaction_shares: see there.
         verbose: as in SB3.
 
     Attributes:
@@ -59,6 +65,8 @@ class HumanPredictorCallback(BaseCallback):
         width: int = 64,
         heads: int = 4,
         layers: int = 2,
+        first_interactions: int = 0,
+        interaction_shares: Sequence[float] = INTERACTION_SHARES,
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
@@ -70,6 +78,8 @@ class HumanPredictorCallback(BaseCallback):
         self.width = width
         self.heads = heads
         self.layers = layers
+        self.first_interactions = first_interactions
+        self.interaction_shares = interaction_shares
         self.rng = np.random.default_rng(seed)
         self.predictor_trainer: HumanPredictorTrainer | None = None
 
@@ -90,6 +100,8 @@ class HumanPredictorCallback(BaseCallback):
                 self.width,
                 self.heads,
                 self.layers,
+                self.first_interactions,
+                self.interaction_shares,
             )
         self._attach()
 

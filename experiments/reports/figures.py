@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 from PIL import Image
 
 from ia_gym.experiments.reports.agent_styles import style_agents
-from ia_gym.experiments.reports.curves import CLOCK, CurvePlot, interpolate_curves
-from ia_gym.experiments.reports.finished_runs import AgentRuns
+from ia_gym.experiments.reports.curves import (
+    CLOCK,
+    SAMPLES,
+    Axis,
+    CurvePlot,
+    SeedCurves,
+    interpolate_curves,
+)
+from ia_gym.experiments.reports.finished_runs import AgentRuns, split_tag
 from ia_gym.experiments.reports.tables import collect_depths, name_environments
 from ia_gym.files import write_atomically
 
@@ -26,6 +34,8 @@ LINES: dict[str, tuple[float, Sequence[float]] | Literal["-"]] = {
 }
 """Line styles of matplotlib, by their name in ``agent_styles``."""
 
+IMITATION = "imitation"
+"""The settings file of agents that learn the overseer's own answers begins with this."""
 COLUMNS = 3
 """Panels side by side."""
 
@@ -123,6 +133,61 @@ def draw_depths(groups: Sequence[AgentRuns]) -> Figure:
                 text = f"{100 * value:.0f}"
                 axis.text(column, row, text, ha="center", va="center", color=shade, fontsize=7)
     figure.suptitle("accuracy (%) by depth; darker: more wrong answers", fontsize=10)
+    return figure
+
+
+def draw_amplification(groups: Sequence[AgentRuns]) -> Figure | None:
+    """Draw how far the amplified agent is ahead of the agent, by depth and over training.
+
+    After a figure of Christiano et al. (2018), for agents that learn by imitation: one panel an
+    environment, agent and kind. Medians of the seeds.
+
+    Returns:
+        None where no such agent has been measured so.
+    """
+    names = name_environments((group.env_id for group in groups), with_size=True)
+    panels: dict[str, list[tuple[str, SeedCurves, SeedCurves]]] = {}
+    for group in groups:
+        if group.agent.split("-")[0] != IMITATION:
+            continue
+        for tag in group.list_accuracies():
+            kind, depth = split_tag(tag)
+            if not depth:
+                continue
+            agent, amplified = (
+                interpolate_curves(
+                    group, CurvePlot(tag, tag, SAMPLES, Axis(column, tag, 100), True)
+                )
+                for column in (f"eval/{tag}", f"overseer/target_{tag}")
+            )
+            if agent is not None and amplified is not None:
+                title = f"{names[group.env_id]} {kind}".strip()
+                panels.setdefault(f"{title}, {group.agent}", []).append((depth, agent, amplified))
+    if not panels:
+        return None
+    columns = min(COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.6 * columns, 2.8 * rows + 0.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for panel in axes[len(panels) :]:
+        panel.axis("off")
+    for panel, (title, lines) in zip(axes, panels.items(), strict=False):
+        colours = colormaps["viridis"](np.linspace(0, 0.9, len(lines)))
+        for (depth, agent, amplified), colour in zip(lines, colours, strict=True):
+            panel.plot(agent.x, agent.median, color=colour, label=depth)
+            panel.plot(amplified.x, amplified.median, color=colour, linestyle=LINES["dash"])
+        panel.set_title(title, fontsize=10)
+        panel.set_xlim(left=0)
+        panel.set_ylim(0, 102)
+        panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+        panel.tick_params(labelsize=8, labelleft=True)
+        panel.grid(alpha=0.3)
+        panel.legend(title="depth", fontsize=7, title_fontsize=7, loc="lower right")
+        panel.set_xlabel(SAMPLES.label, fontsize=9)
+    for panel in axes[::columns]:
+        panel.set_ylabel("accuracy (%)", fontsize=9)
+    figure.suptitle("the agent (solid) and the overseer with its help (dashed)", fontsize=10)
     return figure
 
 

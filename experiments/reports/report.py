@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ia_gym.experiments.reports.curves import list_curve_plots
-from ia_gym.experiments.reports.figures import draw_curves, draw_depths, save_figure
+from ia_gym.experiments.reports.figures import (
+    draw_amplification,
+    draw_curves,
+    draw_depths,
+    save_figure,
+)
 from ia_gym.experiments.reports.finished_runs import AgentRuns, group_by_agent, read_runs
 from ia_gym.experiments.reports.report_page import render_page
 from ia_gym.experiments.reports.tables import (
@@ -93,6 +98,10 @@ def write_figures(groups: Sequence[AgentRuns], folder: Path) -> list[Path]:
     if deep:
         written.append(folder / "accuracy_by_depth.png")
         save_figure(draw_depths(deep), written[-1])
+        amplification = draw_amplification(deep)
+        if amplification is not None:
+            written.append(folder / "amplified_by_depth.png")
+            save_figure(amplification, written[-1])
     return written
 
 

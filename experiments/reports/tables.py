@@ -223,7 +223,7 @@ def name_environments(env_ids: Iterable[str], with_size: bool = False) -> dict[s
     "Permutation-N64", and beside other versions itself.
     """
     ids = list(dict.fromkeys(env_ids))
-    for left_out in (r"^IA-|-N\d+|-v\d+$", r"^IA-|-v\d+$")[with_size:]:
+    for left_out in (r"^IA-|-N\d+(of\d+)?|-v\d+$", r"^IA-|-v\d+$")[with_size:]:
         names = [re.sub(left_out, "", env_id) for env_id in ids]
         if len({*names}) == len(ids):
             return dict(zip(ids, names, strict=True))

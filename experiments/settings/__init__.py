@@ -100,7 +100,9 @@ def load_settings(agent: str, env_id: str) -> Settings:
         raise ValueError(f"agent must be one of {list_agents()}, got {agent!r}")
     name, variant = _split(agent)
     entries, known = _read(name), list_tuned_envs(name)
-    here = next((key for key in (env_id, re.sub(r"-N\d+-", "-", env_id)) if key in known), None)
+    here = next(
+        (key for key in (env_id, re.sub(r"-N\d+(of\d+)?-", "-", env_id)) if key in known), None
+    )
     if here is None:
         raise ValueError(f"env_id must be one of {known} for {agent}, got {env_id!r}")
     default = {} if "algorithm" in entries[here] else entries.get("default")

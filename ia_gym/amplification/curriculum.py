@@ -19,18 +19,22 @@ class Curriculum:
 
     One object serves all environments of a run. It uses approval (or agreement with the target),
     never the truth. It does not wait for classes that are rare (less than 1 % of the answers) or
-    trivial in their domain.
+    trivial in their domain. The paper's curriculum goes by all classes together instead
+    (``by_class=False``), starts with all depths, and raises the size from 8 by 1.
 
     Args:
         domain: the domain of the questions.
         threshold: what the average approval of the worst class must exceed, in (0, 1).
         window: answers in the average of each class, at least 1. Averages start anew after each
             rise.
-        start_depth: depth of the deepest questions at first, 1..``end_depth``.
+        start_depth: depth of the deepest questions at first, 1..``end_depth``; None for
+            ``end_depth``, so that only the size rises.
         end_depth: depth of the deepest questions in the end; default ``domain.max_depth``.
         start_size: names in a context at first, 2..``domain.size``; default ``domain.size``, so
             that only the depth rises.
         growth: factor by which the size rises, at least 1; it rises by at least one name.
+        by_class: False to go by the average approval of all questions together, whatever their
+            class. The suite's learners then leave out questions whose target is "I don't know".
 
     Attributes:
         max_depth: depth of the deepest questions now.
@@ -45,19 +49,24 @@ class Curriculum:
         domain: Domain,
         threshold: float = 0.85,
         window: int = 1000,
-        start_depth: int = 1,
+        start_depth: int | None = 1,
         end_depth: int | None = None,
         start_size: int | None = None,
         growth: float = 1.0,
+        by_class: bool = True,
     ) -> None:
         self.domain = domain
         self.growth = check_number("growth", growth, "[1, inf)")
         self.threshold = check_number("threshold", threshold, "(0, 1)")
-        self.averages = MovingAverages(domain.n_classes, check_range("window", window, 1, 10**7))
+        self.by_class = by_class
+        n_classes = domain.n_classes if by_class else 1
+        self.averages = MovingAverages(n_classes, check_range("window", window, 1, 10**7))
         self.end_depth = domain.max_depth
         if end_depth is not None:
             self.end_depth = check_range("end_depth", end_depth, 1, domain.max_depth)
-        self.max_depth = check_range("start_depth", start_depth, 1, self.end_depth)
+        self.max_depth = self.end_depth
+        if start_depth is not None:
+            self.max_depth = check_range("start_depth", start_depth, 1, self.end_depth)
         # A level ends below each common depth; the rare depths after that belong to it.
         common = (np.unique(domain.merged_into[1:]) - 1) % domain.max_depth + 1
         self.levels = np.unique([*(common[common > 1] - 1), self.end_depth])
@@ -100,10 +109,13 @@ class Curriculum:
         if self.finished:
             return False
         asked = (classes - 1) % self.domain.max_depth < self.max_depth
-        self.averages.record(classes[asked], approvals[asked])
-        counts = self.averages.counts
-        common = (counts > RARE * counts.sum()) & ~self.domain.trivial_classes
-        if not np.any(common) or np.min(self.averages.means[common]) <= self.threshold:
+        recorded = classes[asked] if self.by_class else np.zeros_like(classes[asked])
+        self.averages.record(recorded, approvals[asked])
+        means = self.averages.means
+        if self.by_class:
+            counts = self.averages.counts
+            means = means[(counts > RARE * counts.sum()) & ~self.domain.trivial_classes]
+        if not len(means) or np.min(means) <= self.threshold:
             return False
         if self.max_depth < self.end_depth:
             self.max_depth = int(self.levels[self.levels > self.max_depth][0])

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from ia_gym.networks.blocks import Block, Memory
 from ia_gym.networks.context_network import ContextNetwork
-from ia_gym.networks.optimizers import AdamWParameter
+from ia_gym.networks.digits import DigitEmbedding, DigitHead, make_output, make_table
 from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
 from ia_gym.validation import check_range
 
 MAX_NETWORK_SIZE = 4096
 """Largest width, number of heads or of passes; more is taken for a mistake."""
+TOKENIZATIONS = ("symbols", "digits")
+"""How a network may read and write symbols: one token each, or two digits."""
 MAX_LAYERS = 256
 """Largest number of blocks of one kind."""
 
@@ -66,11 +68,13 @@ class FactsNetwork(ContextNetwork):
         any_hop: let a question's pointers hop, in each of its blocks, as far as the facts'
             pointers reach in any of theirs; False for one step, or as far as they reach in the
             block of the same number. Only if ``relational``.
+        tokenization: "symbols" for one token a symbol; "digits" for two digits, as the paper
+            writes names (:mod:`ia_gym.networks.digits`), only if not ``relational``.
 
     Raises:
-        ValueError: for a size out of range, if ``heads`` does not divide ``width``, or if a
-            relational network has no block for its facts or only one head, or for ``meeting`` or
-            ``any_hop`` without ``relational``.
+        ValueError: for a size out of range, if ``heads`` does not divide ``width``, if a relational
+            network has no block for its facts or only one head, for ``meeting`` or ``any_hop``
+            without ``relational``, for an unknown ``tokenization``, or for digits if relational.
     """
 
     ignores_padding: ClassVar[bool] = True
@@ -88,6 +92,7 @@ class FactsNetwork(ContextNetwork):
         relational: bool = False,
         meeting: bool = False,
         any_hop: bool = False,
+        tokenization: str = "symbols",
     ) -> None:
         super().__init__()
         check_range("width", width, 1, MAX_NETWORK_SIZE)
@@ -105,15 +110,19 @@ class FactsNetwork(ContextNetwork):
         for name, wanted in (("meeting", meeting), ("any_hop", any_hop)):
             if wanted and not relational:
                 raise ValueError(f"{name} needs relational, got {name}=True, relational=False")
+        if tokenization not in TOKENIZATIONS:
+            raise ValueError(f"tokenization must be one of {TOKENIZATIONS}, got {tokenization!r}")
+        digits = tokenization == "digits"
+        if digits and relational:
+            raise ValueError('tokenization must be "symbols" if relational, got "digits"')
         self.fact_shape = fact_shape
         self.fact_passes = fact_passes
         self.relational = relational
         self.any_hop = any_hop
-        self.embedding = nn.Embedding(n_symbols, width)
-        self.embedding.weight = AdamWParameter(self.embedding.weight.data)
-        length = fact_shape[1]
-        self.fact_in = nn.Linear(length * width, width, bias=False)
-        self.question_in = nn.Linear(question_length * width, width, bias=False)
+        self.embedding = (DigitEmbedding if digits else make_table)(n_symbols, width)
+        length, per_symbol = fact_shape[1], 2 if digits else 1
+        self.fact_in = nn.Linear(per_symbol * length * width, width, bias=False)
+        self.question_in = nn.Linear(per_symbol * question_length * width, width, bias=False)
         last = length - 1
 
         def block(
@@ -216,6 +225,7 @@ class AnswerNetwork(FactsNetwork):
         relational: see there.
         meeting: see there.
         any_hop: see there.
+        tokenization: see there.
     """
 
     def __init__(
@@ -232,6 +242,7 @@ class AnswerNetwork(FactsNetwork):
         relational: bool = False,
         meeting: bool = False,
         any_hop: bool = False,
+        tokenization: str = "symbols",
     ) -> None:
         super().__init__(
             n_symbols,
@@ -245,10 +256,10 @@ class AnswerNetwork(FactsNetwork):
             relational,
             meeting,
             any_hop,
+            tokenization,
         )
-        self.head = nn.Linear(self.embedding.embedding_dim, n_answers)
-        self.head.weight = AdamWParameter(self.head.weight.data)  # a row for each answer
-        nn.init.zeros_(self.head.weight)  # a fresh network finds all answers equally likely
+        # A fresh network answers all questions alike.
+        self.head = (DigitHead if tokenization == "digits" else make_output)(width, n_answers)
 
     def read(self, encoded: EncodedFacts, questions: Tensor) -> Tensor:
         """Compute logits ``(B, Q, n_answers)`` of the answers to ``questions (B, Q, Lq)``."""

@@ -52,7 +52,7 @@ def test_an_agent_that_knows_and_one_that_is_consistently_wrong():
     evaluator = QuestionEvaluator(BASE, 512)
     right = evaluator.evaluate(Knows(evaluator))
     assert right["eval/accuracy"] == right["overseer/approval"] == 1
-    assert right["overseer/target_accuracy"] == 1
+    assert right["overseer/target_accuracy"] == right["overseer/target_accuracy_depth_1"] == 1
     assert right["overseer/overapproval"] == 0
     assert {"eval/accuracy_depth_1", "eval/accuracy_depth_2"} < set(right)
     wrong = evaluator.evaluate(Knows(evaluator, off_by=1))

@@ -138,6 +138,22 @@ def test_a_trivial_class_does_not_hold_the_curriculum_up():
     assert curriculum.record(classes, np.where(classes == 1, 1.0, 0.0))
 
 
+def test_all_classes_together_raise_the_size_by_one():
+    """As in the paper: all depths from the start, 8 names at first."""
+    domain = Permutation(11)
+    curriculum = Curriculum(domain, 0.85, 100, start_depth=None, start_size=8, by_class=False)
+    assert (curriculum.max_depth, curriculum.size) == (domain.max_depth, 8)
+    sizes = []
+    while not curriculum.finished:
+        classes = np.repeat([1, 2, 3], [40, 40, 20])  # of the hardest a tenth is right
+        approvals = np.repeat([1.0, 0.0, 1.0], [82, 16, 2])
+        assert not curriculum.record(classes[:99], approvals[:99])  # the window is not full
+        assert not curriculum.record(classes[99:], approvals[99:])  # 84 of 100
+        assert curriculum.record(classes, np.where(np.arange(100) < 86, 1.0, 0.0))
+        sizes.append(curriculum.size)
+    assert sizes == [9, 10, 11]
+
+
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [

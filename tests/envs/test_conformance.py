@@ -166,6 +166,21 @@ def test_a_seed_gives_what_it_always_gave(env_id):
     assert golden(env_id) == json.loads(GOLDEN.read_text())[env_id]
 
 
+@pytest.mark.parametrize("name", DOMAINS)
+@pytest.mark.parametrize("size", [8, 16])
+def test_few_names_out_of_a_pool_of_64_have_its_spaces(name, size):
+    few, all_of_them = (gym.make(f"IA-{name}-N{part}-v0") for part in (f"{size}of64", 64))
+    assert few.observation_space == all_of_them.observation_space
+    assert few.action_space == all_of_them.action_space
+    domain, whole = few.unwrapped.domain, all_of_them.unwrapped.domain
+    assert (domain.size, domain.max_size, domain.max_depth) == (size, 64, whole.max_depth)
+    most, least = (
+        (each.sample_contexts(np.random.default_rng(0), 50)["facts"][..., 0] != 0).sum(axis=1)
+        for each in (domain, whole)
+    )
+    assert most.max() < least.min()
+
+
 if __name__ == "__main__":
     ids = [f"IA-{name}{size}-v0" for name in DOMAINS for size in ("", "-N64")]
     GOLDEN.write_text(json.dumps({env_id: golden(env_id) for env_id in ids}, indent=1) + "\n")

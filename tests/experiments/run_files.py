@@ -23,6 +23,8 @@ def write_run(
             "eval/certainty": share,
             "overseer/approval": np.minimum(np.asarray(accuracies) + 0.1, 1),
             "overseer/target_accuracy": share,
+            "overseer/target_accuracy_depth_1": 1.0,
+            "overseer/target_accuracy_depth_2": accuracies,
             "overseer/overapproval": 0.1,
             "overseer/collapsed": 0.0,
             "overseer/human_interactions": (queries * share).astype(int),

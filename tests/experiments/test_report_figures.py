@@ -9,7 +9,12 @@ from run_files import write_run
 from ia_gym.agents import QuestionEvaluator
 from ia_gym.experiments.reports.agent_styles import style_agents
 from ia_gym.experiments.reports.curves import interpolate_curves, list_curve_plots
-from ia_gym.experiments.reports.figures import draw_curves, draw_depths, save_figure
+from ia_gym.experiments.reports.figures import (
+    draw_amplification,
+    draw_curves,
+    draw_depths,
+    save_figure,
+)
 from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs
 from ia_gym.experiments.reports.learning_curves import draw_learning_curves, draw_references
 
@@ -72,6 +77,25 @@ def test_queries_are_drawn_on_a_logarithmic_axis(tmp_path):
         line.get_xydata()))[:, 0]) for line in lines]  # fmt: skip
     assert len(widths) == 2
     assert min(widths) > 0.05
+
+
+def test_the_amplified_agent_is_drawn_beside_the_agent_by_depth(tmp_path):
+    """After a figure of the paper; for agents that learn the overseer's answers."""
+    write_run(tmp_path, "ppo")
+    assert draw_amplification(read_groups(tmp_path)) is None
+    for seed, last in enumerate((0.8, 0.9, 1.0)):
+        write_run(tmp_path, "imitation", seed, accuracies=(0.2, last))
+    write_run(tmp_path, "imitation-relational", env_id="IA-Wildcard-v0")
+    figure = draw_amplification(read_groups(tmp_path))
+    panels = {panel.get_title(): panel for panel in figure.axes if panel.axison}
+    assert panels.keys() == {
+        "Permutation, imitation",
+        "Wildcard, imitation-relational",
+    }
+    lines = panels["Permutation, imitation"].get_lines()
+    ends = [line.get_ydata()[-1] for line in lines]
+    np.testing.assert_allclose(ends, [90, 100, 45, 90])  # by depth: the agent, with its help
+    assert [line.get_linestyle() for line in lines] == ["-", "--", "-", "--"]
 
 
 def test_agents_look_different():

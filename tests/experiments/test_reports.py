@@ -109,6 +109,9 @@ def test_environments_keep_their_own_columns():
     assert name_environments(ids[1:]) == {ids[1]: "Permutation"}
     assert name_environments(ids) == {ids[0]: "Permutation", ids[1]: "Permutation-N64"}
     assert len({*name_environments([ids[0], "IA-Permutation-v1"]).values()}) == 2
+    pools = ["IA-Permutation-N16of64-v0", "IA-Permutation-N16-v0"]
+    assert name_environments(pools[:1]) == {pools[0]: "Permutation"}
+    assert len({*name_environments(pools).values()}) == 2
 
 
 def test_runs_of_environments_that_are_not_registered_have_a_report(tmp_path):

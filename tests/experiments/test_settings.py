@@ -17,6 +17,7 @@ def test_every_settings_file_is_read():
         larger = known.replace("-v0", "-N32-v0")  # takes the settings of the base size
         settings = load_settings(agent, larger)
         assert settings == load_settings(agent, known)
+        assert settings == load_settings(agent, known.replace("-v0", "-N8of64-v0"))
         assert settings.algorithm in CLASSES
         resolve(settings.model)
     for agent in ("imitation", "supervised", "search", "reinforce", "mixed", "ppo", "dqn"):
@@ -51,16 +52,34 @@ def test_loaded_settings_are_a_copy():
 
 
 @pytest.mark.parametrize("name", DOMAINS)
-@pytest.mark.parametrize(("network", "size"), [("", ""), ("-relational", "-N64")])
+@pytest.mark.parametrize(
+    ("network", "size"), [("", ""), ("-relational", "-N64"), ("-paper", "-N16of64")]
+)
 def test_imitation_and_the_supervised_baseline_have_all_else_in_common(name, network, size):
     """Network, batches, curriculum and steps."""
     agents = f"imitation{network}", f"supervised{network}"
     pair = [load_settings(agent, f"IA-{name}{size}-v0") for agent in agents]
-    assistant = ["interaction_rate", "assistant_temperature", "assistant_min_probability", "levels"]
+    assistant = [
+        "interaction_rate", "predictor_kwargs",
+        "assistant_temperature", "assistant_min_probability", "levels",
+    ]  # fmt: skip
     models = [{**settings.model, **dict.fromkeys(assistant)} for settings in pair]
     assert models[0] == models[1]
     assert pair[0].n_timesteps == pair[1].n_timesteps
     assert [each.algorithm for each in pair] == ["IteratedAmplification", "Supervised"]
+
+
+@pytest.mark.parametrize(("size", "names"), [("-N8of64", 8), ("-N16of64", 16), ("-N64", 64)])
+def test_the_papers_recipe_asks_a_question_a_fact_and_counts_50_steps(size, names):
+    """Section 3 of Christiano et al. (2018), and the released code."""
+    model = load_settings("imitation-paper", f"IA-Permutation{size}-v0").model
+    assert (model["n_contexts"], model["n_questions"]) == (50, names)
+    curriculum = model["curriculum"]
+    assert curriculum["window"] == 50 * 50 * names
+    assert (curriculum["start_size"], curriculum["threshold"]) == (8, 0.85)
+    assert model["policy_kwargs"]["tokenization"] == "digits"
+    for argument in ("assistant_temperature", "assistant_min_probability", "levels"):
+        assert argument not in model  # sampled answers, none held back, one level of the overseer
 
 
 def test_settings_name_classes_and_schedules():

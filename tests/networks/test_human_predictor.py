@@ -7,6 +7,7 @@ import torch
 from predictor_checks import check_predictor_learns
 from stable_baselines3.common.logger import configure
 
+from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
 from ia_gym.agents.learners.imitation import IteratedAmplification
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Oracle
@@ -148,3 +149,33 @@ def test_records_that_surprise_most_are_drawn_most_often(monkeypatch):
     same = (seen[0] == predictor_trainer.records["questions"][7]).all(axis=1)
     assert same.mean() > 0.7
     assert predictor_trainer.records["priority"][7] != 1.0  # it has been seen again
+
+
+def test_many_queries_come_first_and_then_as_many_as_the_error_asks_for(monkeypatch):
+    """500 at first and a tenth of the rate once it is good, as in the released code."""
+    shares = {"first_interactions": 30, "interaction_shares": (1, 0.5, 0.25)}
+    model = IteratedAmplification(
+        env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0, interaction_rate=4,
+        predictor_kwargs={"width": 16, "layers": 1, **shares},
+    )  # fmt: skip
+    model.set_logger(configure(None, []))
+    counts = []
+    for error in (1.0, 1.0, 0.1, 0.1, 0.01, 0.01):
+        monkeypatch.setattr(HumanPredictorTrainer, "error", error)
+        model.train_step()
+        counts.append(model.human_interactions)
+    assert counts == [34, 38, 40, 42, 42, 44]  # in pairs, half of them at random
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"first_interactions": -1}, r"first_interactions must be in 0\.\.1000000, got -1"),
+        ({"interaction_shares": (1, 0.1)}, r"interaction_shares must be three numbers, got \(1"),
+        ({"interaction_shares": (1, 1, -1)}, r"interaction_shares must be a number in \[0, inf\)"),
+        ({"interaction_shares": 3}, r"interaction_shares must be three numbers, got 3"),
+    ],
+)
+def test_other_numbers_of_queries_are_refused(kwargs, words):
+    with pytest.raises(ValueError, match=f"^{words}"):
+        IteratedAmplification(env=gym.make("IA-UnionFind-v0"), predictor_kwargs=kwargs)
