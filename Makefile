@@ -9,6 +9,7 @@
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make test-clients  Tianshou, skrl, TorchRL and Minari, in a virtual environment of their own
 # make bench  measures the suite's speed on this machine
+# make networks  packs the trained networks under results/ into build/networks.tar.gz, for a release
 # make docs   writes the domains' pages from their docstrings, and the site into build/site
 # make clean  removes what the others made
 
@@ -16,7 +17,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long test-oldest test-wheel test-zoo test-clients results-check coverage mutants bench docs clean
+.PHONY: demo test test-long test-oldest test-wheel test-zoo test-clients results-check coverage mutants bench networks docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -77,6 +78,10 @@ test-clients:
 
 bench: $(READY)
 	$(VENV)/bin/ia-gym bench
+
+networks:
+	mkdir -p build
+	find results -name '*.safetensors' | sort | tar -czf build/networks.tar.gz -T -
 
 docs: $(READY)
 	$(VENV)/bin/python docs/domain_pages.py
