@@ -11,7 +11,7 @@ from ia_gym.experiments.errors import report_errors
 
 
 @report_errors("compare")
-def main(env_id: str = "IA-Permutation-v0", seeds: int = 1, log_dir: str = "runs/demo") -> None:
+def main(env_id: str = "IA-Wildcard-v0", seeds: int = 1, log_dir: str = "runs/demo") -> None:
     """Train each agent ``seeds`` times and compare them."""
     compare(env_id, ["ppo", "imitation", "supervised"], seeds=seeds, log_dir=log_dir)
 
