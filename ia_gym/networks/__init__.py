@@ -4,6 +4,7 @@
 - ``answer_network.py``: the transformer that does; ``answer_mlp.py``: a plain MLP.
 - ``blocks.py``: the blocks of the transformer; ``relational_attention.py``: a variant that is given
   which tokens are equal.
+- ``digits.py``: symbols read and written as two digits.
 - ``human_predictor.py``: a model of the overseer; ``learned_overseer.py``: that model in the
   overseer's place.
 - ``network_assistant.py``: a network as the assistant that answers sub-questions.

@@ -9,7 +9,7 @@ BASE = "IA-Permutation-v0"
 TINY_NETWORK = {"width": 16, "heads": 2, "fact_layers": 1, "question_layers": 1}
 TINY_LEARNER = {"n_contexts": 4, "n_questions": 8, "policy_kwargs": TINY_NETWORK}
 TINY_PPO = {
-    "n_steps": 8,
+    "n_steps": 2,
     "batch_size": 256,
     "policy_kwargs": {
         "features_extractor_class": "FactsExtractor",
