@@ -35,7 +35,7 @@ class BatchedMuon(torch.optim.Muon):
     """PyTorch's Muon, which orthogonalizes all matrices of one shape at once, in their own dtype.
 
     PyTorch's takes one matrix after the other, in bfloat16. Many processors have no instructions
-    for that, and half of a training's time went into it; on a GPU it is a thousand small kernels.
+    for that, and on a GPU it is a thousand small kernels.
     """
 
     @torch.no_grad()
