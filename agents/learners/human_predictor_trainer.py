@@ -64,8 +64,8 @@ class HumanPredictorTrainer:
         width: see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
         heads: see there.
         layers: see there.
-        first_interactions: queries in the first training step, beside those of
-            ``interaction_rate``; 0..1,000,000.
+        first_interactions: queries in the first training steps, beside those of
+            ``interaction_rate``; 0..1,000,000. A step has at most two for each of its questions.
         interaction_shares: parts of ``interaction_rate``, in [0, inf), to query while the error is
             above 0.1, while it is above 0.01, and below that.
 
@@ -133,7 +133,7 @@ class HumanPredictorTrainer:
         """
         below = sum(self.error <= limit for limit in ERRORS)
         self.queries_due += self.interaction_rate * self.interaction_shares[below]
-        pairs = int(self.queries_due) // 2
+        pairs = min(int(self.queries_due) // 2, batch.targets.size)
         if pairs:
             self.queries_due -= 2 * pairs
             at_random = self.rng.integers(batch.targets.size, size=pairs)

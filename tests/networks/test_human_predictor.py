@@ -167,6 +167,19 @@ def test_many_queries_come_first_and_then_as_many_as_the_error_asks_for(monkeypa
     assert counts == [34, 38, 40, 42, 42, 44]  # in pairs, half of them at random
 
 
+def test_queries_that_a_step_has_no_questions_for_come_in_the_next_ones():
+    model = IteratedAmplification(
+        env=gym.make("IA-UnionFind-v0"), n_contexts=8, n_questions=8, seed=0, interaction_rate=4,
+        predictor_kwargs={"width": 16, "layers": 1, "first_interactions": 300},
+    )  # fmt: skip
+    model.set_logger(configure(None, []))
+    counts = []
+    for _ in range(4):
+        model.train_step()
+        counts.append(model.human_interactions)
+    assert counts == [128, 256, 312, 316]
+
+
 @pytest.mark.parametrize(
     ("kwargs", "words"),
     [
