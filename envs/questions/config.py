@@ -60,8 +60,9 @@ class QuestionConfig:
             itself. Needs an assistant: with ``assistant="inline"`` the first ``step`` before
             ``set_assistant`` is refused.
         observation: "tokens" (facts and question, for networks with embeddings), "onehot" (one
-            vector, for networks without), "multidiscrete", "flat" (one vector of tokens) or
-            "text". See :class:`~ia_gym.envs.questions.observations.ObservationEncoding`.
+            vector, for networks without), "multidiscrete", "flat" (one vector of tokens), "text"
+            or "prompt" (text with the rules in plain words). See
+            :class:`~ia_gym.envs.questions.observations.ObservationEncoding`.
         domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
 
     Raises:
