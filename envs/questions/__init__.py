@@ -7,7 +7,8 @@
 - ``judging.py``: how rewards come about.
 - ``question_env.py`` and ``question_vector_env.py``: the engine as a ``gym.Env`` and as a
   ``VectorEnv``; ``shared_interface.py``: what these two share.
-- ``observations.py``: how questions are shown: the encodings of observations.
+- ``observations.py``: how questions are shown: the encodings of observations; ``texts.py``: those
+  in words.
 - ``spaces.py``: observation and action spaces.
 - ``rendering.py``: an environment as text and as a picture.
 """

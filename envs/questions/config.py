@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, Literal, get_args
 
 from ia_gym.amplification.approval import ApprovalMode
-from ia_gym.amplification.assistants import KnowNothing, Oracle
+from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.amplification.domain_checker import check_domain
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trust import TrustGate
@@ -60,8 +60,9 @@ class QuestionConfig:
             itself. Needs an assistant: with ``assistant="inline"`` the first ``step`` before
             ``set_assistant`` is refused.
         observation: "tokens" (facts and question, for networks with embeddings), "onehot" (one
-            vector, for networks without), "multidiscrete", "flat" (one vector of tokens) or
-            "text". See :class:`~ia_gym.envs.questions.observations.ObservationEncoding`.
+            vector, for networks without), "multidiscrete", "flat" (one vector of tokens), "text"
+            or "prompt" (text with the rules in plain words). See
+            :class:`~ia_gym.envs.questions.observations.ObservationEncoding`.
         domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
 
     Raises:
@@ -143,34 +144,50 @@ class QuestionConfig:
             check_domain(domain)
         return domain
 
+    def make_overseer(self, domain: Domain) -> Overseer | None:
+        """Make the overseer; None with ``reward="truth"``.
+
+        Raises:
+            ValueError: for a file that holds no such overseer.
+            FileNotFoundError: if ``overseer`` names no file.
+        """
+        if self.reward == "truth":
+            return None
+        if self.overseer == "scripted":
+            return ScriptedOverseer(domain, self.approval)
+        from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
+
+        return LearnedOverseer.load(self.overseer, domain)
+
+    def make_gate(self, domain: Domain) -> TrustGate | None:
+        """Make the trust gate; None if there is to be none."""
+        if self.reward == "truth" or self.assistant != "inline" or self.trust is None:
+            return None
+        threshold = TRUST_THRESHOLD if self.trust == "auto" else self.trust
+        return TrustGate(domain.depends_on, domain.merged_into, threshold)
+
+    def make_assistant(self, domain: Domain) -> Assistant | None:
+        """Make the assistant; None for "inline", the agent itself or one that is attached."""
+        if self.assistant == "inline":
+            return None
+        return Oracle(domain) if self.assistant == "oracle" else KnowNothing()
+
     def make_engine(self, n_envs: int) -> Engine:
         """Make the engine of ``n_envs`` environments.
 
         Raises:
             TypeError: see :meth:`make_domain`.
-            ValueError: see :meth:`make_domain`; also for a file that holds no such overseer.
-            FileNotFoundError: if ``overseer`` names no file.
+            ValueError: see :meth:`make_domain` and :meth:`make_overseer`.
+            FileNotFoundError: see :meth:`make_overseer`.
         """
         domain = self.make_domain()
-        overseer: Overseer | None = None
-        if self.reward == "approval":
-            overseer = ScriptedOverseer(domain, self.approval)
-            if self.overseer != "scripted":
-                from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
-
-                overseer = LearnedOverseer.load(self.overseer, domain)
-        gate = None
-        if self.reward == "approval" and self.assistant == "inline" and self.trust is not None:
-            threshold = TRUST_THRESHOLD if self.trust == "auto" else self.trust
-            gate = TrustGate(domain.depends_on, domain.merged_into, threshold)
-        assistants = {"inline": None, "oracle": Oracle(domain), "none": KnowNothing()}
         return Engine(
             domain,
             n_envs,
             self.questions_per_context,
-            overseer,
-            assistants[self.assistant],
-            gate,
+            self.make_overseer(domain),
+            self.make_assistant(domain),
+            self.make_gate(domain),
             self.wrong_answer_penalty,
             self.audit,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -14,8 +13,15 @@ from numpy.typing import NDArray
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.questions.spaces import OneHotBox, find_token_dtype, make_spaces
+from ia_gym.envs.questions.texts import (
+    TEXT_MODES,
+    describe_facts,
+    describe_question,
+    make_frame,
+    make_text_space,
+)
 
-ObservationMode = Literal["tokens", "onehot", "multidiscrete", "flat", "text"]
+ObservationMode = Literal["tokens", "onehot", "multidiscrete", "flat", "text", "prompt"]
 """Names of the encodings, see :class:`ObservationEncoding`."""
 
 Observation = dict[str, NDArray[Any]] | NDArray[Any] | str
@@ -37,7 +43,8 @@ class ObservationEncoding:
     - "onehot": ``OneHotBox``, a ``Box(0, 1, (T * V,), float32)`` of V numbers a token, of which one
       is 1;
     - "multidiscrete": ``MultiDiscrete([V] * T)``, of int32;
-    - "text": ``Text``, the facts in one line and the question in the next.
+    - "text": ``Text``, the facts in one line and the question in the next;
+    - "prompt": ``Text``, the same between the rules in plain words and how to write the answer.
 
     Args:
         domain: of the questions.
@@ -48,7 +55,8 @@ class ObservationEncoding:
         token_space: of one observation of "tokens".
 
     Raises:
-        ValueError: for an unknown name, or "text" for a domain that does not bound its texts.
+        ValueError: for an unknown name, or "text" or "prompt" for a domain that does not bound its
+            texts.
     """
 
     def __init__(self, domain: Domain, mode: ObservationMode = "tokens") -> None:
@@ -73,7 +81,8 @@ class ObservationEncoding:
             # Of int32, for SB3 adds the numbers up in their own type.
             self.space = spaces.MultiDiscrete(np.full(n_tokens, n_symbols), dtype=np.int32)
         else:
-            self.space = make_text_space(domain)
+            self.frame = make_frame(domain, mode)
+            self.space = make_text_space(domain, self.frame)
 
     def encode(self, facts: Symbols, questions: Symbols) -> Observations:
         """Encode a batch, in fresh arrays.
@@ -88,7 +97,7 @@ class ObservationEncoding:
                 "facts": facts.astype(self.dtype).reshape(n, -1),
                 "question": questions.astype(self.dtype),
             }
-        if self.mode == "text":
+        if self.mode in TEXT_MODES:
             return self._describe(facts.reshape(n, *self.domain.fact_shape), questions)
         tokens = np.concatenate([facts.reshape(n, -1), questions], axis=1)
         if self.mode == "onehot":
@@ -107,7 +116,7 @@ class ObservationEncoding:
             key = rows.tobytes()
             if key not in known:
                 known[key] = describe_facts(self.domain, rows)
-            texts.append(f"{known[key]}\n{describe_question(self.domain, question)}")
+            texts.append(self.frame.enclose(known[key], describe_question(self.domain, question)))
         return tuple(texts)
 
 
@@ -126,7 +135,7 @@ def check_observation_mode(mode: str) -> None:
 def find_encoding(domain: Domain, space: gym.Space[Any]) -> ObservationEncoding | None:
     """The encoding of a domain's questions whose observations are of ``space``, if there is one."""
     is_text = isinstance(space, spaces.Text)
-    modes = [mode for mode in get_args(ObservationMode) if (mode == "text") == is_text]
+    modes = [mode for mode in get_args(ObservationMode) if (mode in TEXT_MODES) == is_text]
     encodings = (ObservationEncoding(domain, mode) for mode in modes)
     return next((encoding for encoding in encodings if encoding.space == space), None)
 
@@ -137,42 +146,3 @@ def split_observations(batch: Observations) -> Sequence[Observation]:
         rows = zip(batch["facts"], batch["question"], strict=True)
         return [{"facts": facts, "question": question} for facts, question in rows]
     return batch if isinstance(batch, tuple) else list(batch)
-
-
-# ----------------------------------------------------------------------------------- text
-
-
-def describe_facts(domain: Domain, facts: Symbols) -> str:
-    """The facts ``(F, L)`` of a context in one line, padding left out.
-
-    The other texts of a context (``context_text``) may say more than its facts do: the cycles of a
-    permutation give its powers away.
-    """
-    return "; ".join(text for text in map(domain.fact_text, facts) if text)
-
-
-def describe_question(domain: Domain, question: Symbols) -> str:
-    """A question ``(Lq,)`` in words."""
-    return f"{domain.question_text(question)} = ?"
-
-
-def make_text_space(domain: Domain) -> spaces.Text:
-    """The space of a domain's texts: as long as its longest, of the characters in them.
-
-    Raises:
-        ValueError: for a domain with texts of its own that does not say how long they get.
-    """
-    for text, longest in (("fact_text", "longest_facts"), ("question_text", "longest_questions")):
-        cls = type(domain)
-        overridden = getattr(cls, text) is not getattr(Domain, text)
-        if overridden and getattr(cls, longest) is getattr(Domain, longest):
-            raise ValueError(
-                f'observation must not be "text" for {cls.name}: it has a {text}() of its own and '
-                f"needs {longest}() beside it, which says how long its texts get"
-            )
-    facts = describe_facts(domain, domain.longest_facts())
-    questions = [describe_question(domain, each) for each in domain.longest_questions()]
-    symbols = map(domain.symbol_text, range(1, domain.n_symbols))
-    characters = set().union(string.digits, "\n", facts, *questions, *symbols)
-    length = len(facts) + 1 + max(map(len, questions))
-    return spaces.Text(length, charset="".join(sorted(characters)))

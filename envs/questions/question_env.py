@@ -92,7 +92,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         trust: threshold of the trust gate in [0, 1), "auto" (0.75 where there is a gate), or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
-        observation: "tokens", "onehot", "multidiscrete", "flat" or "text".
+        observation: "tokens", "onehot", "multidiscrete", "flat", "text" or "prompt".
         render_mode: "ansi" (text), "rgb_array" (a picture) or "human" (text, printed).
         **domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
 

@@ -52,7 +52,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         trust: threshold of the trust gate, "auto" or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
-        observation: "tokens", "onehot", "multidiscrete", "flat" or "text".
+        observation: "tokens", "onehot", "multidiscrete", "flat", "text" or "prompt".
         autoreset_mode: an ``AutoresetMode`` or its value. SAME_STEP (default) returns the next
             question with the reward of the last answer (``final_obs`` and ``final_info`` hold the
             question that was answered); NEXT_STEP spends a step on each reset; DISABLED leaves it

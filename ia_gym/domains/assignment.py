@@ -221,6 +221,13 @@ class Assignment(Domain):
             return f"x{symbol - self.n_values}"
         return "idk" if symbol == IDK else format_letters(symbol).lower()
 
+    def rules_text(self) -> str:
+        return (
+            "Each variable is assigned a value, which is a letter, or f of two other variables. "
+            "The values of f that are needed are listed. value(x) is the value of the variable x. "
+            "The answer is a letter."
+        )
+
     def list_assignments(self, context: Contexts) -> list[str]:
         """List the assignments in an order of evaluation, then the entries of f."""
         variables = context["variables"][context["variables"] != IDK]

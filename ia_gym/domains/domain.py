@@ -373,6 +373,13 @@ class Domain(ABC):
         longest = max(range(1, self.n_symbols), key=lambda symbol: len(self.symbol_text(symbol)))
         return np.full((1, self.question_length), longest)
 
+    def rules_text(self) -> str:
+        """What facts and questions mean, and what an answer is, in plain words.
+
+        ``observation="prompt"`` shows it before the facts. Empty by default.
+        """
+        return ""
+
     def context_text(self, context: Contexts) -> str:
         """One context (shape ``()``) as a line or a few lines of text; by default its facts."""
         return "  ".join(text for text in map(self.fact_text, context["facts"]) if text)

@@ -204,6 +204,12 @@ class Permutation(Domain):
 
     # --------------------------------------------------------------------- text
 
+    def rules_text(self) -> str:
+        return (
+            "σ is a permutation of names, which are numbers. σ^k(x) is the name that x becomes when "
+            "σ is applied k times. The answer is a name."
+        )
+
     def context_text(self, context: Contexts) -> str:
         cycles = " ".join(
             "(" + " ".join(map(str, cycle)) + ")" for cycle in self.find_cycles(context)

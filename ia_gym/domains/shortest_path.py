@@ -358,6 +358,16 @@ class ShortestPath(GraphDomain):
             lists.append(f"{x}→{','.join(map(str, onward[onward != IDK])) or '-'}")
         return "  ".join(lists)
 
+    def rules_text(self) -> str:
+        return (
+            "x → y is an edge from x to y in a directed graph, whose vertices are numbers. D(x, y) "
+            "is the number of steps on a shortest walk of at least one edge from x to y; S(x, y) "
+            f"is the first vertex after x on one. D is inf if there is none of at most {self.cap} "
+            "steps; S is inf if D is inf from every vertex that an edge leads to from x. The "
+            'answer to D is a number of steps, such as "2 steps", or inf; the answer to S is a '
+            "vertex or inf."
+        )
+
     def fact_text(self, fact: Symbols) -> str:
         return f"{fact[0]} → {fact[1]}" if fact[0] != IDK else ""
 

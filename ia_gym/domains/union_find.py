@@ -233,6 +233,15 @@ class UnionFind(GraphDomain):
             return format_letters(symbol - self.max_size)
         return "idk" if symbol == IDK else str(symbol)
 
+    def rules_text(self) -> str:
+        return (
+            "x-y is an edge between x and y in a forest, whose vertices are numbers. x:A says that "
+            "x carries the label A; one vertex of each tree carries a label. V(x) is the label in "
+            "the tree of x; P(x) is the next vertex on the way from x to the vertex that carries "
+            "it, or x itself if x does; D(x) is the number of steps on that way. The answer to V "
+            'is a letter, to P a vertex, to D a number of steps, such as "2 steps".'
+        )
+
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
             return ""

@@ -191,6 +191,15 @@ class Wildcard(Domain):
 
     # --------------------------------------------------------------------- text
 
+    def rules_text(self) -> str:
+        return (
+            f"f is 1, -1 or 0 at each string of {self.n_bits} bits; where it is not listed it is "
+            "0. Σf(p) is the sum of f over all strings that match the pattern p, in which * stands "
+            "for either bit. The first * is replaced by 0 and by 1, and both sums are added; every "
+            f"sum beyond {self.bound} or -{self.bound} counts as that number. The answer is a "
+            "number."
+        )
+
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
             return ""

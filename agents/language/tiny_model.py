@@ -1,0 +1,101 @@
+"""A small causal model with random weights, and a tokenizer of a domain's own words.
+
+Nothing is downloaded. It serves for tests and for examples that take minutes on a CPU.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from ia_gym.envs.questions.observations import ObservationEncoding
+
+WORD = r"[^\W\d_]+|\S"
+"""A run of letters, or one character of any other kind: numbers are read digit by digit."""
+
+PAD, BEGIN, END = "<pad>", "<s>", "</s>"
+
+
+def make_tokenizer(encoding: ObservationEncoding) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of words for the prompts and answers of a domain.
+
+    Words are runs of letters; digits and signs are words of their own; spaces are left out. It
+    knows every prompt and answer of the domain.
+
+    Args:
+        encoding: of "text" or "prompt".
+    """
+    domain, space = encoding.domain, encoding.space
+    texts = [
+        encoding.frame.before,
+        encoding.frame.after,
+        *map(domain.answer_text, range(domain.n_answers)),
+        *map(domain.symbol_text, range(domain.n_symbols)),
+        *map(domain.fact_text, domain.longest_facts()),
+        *map(domain.question_text, domain.longest_questions()),
+    ]
+    words = {word for text in texts for word in re.findall(WORD, text)}
+    words |= {character for character in space.character_list if not character.isspace()}
+    vocabulary = {word: i for i, word in enumerate([PAD, BEGIN, END, *sorted(words)])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=PAD))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex(r"[\p{L}]+|."), "removed", invert=True),
+        ]
+    )
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BEGIN} $A", special_tokens=[(BEGIN, vocabulary[BEGIN])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        bos_token=BEGIN,
+        eos_token=END,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def make_tiny_model(
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    width: int = 64,
+    layers: int = 3,
+    heads: int = 4,
+    context_window: int = 256,
+    seed: int = 0,
+) -> LlamaForCausalLM:
+    """Make a causal model of Llama's kind with random weights.
+
+    Args:
+        tokenizer: tells the vocabulary.
+        width: of the hidden state.
+        layers: of attention.
+        heads: of attention.
+        context_window: the most tokens of prompt and answer.
+        seed: of the weights.
+    """
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=context_window,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    state: Any = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(config)
+    torch.random.set_rng_state(state)
+    return model
