@@ -253,9 +253,9 @@ class CompareProgress:
 
     def __init__(self, runs: Sequence[Run], progress: Progress) -> None:
         self.progress = progress
-        self.labels = {run.name: find_evaluator_class(run.env_id).labels for run in runs}
+        self.labels = {run.folder.name: find_evaluator_class(run.env_id).labels for run in runs}
         self.bars = {
-            run.name: progress.add_task(
+            run.folder.name: progress.add_task(
                 run.name, start=False, total=run.settings.n_timesteps, score="-"
             )
             for run in runs
@@ -263,7 +263,7 @@ class CompareProgress:
 
     def on_start(self, run: Run) -> None:
         """Start the clock of the run's bar."""
-        self.progress.start_task(self.bars[run.name])
+        self.progress.start_task(self.bars[run.folder.name])
 
     def on_evaluation(self, name: str, row: Row) -> bool:
         """Show the score."""

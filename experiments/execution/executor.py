@@ -25,7 +25,8 @@ class Executor(Protocol):
     """Trains runs side by side, each in a process of its own.
 
     A run leaves its files in its folder, see :mod:`ia_gym.experiments.run_folder`; one whose folder
-    holds a checkpoint continues from it.
+    holds a checkpoint continues from it. Runs are named by their folders (``run.folder.name``),
+    which must differ.
     """
 
     def has_room(self) -> bool:
@@ -33,7 +34,7 @@ class Executor(Protocol):
         ...
 
     def start(self, run: Run) -> None:
-        """Begin to train ``run``; its name must not be that of a run that is being trained."""
+        """Begin to train ``run``."""
         ...
 
     def stop(self, name: str) -> None:

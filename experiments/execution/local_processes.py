@@ -41,11 +41,12 @@ class LocalProcesses:
 
     def start(self, run: Run) -> None:
         """Start a process."""
+        name = run.folder.name
         arguments = (run, sys.argv, self._messages)
-        process = self._context.Process(target=_work, args=arguments, name=run.name)
+        process = self._context.Process(target=_work, args=arguments, name=name)
         with block_ctrl_c():
             process.start()
-        self._working[run.name] = process
+        self._working[name] = process
 
     def stop(self, name: str) -> None:
         """Send SIGTERM to the run's process."""
@@ -93,7 +94,7 @@ def _work(run: Run, command: list[str], messages: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     threading.Thread(target=_end_with_parent, daemon=True).start()
     finished = train_in_worker(
-        run, command, lambda row: messages.put((run.name, row)), (signal.SIGTERM,)
+        run, command, lambda row: messages.put((run.folder.name, row)), (signal.SIGTERM,)
     )
     if not finished:
         raise SystemExit(1)
