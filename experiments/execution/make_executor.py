@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
+from ia_gym.agents.ray.session import check_ray_is_installed
 from ia_gym.experiments.execution.executor import Executor
 from ia_gym.experiments.execution.local_processes import LocalProcesses
 from ia_gym.validation import check_range
@@ -26,8 +26,8 @@ def check_engine(engine: str, jobs: int | None, address: str | None) -> None:
         check_range("jobs", jobs, 1, 1000)
     if engine != "ray" and address is not None:
         raise ValueError(f"address is for the engine ray, got {address!r} for {engine}")
-    if engine == "ray" and find_spec("ray") is None:
-        raise ValueError('engine ray needs Ray: pip install "ia-gym[ray]"')
+    if engine == "ray":
+        check_ray_is_installed()
 
 
 def make_executor(engine: str, jobs: int | None, address: str | None, folder: Path) -> Executor:

@@ -67,7 +67,7 @@ class ScriptedRuns:
 
     def wait(self, seconds):
         ((name, (run, step)),) = self.training.items()
-        if name == self.interrupt_in and step == 8:
+        if name == self.interrupt_in and step == 4:
             self.interrupt_in = None
             raise KeyboardInterrupt
         if step is not None and step <= EVALUATIONS:
@@ -125,7 +125,7 @@ def test_trials_are_runs_and_the_best_comes_first(space, tmp_path, scripted, cap
 
 def test_asha_lets_the_best_third_of_each_rung_go_on(space, tmp_path, scripted):
     """By the rule as Li et al. state it, applied to the heights of the trials before."""
-    table = tune("supervised", BASE, space, 16, tmp_path / "t").sort_values("trial")
+    table = tune("supervised", BASE, space, 12, tmp_path / "t").sort_values("trial")
     reached = {}
     rungs = [FIRST_RUNG * REDUCTION**i for i in range(4) if FIRST_RUNG * REDUCTION**i <= 40]
     for row in table.to_dict("records"):
@@ -147,23 +147,23 @@ def test_asha_lets_the_best_third_of_each_rung_go_on(space, tmp_path, scripted):
 def test_an_interrupted_search_is_resumed_with_the_same_trials(
     space, tmp_path, scripted, monkeypatch
 ):
-    whole = tune("supervised", BASE, space, 14, tmp_path / "whole")
+    whole = tune("supervised", BASE, space, 12, tmp_path / "whole")
     executors = [ScriptedRuns(interrupt_in="trial0005"), ScriptedRuns(), ScriptedRuns()]
     monkeypatch.setattr(tune_module, "make_executor", lambda *_: executors.pop(0))
     first = executors[0]
     with pytest.raises(KeyboardInterrupt):
-        tune("supervised", BASE, space, 14, tmp_path / "t")
+        tune("supervised", BASE, space, 12, tmp_path / "t")
     left = pd.read_csv(tmp_path / "t" / "trials.csv")
     assert left[left["state"] == "running"]["trial"].tolist() == [5]
     with pytest.raises(ValueError, match="resume needs a search with the same"):
-        tune("supervised", BASE, space, 14, tmp_path / "t", resume=True, seed=1)
+        tune("supervised", BASE, space, 12, tmp_path / "t", resume=True, seed=1)
     second = executors[0]
-    resumed = tune("supervised", BASE, space, 14, tmp_path / "t", resume=True)
+    resumed = tune("supervised", BASE, space, 12, tmp_path / "t", resume=True)
     pd.testing.assert_frame_equal(resumed, whole)
     assert second.started[0] == "trial0005"
-    assert [*first.started, *second.started[1:]] == [f"trial{n:04d}" for n in range(14)]
-    more = tune("supervised", BASE, space, 16, tmp_path / "t", resume=True)
-    assert len(more) == 16
+    assert [*first.started, *second.started[1:]] == [f"trial{n:04d}" for n in range(12)]
+    more = tune("supervised", BASE, space, 13, tmp_path / "t", resume=True)
+    assert len(more) == 13
 
 
 def test_the_command_searches_in_processes(space, tmp_path, monkeypatch):

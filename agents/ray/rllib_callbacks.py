@@ -1,0 +1,134 @@
+"""What RLlib's algorithms need: the slow copy as assistant, and the held-out evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.callbacks.callbacks import RLlibCallback
+from ray.rllib.core import DEFAULT_MODULE_ID
+
+from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
+from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
+from ia_gym.agents.ray.module_policy import ModulePolicy
+from ia_gym.validation import check_number
+
+State = dict[str, torch.Tensor]
+
+
+class SlowCopyCallback(RLlibCallback):
+    """Attaches a slow copy of the agent to the environments of all env runners.
+
+    The copy is the Polyak average of the module's weights, as ``AmplificationCallback`` has it for
+    SB3, renewed after each training iteration. Use ``config.callbacks(SlowCopyCallback)``, or
+    ``make_slow_copy_callback(0.1)`` for another weight. The average is no part of RLlib's
+    checkpoints: after a restoration it begins at the restored weights.
+
+    Attributes:
+        polyak_tau: weight of the latest module in the average, in (0, 1]; 1 for a snapshot.
+    """
+
+    polyak_tau = 0.25
+    average: State
+
+    def on_algorithm_init(self, *, algorithm: Algorithm, **_: Any) -> None:
+        """Attach a copy of the fresh module."""
+        self._begin(algorithm)
+
+    def on_checkpoint_loaded(self, *, algorithm: Algorithm, **_: Any) -> None:
+        """Attach a copy of the restored module."""
+        self._begin(algorithm)
+
+    def on_train_result(self, *, algorithm: Algorithm, **_: Any) -> None:
+        """Renew the average, and send it to all env runners."""
+        latest = read_weights(algorithm)
+        for name, value in self.average.items():
+            if value.is_floating_point():
+                value.lerp_(latest[name], self.polyak_tau)
+            else:
+                value.copy_(latest[name])
+        self._send(algorithm)
+
+    def on_env_runners_recreated(
+        self, *, algorithm: Algorithm, is_evaluation: bool, **_: Any
+    ) -> None:
+        """Attach the copy to the environments of env runners that took the place of failed ones."""
+        if not is_evaluation:
+            self._send(algorithm)
+
+    def _begin(self, algorithm: Algorithm) -> None:
+        self.average = {name: value.clone() for name, value in read_weights(algorithm).items()}
+        self._send(algorithm)
+
+    def _send(self, algorithm: Algorithm) -> None:
+        average = self.average
+
+        def renew(env_runner: Any) -> None:
+            attach_copy(env_runner, average)
+
+        assert algorithm.env_runner_group is not None
+        algorithm.env_runner_group.foreach_env_runner(renew)
+
+
+def make_slow_copy_callback(polyak_tau: float) -> type[SlowCopyCallback]:
+    """A :class:`SlowCopyCallback` with another ``polyak_tau``.
+
+    Raises:
+        ValueError: if it is not in (0, 1].
+    """
+    tau = check_number("polyak_tau", polyak_tau, "(0, 1]")
+    return type("SlowCopyCallback", (SlowCopyCallback,), {"polyak_tau": tau})
+
+
+def read_weights(algorithm: Algorithm) -> State:
+    """The weights of the module that acts, on the CPU."""
+    module: Any = algorithm.get_module(DEFAULT_MODULE_ID)
+    return {name: value.detach().cpu() for name, value in module.state_dict().items()}
+
+
+def attach_copy(env_runner: Any, weights: State) -> None:
+    """Let a copy of an env runner's module, with these weights, answer the overseer's questions.
+
+    Args:
+        env_runner: a ``SingleAgentEnvRunner``; one without environments is left alone.
+        weights: of the copy.
+
+    Raises:
+        ValueError: if the environments ask no questions, or the module sees other observations.
+    """
+    if env_runner.env is None:
+        return
+    vector = env_runner.env.unwrapped
+    assistant = getattr(env_runner, "slow_copy", None)
+    if assistant is None:
+        domain = vector.domain if hasattr(vector, "domain") else vector.get_attr("domain")[0]
+        policy = ModulePolicy(deepcopy(env_runner.module))
+        assistant = env_runner.slow_copy = PolicyAssistant(policy, domain=domain)
+        vector.call("set_assistant", assistant)
+    assistant.policy.module.load_state_dict(weights)
+
+
+def make_held_out_evaluation(
+    env_id: str, n_questions: int = 4096, **env_kwargs: Any
+) -> Callable[[Algorithm, Any], tuple[dict[str, float], int, int]]:
+    """What ``config.evaluation(custom_evaluation_function=...)`` takes.
+
+    It asks the module that acts the suite's held-out questions, see
+    :class:`~ia_gym.agents.evaluation.question_evaluator.QuestionEvaluator`, whose tags stand in the
+    result under "evaluation", such as ``result["evaluation"]["eval/accuracy"]``.
+
+    Args:
+        env_id: the environment.
+        n_questions: held-out questions.
+        **env_kwargs: arguments of the environment, ``observation`` among them.
+    """
+    evaluator = QuestionEvaluator(env_id, n_questions, **env_kwargs)
+
+    def evaluate(algorithm: Algorithm, _: Any) -> tuple[dict[str, float], int, int]:
+        module = algorithm.get_module(DEFAULT_MODULE_ID)
+        return evaluator.evaluate(ModulePolicy(module)), n_questions, n_questions
+
+    return evaluate
