@@ -8,7 +8,7 @@ import sys
 
 from ray.rllib.algorithms.ppo import PPOConfig
 
-from ia_gym.agents.ray.rllib_callbacks import SlowCopyCallback, make_held_out_evaluation
+from ia_gym.agents.ray.rllib_callbacks import SlowCopyCallback, make_held_out_callback
 from ia_gym.agents.ray.rllib_modules import make_answer_module
 from ia_gym.agents.ray.session import connect
 
@@ -18,6 +18,7 @@ BATCH = 4096
 
 def main(timesteps: int, n_env_runners: int) -> None:
     """Train for ``timesteps`` questions."""
+    n = max(timesteps // BATCH, 1)
     kwargs = {"observation": "flat", "trust": None}
     config = (
         PPOConfig()
@@ -28,10 +29,8 @@ def main(timesteps: int, n_env_runners: int) -> None:
             gym_env_vectorize_mode="vector_entry_point",  # the suite's own batched environment
         )
         .rl_module(rl_module_spec=make_answer_module("PPO", ENV_ID, **kwargs))
-        .callbacks(SlowCopyCallback)
-        .evaluation(
-            evaluation_interval=max(timesteps // BATCH // 4, 1),
-            custom_evaluation_function=make_held_out_evaluation(ENV_ID, 1024, **kwargs),
+        .callbacks(
+            [SlowCopyCallback, make_held_out_callback(ENV_ID, 1024, max(n // 4, 1), **kwargs)]
         )
         .training(
             train_batch_size_per_learner=BATCH,
@@ -49,12 +48,13 @@ def main(timesteps: int, n_env_runners: int) -> None:
     )
     with connect():
         algorithm = config.build_algo()
-        for _ in range(max(timesteps // BATCH, 1)):
+        for _ in range(n):
             result = algorithm.train()
-            if "evaluation" in result:
-                steps = result["num_env_steps_sampled_lifetime"]
-                accuracy = result["evaluation"]["eval/accuracy"]
-                print(f"{int(steps)} questions, accuracy {accuracy:.1%}", flush=True)
+            if "held_out" in result:
+                steps = int(result["num_env_steps_sampled_lifetime"])
+                accuracy = result["held_out"]["eval/accuracy"]
+                minutes = result["time_total_s"] / 60
+                print(f"{steps} questions, {minutes:.1f} min, accuracy {accuracy:.1%}", flush=True)
         algorithm.stop()
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -14,7 +13,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.ray.module_policy import ModulePolicy
-from ia_gym.validation import check_number
+from ia_gym.validation import check_number, check_range
 
 State = dict[str, torch.Tensor]
 
@@ -111,24 +110,47 @@ def attach_copy(env_runner: Any, weights: State) -> None:
     assistant.policy.module.load_state_dict(weights)
 
 
-def make_held_out_evaluation(
-    env_id: str, n_questions: int = 4096, **env_kwargs: Any
-) -> Callable[[Algorithm, Any], tuple[dict[str, float], int, int]]:
-    """What ``config.evaluation(custom_evaluation_function=...)`` takes.
+class HeldOutEvaluationCallback(RLlibCallback):
+    """Evaluates the agent on the suite's held-out questions, as every agent of the suite is.
 
-    It asks the module that acts the suite's held-out questions, see
-    :class:`~ia_gym.agents.evaluation.question_evaluator.QuestionEvaluator`, whose tags stand in the
-    result under "evaluation", such as ``result["evaluation"]["eval/accuracy"]``.
+    The results stand in what ``algorithm.train()`` returns: ``result["held_out"]["eval/accuracy"]``
+    and the other tags of
+    :class:`~ia_gym.agents.evaluation.question_evaluator.QuestionEvaluator`.
+    :func:`make_held_out_callback` makes one.
+
+    Attributes:
+        arguments: of the evaluator.
+        period: training iterations from one evaluation to the next.
+    """
+
+    arguments: ClassVar[dict[str, Any]]
+    period: ClassVar[int]
+    evaluator: QuestionEvaluator | None = None
+
+    def on_train_result(self, *, algorithm: Algorithm, result: dict[str, Any], **_: Any) -> None:
+        """Evaluate, when it is time."""
+        if result["training_iteration"] % self.period == 0:
+            if self.evaluator is None:
+                self.evaluator = QuestionEvaluator(**self.arguments)
+            module = algorithm.get_module(DEFAULT_MODULE_ID)
+            result["held_out"] = self.evaluator.evaluate(ModulePolicy(module))
+
+
+def make_held_out_callback(
+    env_id: str, n_questions: int = 4096, period: int = 1, **env_kwargs: Any
+) -> type[HeldOutEvaluationCallback]:
+    """A :class:`HeldOutEvaluationCallback` for an environment.
 
     Args:
         env_id: the environment.
         n_questions: held-out questions.
+        period: training iterations from one evaluation to the next.
         **env_kwargs: arguments of the environment, ``observation`` among them.
+
+    Raises:
+        ValueError: for a number out of range, or an environment that asks no questions.
     """
-    evaluator = QuestionEvaluator(env_id, n_questions, **env_kwargs)
-
-    def evaluate(algorithm: Algorithm, _: Any) -> tuple[dict[str, float], int, int]:
-        module = algorithm.get_module(DEFAULT_MODULE_ID)
-        return evaluator.evaluate(ModulePolicy(module)), n_questions, n_questions
-
-    return evaluate
+    arguments = {"env_id": env_id, "n_questions": n_questions, **env_kwargs}
+    QuestionEvaluator(**arguments)  # or say what is wrong, now
+    attributes = {"arguments": arguments, "period": check_range("period", period, 1, 10**9)}
+    return type("HeldOutEvaluationCallback", (HeldOutEvaluationCallback,), attributes)

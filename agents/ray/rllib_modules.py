@@ -1,7 +1,7 @@
 """RLlib's PPO and DQN modules with the suite's network in place of RLlib's encoder.
 
-They read ``observation="flat"``. Small ids, and ``observation="onehot"``, need none of this: RLlib's
-default modules, MLPs, read them.
+They read ``observation="flat"``. Small ids, and ``observation="onehot"``, need none of this:
+RLlib's default modules, MLPs, read them.
 """
 
 from __future__ import annotations
