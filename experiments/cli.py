@@ -49,6 +49,17 @@ Model = Annotated[
     ),
 ]
 
+Engine = Annotated[
+    str,
+    typer.Option(help="What trains the runs: processes of this machine, or ray (a cluster)."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray cluster, such as auto or HOST:6379.  [default: a new one on this machine]"
+    ),
+]
+
 
 @app.command(epilog=NAMES)
 @report_errors("train")
@@ -153,6 +164,8 @@ def compare(
         bool,
         typer.Option("--resume", help="Keep finished runs in --log-dir, and continue the others."),
     ] = False,
+    engine: Engine = "processes",
+    address: Address = None,
 ) -> None:
     """Train several agents and compare them.
 
@@ -164,15 +177,103 @@ def compare(
     Examples:
       ia-gym compare
       ia-gym compare --env IA-Wildcard-v0 --agents ppo,imitation --seeds 3
+      ia-gym compare --agents ppo,dqn --seeds 16 --engine ray --address auto
     """
     from ia_gym.experiments.compare import compare as run
     from ia_gym.experiments.signals import Interrupted
 
     names = split_names("agents", agents)
     try:
-        run(env, names, seeds, log_dir, eval_questions, jobs, timesteps, resume)
+        run(
+            env,
+            names,
+            seeds,
+            log_dir,
+            eval_questions,
+            jobs,
+            timesteps,
+            resume,
+            engine=engine,
+            address=address,
+        )
     except Interrupted as error:
         fail("compare", describe_error(error), 128 + error.signum)
+
+
+@app.command(epilog=NAMES)
+@report_errors("tune")
+def tune(
+    agent: Annotated[
+        str,
+        typer.Argument(metavar="AGENT", help="One of the agents below.", show_default=False),
+    ],
+    space: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="YAML file: settings to vary, and their values.",
+            show_default=False,
+        ),
+    ],
+    env: EnvId = "IA-Permutation-v0",
+    trials: Annotated[
+        int, typer.Option(help="Trials in all; with --resume, including those so far.")
+    ] = 32,
+    log_dir: Annotated[str, typer.Option(help="Folder for all results.")] = "runs/tune",
+    seed: Annotated[int, typer.Option(help="Seed of the search and of every trial.")] = 0,
+    pruner: Annotated[
+        str, typer.Option(help="Which trials to stop early: asha, median, none.")
+    ] = "asha",
+    eval_questions: EvalQuestions = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trials at a time.  [default: one for each core]")
+    ] = None,
+    timesteps: Annotated[
+        int | None, typer.Option(help="Questions to train on.  [default: as tuned]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the search in --log-dir.")
+    ] = False,
+    engine: Engine = "processes",
+    address: Address = None,
+) -> None:
+    """Search for an agent's best settings, with Optuna.
+
+    Leaves a folder for every trial, the Optuna study (SQLite) and a table in --log-dir. Settings
+    that the space does not name are the tuned ones.
+
+    \b
+    A space:
+      model.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}
+      model.n_epochs: {low: 1, high: 4}
+      n_envs: [64, 256]
+
+    \b
+    Examples:
+      ia-gym tune ppo --space space.yaml
+      ia-gym tune ppo --space space.yaml --trials 64 --resume
+    """
+    from ia_gym.experiments.signals import Interrupted
+    from ia_gym.experiments.tuning.tune import tune as run
+
+    try:
+        run(
+            agent,
+            env,
+            space,
+            trials,
+            log_dir,
+            seed,
+            pruner,
+            eval_questions,
+            jobs,
+            timesteps,
+            resume,
+            engine=engine,
+            address=address,
+        )
+    except Interrupted as error:
+        fail("tune", describe_error(error), 128 + error.signum)
 
 
 @app.command()

@@ -6,28 +6,22 @@ a table, a plot of the learning curves, and a JSON file that says which runs are
 
 from __future__ import annotations
 
-import multiprocessing as mp
 import os
-import queue
 import shlex
-import signal
-import threading
 import time
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 import pandas as pd
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_evaluator
 from ia_gym.experiments import provenance
+from ia_gym.experiments.execution.executor import Executor, Row, execute
+from ia_gym.experiments.execution.make_executor import check_engine, make_executor
 from ia_gym.experiments.inputs import check_distinct, check_env_id
 from ia_gym.experiments.reports.finished_runs import (
     COMPARISON,
@@ -42,7 +36,7 @@ from ia_gym.experiments.reports.terminal_tables import (
     print_agent_summaries,
     print_table,
 )
-from ia_gym.experiments.run import Run, run_training
+from ia_gym.experiments.run import Run
 from ia_gym.experiments.run_folder import (
     ERROR,
     RESULT,
@@ -53,7 +47,7 @@ from ia_gym.experiments.run_folder import (
     prepare_folder,
 )
 from ia_gym.experiments.settings import load_settings
-from ia_gym.experiments.signals import Interrupted
+from ia_gym.experiments.signals import Interrupted, raise_on_sigterm
 from ia_gym.experiments.terminal import TerminalConsole
 from ia_gym.experiments.train import describe_restart
 from ia_gym.files import write_json
@@ -72,6 +66,8 @@ def compare(
     jobs: int | None = None,
     n_timesteps: int | None = None,
     resume: bool = False,
+    engine: str = "processes",
+    address: str | None = None,
 ) -> pd.DataFrame:
     """Train agents on an environment, ``seeds`` times each, and compare them.
 
@@ -86,18 +82,22 @@ def compare(
             are replaced; other runs there are left alone, and do not count.
         n_eval_questions: held-out questions of the evaluation; default 4096. None where actions
             are approved of: agents there are evaluated on whole episodes.
-        jobs: runs at a time, one core each; default one a core.
+        jobs: runs at a time, one core each; default one a core, of the cluster with Ray.
         n_timesteps: questions to train on, instead of each agent's own number.
         resume: keep the finished runs in ``log_dir``, and continue the others from their last
             checkpoint, instead of replacing them.
+        engine: what trains the runs: "processes" of this machine, or "ray", see
+            :class:`~ia_gym.experiments.execution.ray_tasks.RayTasks`.
+        address: of a Ray cluster, such as "auto" for the one this machine belongs to; default a
+            new one on this machine alone.
 
     Returns:
         The table: one row a finished run, and the baselines.
 
     Raises:
         ValueError: for an unknown id or agent, an agent named twice, a number out of range, a
-            ``log_dir`` that cannot be used or is in use, or a run to be resumed that has other
-            settings.
+            ``log_dir`` that cannot be used or is in use, a run to be resumed that has other
+            settings, or a Ray cluster that cannot be used.
         KeyboardInterrupt: after Ctrl-C, once the table of the finished runs is written.
         Interrupted: after SIGTERM, likewise.
     """
@@ -106,7 +106,7 @@ def compare(
     check_range("seeds", seeds, 1, 1000)
     if n_eval_questions is not None:
         check_range("n_eval_questions", n_eval_questions, 1, 10**6)
-    jobs = check_range("jobs", os.cpu_count() or 1 if jobs is None else jobs, 1, 1000)
+    check_engine(engine, jobs, address)
     settings = {agent: load_settings(agent, env_id) for agent in agents}
     if n_timesteps is not None:
         settings = {agent: replace(one, n_timesteps=n_timesteps) for agent, one in settings.items()}
@@ -119,9 +119,10 @@ def compare(
     ]
     console = TerminalConsole()
     with lock_folder(folder), raise_on_sigterm():
+        executor = make_executor(engine, jobs, address, folder)
         prepare_runs(runs, resume, console)
         started = time.monotonic()
-        stopped_by = run_all([run for run in runs if not is_finished(run)], jobs, console)
+        stopped_by = run_all([run for run in runs if not is_finished(run)], executor, console)
         table = write_results(runs, evaluator, started, console)
     if stopped_by is not None:
         raise stopped_by
@@ -242,19 +243,48 @@ def describe_comparison(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
+class CompareProgress:
+    """Bars that show how far each run is; see ``Watcher`` of ``execution/executor.py``.
+
+    Args:
+        runs: all runs to come.
+        progress: where the bars are shown.
+    """
+
+    def __init__(self, runs: Sequence[Run], progress: Progress) -> None:
+        self.progress = progress
+        self.labels = {run.folder.name: find_evaluator_class(run.env_id).labels for run in runs}
+        self.bars = {
+            run.folder.name: progress.add_task(
+                run.name, start=False, total=run.settings.n_timesteps, score="-"
+            )
+            for run in runs
+        }
+
+    def on_start(self, run: Run) -> None:
+        """Start the clock of the run's bar."""
+        self.progress.start_task(self.bars[run.folder.name])
+
+    def on_evaluation(self, name: str, row: Row) -> bool:
+        """Show the score."""
+        labels = self.labels[name]
+        score = f"{labels.score_label} {row[labels.score]:.1%}"
+        self.progress.update(self.bars[name], completed=row["timesteps"], score=score)
+        return True
+
+    def on_end(self, name: str) -> None:
+        """Stop the clock."""
+        self.progress.stop_task(self.bars[name])
+
+
 def run_all(
-    runs: Sequence[Run], jobs: int, console: Console
+    runs: Sequence[Run], executor: Executor, console: Console
 ) -> KeyboardInterrupt | Interrupted | None:
-    """Train everything, ``jobs`` runs at a time.
+    """Train everything, and show the progress.
 
     Returns:
         What stopped it, Ctrl-C or SIGTERM; None if nothing did.
     """
-    context = mp.get_context("spawn")
-    messages = context.Queue()
-    waiting = list(runs)
-    working: dict[str, Any] = {}
-    labels = {run.name: find_evaluator_class(run.env_id).labels for run in runs}
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=10),
@@ -263,96 +293,5 @@ def run_all(
         TimeRemainingColumn(),
         console=console,
     )
-    try:
-        with progress:
-            bars = {
-                run.name: progress.add_task(
-                    run.name, start=False, total=run.settings.n_timesteps, score="-"
-                )
-                for run in runs
-            }
-            while waiting or working:
-                while waiting and len(working) < jobs:
-                    run = waiting.pop(0)
-                    process = context.Process(target=_work, args=(run, messages), name=run.name)
-                    with block_ctrl_c():
-                        process.start()
-                    working[run.name] = process
-                    progress.start_task(bars[run.name])
-                try:
-                    name, row = messages.get(timeout=0.2)
-                    progress.update(
-                        bars[name],
-                        completed=row["timesteps"],
-                        score=f"{labels[name].score_label} {row[labels[name].score]:.1%}",
-                    )
-                except queue.Empty:
-                    pass
-                for name, process in list(working.items()):
-                    if process.exitcode is not None:
-                        del working[name]
-                        progress.stop_task(bars[name])
-    except (KeyboardInterrupt, Interrupted) as stop:
-        return stop
-    finally:
-        for process in working.values():
-            process.terminate()
-        for process in working.values():
-            process.join()
-    return None
-
-
-@contextmanager
-def raise_on_sigterm() -> Iterator[None]:
-    """Raise ``Interrupted`` on SIGTERM; afterwards, the earlier handler is back.
-
-    Python lets only the main thread listen to signals: in other threads, this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        raise Interrupted(signum)
-
-    earlier = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if earlier is None else earlier)
-
-
-@contextmanager
-def block_ctrl_c() -> Iterator[None]:
-    """Keep Ctrl-C from the processes started meanwhile; this one receives it afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _work(run: Run, messages: Any) -> None:
-    """A worker process: train, and report to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        with lock_folder(run.folder):
-            run_training(run, lambda row: messages.put((run.name, row)), (signal.SIGTERM,))
-    except Interrupted:
-        raise SystemExit(1) from None
-    except Exception:
-        (run.folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
-        raise SystemExit(1) from None
-
-
-def _end_with_parent() -> None:
-    """End this process when the parent is killed."""
-    parent = mp.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    with progress:
+        return execute(iter(runs), executor, CompareProgress(runs, progress))

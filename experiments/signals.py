@@ -60,3 +60,23 @@ class StopOnSignal(BaseCallback):
         if self.received is not None:  # False would let the other callbacks finish the training
             raise Interrupted(self.received)
         return True
+
+
+@contextmanager
+def raise_on_sigterm() -> Iterator[None]:
+    """Raise ``Interrupted`` on SIGTERM; afterwards, the earlier handler is back.
+
+    Python lets only the main thread listen to signals: in other threads, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        raise Interrupted(signum)
+
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if earlier is None else earlier)

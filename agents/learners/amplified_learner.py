@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
@@ -26,11 +27,15 @@ from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_number, check_range
 
+if TYPE_CHECKING:
+    from ia_gym.agents.ray.amplification_workers import Snapshot, WorkerPool
+
 MAX_LEVELS = 10
 """Levels of amplification; the overseer's sub-questions multiply with each."""
 COUNTERS = ("human_interactions", "assistant_answers")
 """What an overseer counts."""
-
+BROADCAST_PERIOD = 4
+"""Training steps after which workers get the latest weights, by default."""
 
 QUERIES = ("first_interactions", "interaction_shares")
 """Those of ``predictor_kwargs`` that are not sizes of the network."""
@@ -67,6 +72,14 @@ class AmplifiedLearner(AnswerLearner):
             the assistant has found no answer are decomposed too, down to this depth: targets climb
             several depths at once, and a training step costs more until the agent has learned
             them. Evaluations measure targets of one level in any case.
+        workers: processes that draw and answer the batches while this one trains, 0..1000; they are
+            actors of Ray (``pip install "ia-gym[ray]"``), in the cluster that this process is
+            connected to, or else on this machine. 0 to do without. Their answers are those of
+            slightly older weights, by at most ``2 * workers + broadcast_period - 1`` training
+            steps (logged as ``workers/staleness``). Trainings with the same number of workers are
+            repeatable, and resume exactly.
+        broadcast_period: training steps after which workers get the latest weights, 1..1,000,000;
+            default ``BROADCAST_PERIOD``. None without workers.
 
     Attributes:
         overseer: the overseer, with its counters.
@@ -95,6 +108,8 @@ class AmplifiedLearner(AnswerLearner):
         assistant_temperature: float = 1.0,
         assistant_min_probability: float = 0.0,
         levels: int = 1,
+        workers: int = 0,
+        broadcast_period: int | None = None,
         max_grad_norm: float = 1.0,
         curriculum: dict[str, Any] | None = None,
         policy_kwargs: dict[str, Any] | None = None,
@@ -119,6 +134,15 @@ class AmplifiedLearner(AnswerLearner):
             "assistant_min_probability", assistant_min_probability, "[0, 1]"
         )
         self.levels = check_range("levels", levels, 1, MAX_LEVELS)
+        self.workers = check_range("workers", workers, 0, 1000)
+        self.broadcast_period = broadcast_period
+        if broadcast_period is not None:
+            check_range("broadcast_period", broadcast_period, 1, 10**6)
+            if not workers:
+                raise ValueError(
+                    f"broadcast_period must be None without workers, got {broadcast_period}"
+                )
+        self._pool: WorkerPool | None = None
         super().__init__(
             policy,
             env,
@@ -159,6 +183,73 @@ class AmplifiedLearner(AnswerLearner):
                 self.max_grad_norm,
                 **self.predictor_kwargs,
             )
+        if self.workers:
+            self._pool = self._make_pool()
+
+    def _make_pool(self) -> WorkerPool:
+        """The workers; they are started when the first batch is taken."""
+        from ia_gym.agents.ray.session import check_ray_is_installed
+
+        check_ray_is_installed()
+        from ia_gym.agents.ray.amplification_workers import WorkerPool
+
+        period = BROADCAST_PERIOD if self.broadcast_period is None else self.broadcast_period
+        seed = int(self.rng.integers(2**63))
+        return WorkerPool(self.workers, period, seed, self._describe_worker, self._take_snapshot)
+
+    def _describe_worker(self) -> dict[str, Any]:
+        """Arguments of an ``AmplificationWorker``; what it changes are copies, on the CPU."""
+        overseer = deepcopy(self.active_overseer)
+        if isinstance(overseer, LearnedOverseer):
+            overseer.predictor.cpu()
+        assistant = NetworkAssistant(
+            deepcopy(self.policy.average_network).cpu(),
+            self.assistant_temperature,
+            self.policy.answer_passes,
+            self.assistant_min_probability,
+        )
+        return {
+            "overseer": overseer,
+            "assistant": assistant,
+            "n_contexts": self.n_contexts,
+            "n_questions": self.n_questions,
+            "levels": self.levels,
+        }
+
+    def _take_snapshot(self) -> Snapshot:
+        """The weights that answer, and the difficulty of the questions, as they are now."""
+        from ia_gym.agents.ray.amplification_workers import Snapshot, copy_weights
+
+        overseer = self.active_overseer
+        learned = isinstance(overseer, LearnedOverseer)
+        return Snapshot(
+            network=copy_weights(self.policy.average_network),
+            predictor=copy_weights(overseer.predictor) if learned else {},
+            difficulty=self.difficulty,
+        )
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int | None = 50,
+        tb_log_name: str | None = None,
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """As the base class's; workers are stopped at the end, whatever ends it."""
+        try:
+            return super().learn(
+                total_timesteps,
+                callback,
+                log_interval,
+                tb_log_name,
+                reset_num_timesteps,
+                progress_bar,
+            )
+        finally:
+            if self._pool is not None:
+                self._pool.close()
 
     def _check_environment(self, env: VecEnv, domain: Domain) -> None:
         super()._check_environment(env, domain)
@@ -222,20 +313,35 @@ class AmplifiedLearner(AnswerLearner):
                 human predictor needs none of them: it approves of the answer it gives itself.
         """
         assistant, trainer = self.amplified_assistant, self.predictor_trainer
-        batch = sample_batch(
-            self.active_overseer,
-            assistant,
-            self.rng,
-            self.n_contexts,
-            self.n_questions,
-            **self.difficulty,
-            judging=judging and trainer is None,
-        )
+        if self._pool is not None:
+            batch = self._take_batch(self._pool)
+        else:
+            batch = sample_batch(
+                self.active_overseer,
+                assistant,
+                self.rng,
+                self.n_contexts,
+                self.n_questions,
+                **self.difficulty,
+                judging=judging and trainer is None,
+            )
         if trainer is not None:
             trainer.learn(batch, assistant)
             self.logger.record("human/error", trainer.error)
             self.logger.record("human/loss", trainer.loss)
         return batch
+
+    def _take_batch(self, pool: WorkerPool) -> Batch:
+        """A batch of a worker's; the overseer counts what its copy there has counted."""
+        answer = pool.take(self.steps)
+        overseer = self.active_overseer
+        for name, count in answer.counts.items():
+            setattr(overseer, name, getattr(overseer, name) + count)
+        if isinstance(overseer, LearnedOverseer):
+            overseer.confidence = answer.confidence
+        self.logger.record("workers/staleness", pool.staleness)
+        self.logger.record("workers/waited_minutes", pool.waited / 60)
+        return answer.batch
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
         """See the base class; also the agreement of the human predictor with the overseer."""
@@ -252,6 +358,8 @@ class AmplifiedLearner(AnswerLearner):
         state |= add_prefix(counts, "overseer")
         if self.predictor_trainer is not None:
             state |= add_prefix(self.predictor_trainer.tensors(), "human_predictor")
+        if self._pool is not None:
+            state |= add_prefix(self._pool.tensors(), "workers")
         return state
 
     def _restore_training_state(self, state: dict[str, Tensor]) -> None:
@@ -262,3 +370,6 @@ class AmplifiedLearner(AnswerLearner):
         saved = select_prefix(state, "human_predictor")
         if self.predictor_trainer is not None and saved:
             self.predictor_trainer.load_tensors(saved)
+        asked = select_prefix(state, "workers")
+        if self._pool is not None and asked:
+            self._pool.load_tensors(asked)
