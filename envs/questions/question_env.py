@@ -15,6 +15,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
+from ia_gym.amplification.failures import FailureKind, FailurePlace
 from ia_gym.domains import Domain
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
@@ -92,6 +93,12 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         trust: threshold of the trust gate in [0, 1), "auto" (0.75 where there is a gate), or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
+        overseer_failure: probability in [0, 1] that the overseer fails.
+        assistant_failure: the same for an attached assistant, at each sub-question.
+        failure_kind: "random" or "hashed" (the same input always fails in the same way).
+        failure_at: what of the overseer fails: "answer", "approval" or "subquestion".
+        adversarial_assistant: a failing assistant tells the domain's consistent lie.
+        votes: how many times the overseer decomposes and judges each question; odd.
         observation: "tokens", "onehot", "multidiscrete", "flat" or "text".
         render_mode: "ansi" (text), "rgb_array" (a picture) or "human" (text, printed).
         **domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
@@ -123,6 +130,12 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
         audit: float = QuestionConfig.audit,
+        overseer_failure: float = QuestionConfig.overseer_failure,
+        assistant_failure: float = QuestionConfig.assistant_failure,
+        failure_kind: FailureKind = QuestionConfig.failure_kind,
+        failure_at: FailurePlace = QuestionConfig.failure_at,
+        adversarial_assistant: bool = QuestionConfig.adversarial_assistant,
+        votes: int = QuestionConfig.votes,
         observation: ObservationMode = QuestionConfig.observation,
         render_mode: str | None = None,
         **domain_kwargs: Any,
@@ -139,6 +152,12 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             trust=trust,
             wrong_answer_penalty=wrong_answer_penalty,
             audit=audit,
+            overseer_failure=overseer_failure,
+            assistant_failure=assistant_failure,
+            failure_kind=failure_kind,
+            failure_at=failure_at,
+            adversarial_assistant=adversarial_assistant,
+            votes=votes,
             observation=observation,
             domain_kwargs=domain_kwargs,
         )

@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
+from ia_gym.amplification.failures import FailureKind, FailurePlace
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
@@ -52,6 +53,12 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         trust: threshold of the trust gate, "auto" or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
+        overseer_failure: probability in [0, 1] that the overseer fails.
+        assistant_failure: the same for an attached assistant, at each sub-question.
+        failure_kind: "random" or "hashed" (the same input always fails in the same way).
+        failure_at: what of the overseer fails: "answer", "approval" or "subquestion".
+        adversarial_assistant: a failing assistant tells the domain's consistent lie.
+        votes: how many times the overseer decomposes and judges each question; odd.
         observation: "tokens", "onehot", "multidiscrete", "flat" or "text".
         autoreset_mode: an ``AutoresetMode`` or its value. SAME_STEP (default) returns the next
             question with the reward of the last answer (``final_obs`` and ``final_info`` hold the
@@ -88,6 +95,12 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
         audit: float = QuestionConfig.audit,
+        overseer_failure: float = QuestionConfig.overseer_failure,
+        assistant_failure: float = QuestionConfig.assistant_failure,
+        failure_kind: FailureKind = QuestionConfig.failure_kind,
+        failure_at: FailurePlace = QuestionConfig.failure_at,
+        adversarial_assistant: bool = QuestionConfig.adversarial_assistant,
+        votes: int = QuestionConfig.votes,
         observation: ObservationMode = QuestionConfig.observation,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
@@ -108,6 +121,12 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
             trust=trust,
             wrong_answer_penalty=wrong_answer_penalty,
             audit=audit,
+            overseer_failure=overseer_failure,
+            assistant_failure=assistant_failure,
+            failure_kind=failure_kind,
+            failure_at=failure_at,
+            adversarial_assistant=adversarial_assistant,
+            votes=votes,
             observation=observation,
             domain_kwargs=domain_kwargs,
         )
