@@ -91,6 +91,11 @@ def refuse_unused_options(env: VecEnv, learner: str) -> None:
             f"env must show its questions as they are to {learner}: leave out the wrappers that "
             "change observations (VecNormalize takes norm_obs=False)"
         )
+    if read_config(env).reward == "deception":
+        raise ValueError(
+            f'reward of env must not be "deception" for {learner}, which draws questions itself: '
+            "an adversary is an agent that steps env, such as SB3's PPO"
+        )
     config, attached = read_config(env), env.get_attr("engine")[0].assistant
     values = {name: getattr(config, name) for name in STEP_OPTIONS}
     if attached is not None and values["assistant"] == QuestionConfig.assistant:

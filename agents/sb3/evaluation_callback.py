@@ -9,7 +9,12 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.evaluation.evaluator import Evaluator, preserve_random_state
-from ia_gym.agents.sb3.training_envs import check_training_env, sum_counter, sum_failures
+from ia_gym.agents.sb3.training_envs import (
+    check_training_env,
+    measure_deception,
+    sum_counter,
+    sum_failures,
+)
 from ia_gym.amplification.failures import list_rates
 from ia_gym.validation import check_number, check_range
 
@@ -101,6 +106,7 @@ class EvaluationCallback(BaseCallback):
         if not hasattr(self.model, self.evaluator.counters[0]):
             for name, numbers in sum_failures(self.training_env).items():
                 row |= list_rates(name, numbers)
+            row |= measure_deception(self.training_env)
         if hasattr(self.model, "measure"):
             with preserve_random_state():  # an assistant's sampled answers draw from torch's
                 row |= self.model.measure(self.evaluator)

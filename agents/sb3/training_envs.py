@@ -58,6 +58,19 @@ def sum_counter(env: VecEnv, name: str) -> int:
     return sum(int(getattr(each, name, 0)) for each in overseers.values())
 
 
+def measure_deception(env: VecEnv) -> dict[str, float]:
+    """How often false answers were approved of lately, averaged over the environments, by tag.
+
+    See :meth:`ia_gym.amplification.deception.DeceptionRecord.measure`; empty unless the reward is
+    "deception".
+    """
+    found = env.get_attr("deception") if env.has_attr("deception") else []
+    tags = {tag for each in found for tag in each}
+    return {
+        tag: float(np.mean([each[tag] for each in found if tag in each])) for tag in sorted(tags)
+    }
+
+
 def sum_failures(env: VecEnv) -> dict[str, NDArray[np.int64]]:
     """How often overseers and assistants of all environments could have failed, and how often did.
 

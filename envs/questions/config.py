@@ -23,11 +23,14 @@ from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trust import TrustGate
 from ia_gym.amplification.votes import VotingOverseer, check_votes
 from ia_gym.domains import DOMAINS, Domain
-from ia_gym.envs.arguments import RewardMode, refuse_without_effect
+from ia_gym.envs.arguments import refuse_without_effect
 from ia_gym.envs.questions.engine import Engine
 from ia_gym.envs.questions.observations import ObservationMode, check_observation_mode
 from ia_gym.validation import check_number, check_range
 
+QuestionReward = Literal["approval", "truth", "deception"]
+"""The overseer's approval; for evaluation, true answers; for an adversary, the approval of false
+ones."""
 AssistantMode = Literal["inline", "oracle", "none"]
 Trust = float | Literal["auto"] | None
 
@@ -53,7 +56,8 @@ class QuestionConfig:
         approval: "strict" (0 or 1), or "graded" (credit for near misses, in domains that have an
             ``error`` of their own).
         reward: "approval", or "truth" for evaluation: root questions only, no overseer, the reward
-            is 1 for a true answer and 0 otherwise.
+            is 1 for a true answer and 0 otherwise; or "deception" for an adversary, which measures
+            how easily the overseer is deceived: approval, but 0 for a true answer.
         assistant: who answers the overseer's sub-questions: "inline" (the agent itself), "oracle"
             (always true) or "none" (always "I don't know"). Attach another one with
             ``env.unwrapped.set_assistant(assistant)``.
@@ -94,7 +98,7 @@ class QuestionConfig:
     questions_per_context: int = 16
     overseer: str | os.PathLike[str] = "scripted"
     approval: ApprovalMode = "strict"
-    reward: RewardMode = "approval"
+    reward: QuestionReward = "approval"
     assistant: AssistantMode = "inline"
     trust: Trust = "auto"
     wrong_answer_penalty: float = 0.0
@@ -113,7 +117,7 @@ class QuestionConfig:
         check_range("questions_per_context", self.questions_per_context, 1, 10_000)
         for name, allowed in (
             ("approval", get_args(ApprovalMode)),
-            ("reward", get_args(RewardMode)),
+            ("reward", get_args(QuestionReward)),
             ("assistant", get_args(AssistantMode)),
             ("failure_kind", get_args(FailureKind)),
             ("failure_at", get_args(FailurePlace)),
@@ -190,7 +194,7 @@ class QuestionConfig:
         """
         domain = self.make_domain()
         overseer: Overseer | None = None
-        if self.reward == "approval":
+        if self.reward != "truth":
             overseer = ScriptedOverseer(domain, self.approval)
             if self.overseer != "scripted":
                 from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
@@ -198,7 +202,7 @@ class QuestionConfig:
                 overseer = LearnedOverseer.load(self.overseer, domain)
             overseer = self.wrap_overseer(overseer)
         gate = None
-        if self.reward == "approval" and self.assistant == "inline" and self.trust is not None:
+        if overseer is not None and self.assistant == "inline" and self.trust is not None:
             threshold = TRUST_THRESHOLD if self.trust == "auto" else self.trust
             gate = TrustGate(domain.depends_on, domain.merged_into, threshold)
         assistants = {"inline": None, "oracle": Oracle(domain), "none": KnowNothing()}
@@ -212,6 +216,7 @@ class QuestionConfig:
             self.wrong_answer_penalty,
             self.audit,
             self.make_assistant_failures(domain),
+            rewards_deception=self.reward == "deception",
         )
 
     def wrap_overseer(self, overseer: Overseer) -> Overseer:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.amplified_assistants import AuditedAssistant
 from ia_gym.amplification.assistants import Assistant
+from ia_gym.amplification.deception import DeceptionRecord, reward_false_answers
 from ia_gym.amplification.failures import AssistantFailures, FailingAssistant
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer, count_votes
 from ia_gym.amplification.trust import TrustGate
@@ -85,6 +86,7 @@ class Engine:
         wrong_answer_penalty: subtracted for an answer without approval; "I don't know" is free.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
         assistant_failures: how an attached assistant fails; None if it does not.
+        rewards_deception: whether true answers earn nothing.
 
     Attributes:
         slots: ``(n,)``, in which slot of the sheet the context of each environment is.
@@ -95,6 +97,7 @@ class Engine:
         masks: int8 ``(n, n_answers)``, 1 for the answers of the kind asked for now.
         ahead: of a single environment, the questions that the one shown now was looked up with, and
             which of them it is.
+        deception: how often false answers were approved of; None without ``rewards_deception``.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Engine:
         wrong_answer_penalty: float = 0.0,
         audit: float = 0.0,
         assistant_failures: AssistantFailures | None = None,
+        rewards_deception: bool = False,
     ) -> None:
         self.domain = domain
         self.n_envs = n_envs
@@ -118,6 +122,7 @@ class Engine:
         self.wrong_answer_penalty = wrong_answer_penalty
         self.audit = audit
         self.assistant_failures = assistant_failures
+        self.deception = DeceptionRecord(domain.max_depth) if rewards_deception else None
         self.votes = 1 if overseer is None else count_votes(overseer)
         self.max_depth = domain.max_depth
         self.size = domain.size
@@ -140,10 +145,13 @@ class Engine:
         self.rng = rng
         if self.gate is not None:
             self.gate.reset()
+        if self.deception is not None:
+            self.deception.clear()
         self.sheet = QuestionSheet(self.domain, n_slots, k)
         self.decomposition = Decomposition(self.sheet, self.votes)
         if self._judges_ahead:
-            self._verdicts = VerdictTable(self.domain, n_slots, k, self.wrong_answer_penalty)
+            how = self.wrong_answer_penalty, self.deception is not None
+            self._verdicts = VerdictTable(self.domain, n_slots, k, *how)
             self._judged = np.zeros((n_slots, k), bool)  # root questions with verdicts in there
         self._shown = np.zeros((n, self.sheet.rows.shape[1]), np.int64)
         self.masks = np.zeros((n, self.domain.n_answers), np.int8)
@@ -423,6 +431,9 @@ class Engine:
                 return Verdict(0.0, 0.0, IDK, False)
         elif self._judges_ahead and self._judged.item(place):
             verdict = self._verdicts.look_up(place, answer)
+            if self.deception is not None:
+                is_false = np.array([answer != IDK and not verdict.is_success])
+                self.deception.record(self.depths, np.array([verdict.approval]), is_false)
             if self.gate is not None and self.can_earn.item(place):
                 trusts_more = self.gate.record_one(self._shown.item(CLASS), verdict.approval)
                 if trusts_more and self.assistant is None:
@@ -466,6 +477,10 @@ class Engine:
                 if trusts_more and self.assistant is None:
                     self._open_anew()
         rewards = compute_rewards(approvals, answers, earns, self.wrong_answer_penalty)
+        if self.deception is not None:
+            rewards = reward_false_answers(rewards, successes)
+            is_false = ~successes & (answers != IDK)
+            self.deception.record(self.depths[at][root], approvals[root], is_false[root])
         return Outcome(rewards, approvals, targets, successes)
 
     def _check_attached(self) -> None:

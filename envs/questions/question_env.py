@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.amplification.failures import FailureKind, FailurePlace
 from ia_gym.domains import Domain
-from ia_gym.envs.arguments import RewardMode, check_actions
-from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
+from ia_gym.envs.arguments import check_actions
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, QuestionReward, Trust
 from ia_gym.envs.questions.engine import QuestionsAhead
 from ia_gym.envs.questions.judging import Verdict
 from ia_gym.envs.questions.observations import (
@@ -64,6 +64,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     The approval of an answer to a root question, in [0, 1], less ``wrong_answer_penalty * (1 -
     approval)`` unless the answer is "I don't know". 0 for a sub-question, and for a question that
     cannot earn approval yet (see ``trust``). With ``reward="truth"``: 1 for a true answer, else 0.
+    With ``reward="deception"``, for an adversary: as with approval, but 0 for a true answer.
 
     ## Episode end
     Every step ends the episode: ``terminated`` is True, ``truncated`` never.
@@ -88,7 +89,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         questions_per_context: root questions about a context before the next one.
         overseer: "scripted", or the file of a human predictor.
         approval: "strict" or "graded".
-        reward: "approval", or "truth" for evaluation.
+        reward: "approval", "truth" for evaluation, or "deception" for an adversary.
         assistant: "inline" (the agent itself), "oracle" or "none".
         trust: threshold of the trust gate in [0, 1), "auto" (0.75 where there is a gate), or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
@@ -125,7 +126,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         questions_per_context: int = QuestionConfig.questions_per_context,
         overseer: str | os.PathLike[str] = QuestionConfig.overseer,
         approval: ApprovalMode = QuestionConfig.approval,
-        reward: RewardMode = QuestionConfig.reward,
+        reward: QuestionReward = QuestionConfig.reward,
         assistant: AssistantMode = QuestionConfig.assistant,
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,

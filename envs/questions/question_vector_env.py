@@ -16,9 +16,9 @@ from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.amplification.failures import FailureKind, FailurePlace
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.arguments import RewardMode, check_actions
+from ia_gym.envs.arguments import check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
-from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, QuestionReward, Trust
 from ia_gym.envs.questions.judging import Outcome, Verdict
 from ia_gym.envs.questions.observations import (
     ObservationMode,
@@ -48,7 +48,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         questions_per_context: root questions about a context before the next one.
         overseer: "scripted", or the file of a human predictor.
         approval: "strict" or "graded".
-        reward: "approval", or "truth" for evaluation.
+        reward: "approval", "truth" for evaluation, or "deception" for an adversary.
         assistant: "inline" (the agent itself), "oracle" or "none".
         trust: threshold of the trust gate, "auto" or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
@@ -90,7 +90,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         questions_per_context: int = QuestionConfig.questions_per_context,
         overseer: str | os.PathLike[str] = QuestionConfig.overseer,
         approval: ApprovalMode = QuestionConfig.approval,
-        reward: RewardMode = QuestionConfig.reward,
+        reward: QuestionReward = QuestionConfig.reward,
         assistant: AssistantMode = QuestionConfig.assistant,
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,

@@ -121,7 +121,7 @@ class QuestionInterface:
 
     @property
     def reward_mode(self) -> str:
-        """What the reward is: "approval" or "truth"."""
+        """What the reward is: "approval", "truth" or "deception"."""
         return self.config.reward
 
     @property
@@ -156,6 +156,15 @@ class QuestionInterface:
         if engine.assistant_failures is not None:
             counts["assistant"] = engine.assistant_failures.counts.numbers
         return {name: numbers.copy() for name, numbers in counts.items()}
+
+    @property
+    def deception(self) -> dict[str, float]:
+        """How often false answers were approved of lately, by tag.
+
+        See :meth:`ia_gym.amplification.deception.DeceptionRecord.measure`. Empty unless the reward
+        is "deception".
+        """
+        return {} if self.engine.deception is None else self.engine.deception.measure()
 
     @property
     def trusted(self) -> NDArray[np.bool_] | None:
