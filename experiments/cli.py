@@ -16,6 +16,7 @@ from ia_gym.experiments.inputs import (
     list_env_ids,
     split_names,
     split_numbers,
+    split_shares,
 )
 from ia_gym.experiments.settings import list_agents
 
@@ -274,6 +275,55 @@ def tune(
         )
     except Interrupted as error:
         fail("tune", describe_error(error), 128 + error.signum)
+
+
+@app.command(epilog=NAMES)
+@report_errors("failures")
+def failures(
+    env: EnvId = "IA-Permutation-N4-v0",
+    agents: Annotated[
+        str, typer.Option(help="Names of agents, with commas between.")
+    ] = "imitation-scripted,search,ppo",
+    probabilities: Annotated[
+        str, typer.Option(help="Probabilities of failure, with commas between.")
+    ] = "0,0.1,0.3",
+    kinds: Annotated[str, typer.Option(help="random, hashed, or both.")] = "random",
+    at: Annotated[
+        str, typer.Option(help="What fails: answer, approval or subquestion.")
+    ] = "answer",
+    votes: Annotated[str, typer.Option(help="Numbers of votes, odd, with commas between.")] = "1",
+    seeds: Annotated[int, typer.Option(help="Runs of each case, with seeds 0, 1, ...")] = 1,
+    log_dir: Annotated[str, typer.Option(help="Folder for all results.")] = "runs/failures",
+    eval_questions: EvalQuestions = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Runs at a time.  [default: one for each core]")
+    ] = None,
+    timesteps: Annotated[
+        int | None, typer.Option(help="Questions to train on.  [default: as tuned]")
+    ] = None,
+) -> None:
+    """Train agents on an overseer that fails, and draw their accuracy.
+
+    Finished runs in --log-dir are kept, and drawn together with the new ones.
+
+    \b
+    Examples:
+      ia-gym failures
+      ia-gym failures --agents search --probabilities 0.3 --kinds random,hashed --votes 1,3,5
+    """
+    from ia_gym.experiments.failures import run_failures
+    from ia_gym.experiments.signals import Interrupted
+
+    names, chosen = split_names("agents", agents), split_names("kinds", kinds)
+    shares = split_shares("probabilities", probabilities)
+    numbers = split_numbers("votes", votes)
+    case = env, names, shares, chosen, at, numbers, seeds
+    try:
+        paths = run_failures(*case, log_dir, eval_questions, jobs, timesteps)
+    except Interrupted as error:
+        fail("failures", describe_error(error), 128 + error.signum)
+    for path in paths:
+        print(path)
 
 
 @app.command()

@@ -118,6 +118,25 @@ def split_numbers(name: str, text: str) -> list[int]:
         ) from None
 
 
+def split_shares(name: str, text: str) -> list[float]:
+    """The numbers in [0, 1] in ``text``, which have commas between them.
+
+    Args:
+        name: of the argument, for the message.
+        text: such as "0, 0.1".
+
+    Raises:
+        ValueError: if it holds anything else.
+    """
+    try:
+        shares = [float(number) for number in text.split(",")]
+    except ValueError:
+        shares = [-1.0]
+    if not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"{name} must be numbers in [0, 1] with commas between, got {text!r}")
+    return shares
+
+
 def check_distinct(name: str, values: Sequence[str]) -> None:
     """Refuse a list that is empty or holds a value twice.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
@@ -14,13 +16,23 @@ from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner, check_arguments
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
-from ia_gym.agents.learners.question_source import read_overseer
+from ia_gym.agents.learners.question_source import read_config, read_overseer
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
+from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
-from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.amplification.failures import FailingAssistant, FailingOverseer, list_rates
+from ia_gym.amplification.overseers import (
+    Overseer,
+    OverseerWrapper,
+    ScriptedOverseer,
+    count_votes,
+    find_base,
+    find_wrapper,
+)
 from ia_gym.domains import Domain
+from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
@@ -51,7 +63,9 @@ class AmplifiedLearner(AnswerLearner):
 
     The overseer is that of the environment: the domain's script, a trained human predictor
     (``gym.make(id, overseer="human.safetensors")``), or whatever
-    ``env.unwrapped.set_overseer`` was given. Arguments that are not listed here are those of
+    ``env.unwrapped.set_overseer`` was given. It fails, votes, and has an assistant that fails, as
+    the arguments of the environment say (``overseer_failure``, ``votes`` and the like). Arguments
+    that are not listed here are those of
     :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
 
     Args:
@@ -83,6 +97,10 @@ class AmplifiedLearner(AnswerLearner):
 
     Attributes:
         overseer: the overseer, with its counters.
+        assistant: the averaged network, which answers the sub-questions.
+        failures: how often "overseer" and "assistant" could have failed, and how often they have,
+            each ``(2, max_depth + 1)``; see
+            :class:`~ia_gym.amplification.failures.FailureCounts`.
         predictor_trainer: the human predictor and its training; None without ``interaction_rate``.
 
     Raises:
@@ -161,7 +179,8 @@ class AmplifiedLearner(AnswerLearner):
 
     def _setup_training(self) -> None:
         assert self.env is not None
-        self.overseer = read_overseer(self.env, self.domain)
+        overseer = find_base(read_overseer(self.env, self.domain))
+        self._set_overseer(overseer, read_config(self.env))
         self.assistant = NetworkAssistant(
             self.policy.average_network,
             self.assistant_temperature,
@@ -254,27 +273,61 @@ class AmplifiedLearner(AnswerLearner):
     def _check_environment(self, env: VecEnv, domain: Domain) -> None:
         super()._check_environment(env, domain)
         overseer = read_overseer(env, domain)
-        if self.interaction_rate is not None and isinstance(overseer, LearnedOverseer):
+        base, failing = find_base(overseer), find_wrapper(overseer, FailingOverseer)
+        if self.interaction_rate is not None and isinstance(base, LearnedOverseer):
             raise ValueError(
                 "interaction_rate must be None if the overseer of env is a human predictor itself, "
                 f"got {self.interaction_rate}"
             )
+        if self.interaction_rate is not None and count_votes(overseer) > 1:
+            raise ValueError(
+                "votes of env must be 1 if a human predictor takes the overseer's place "
+                f"(interaction_rate={self.interaction_rate}), got {count_votes(overseer)}"
+            )
         judges = self.judges_answers and self.interaction_rate is None
-        if isinstance(overseer, ScriptedOverseer) and overseer.approval != "strict" and not judges:
+        if isinstance(base, ScriptedOverseer) and base.approval != "strict" and not judges:
             raise ValueError(
                 f'approval of env has no effect on {type(self).__name__}: leave it at "strict", '
-                f"got {overseer.approval!r}"
+                f"got {base.approval!r}"
+            )
+        if failing is not None and failing.at == "approval" and not judges:
+            raise ValueError(
+                f'failure_at of env must not be "approval" for {type(self).__name__}, which learns '
+                "from the overseer's answers and has none judged"
             )
 
     def _follow_environment(self) -> None:
         assert self.env is not None
         self._check_environment(self.env, self.domain)
-        found, known = read_overseer(self.env, self.domain), self.overseer
-        if type(found) is type(known) is ScriptedOverseer and found.approval == known.approval:
-            return  # the same script; this one has counted
-        self.overseer = found
+        found, known = find_base(read_overseer(self.env, self.domain)), find_base(self.overseer)
+        scripted = type(found) is type(known) is ScriptedOverseer
+        is_same = found is known or (scripted and found.approval == known.approval)  # type: ignore[attr-defined]
+        config = read_config(self.env)
+        if is_same and config.failure_arguments == self._failure_arguments:
+            return  # this one has counted
+        self._set_overseer(known if is_same else found, config)
         if self.predictor_trainer is not None:
-            self.predictor_trainer.human = found
+            self.predictor_trainer.human = self.overseer
+
+    def _set_overseer(self, overseer: Overseer, config: QuestionConfig) -> None:
+        """Let an overseer decompose, which fails and votes as an environment's arguments say."""
+        self.overseer = config.wrap_overseer(overseer)
+        self.assistant_failures = config.make_assistant_failures(self.domain)
+        self._failure_arguments = config.failure_arguments
+
+    @property
+    def failures(self) -> dict[str, NDArray[np.int64]]:
+        """How often "overseer" and "assistant" could have failed, and how often they have.
+
+        Each ``(2, max_depth + 1)``, see :class:`~ia_gym.amplification.failures.FailureCounts`; only
+        those that may fail.
+        """
+        counts = {}
+        if (failing := find_wrapper(self.overseer, FailingOverseer)) is not None:
+            counts["overseer"] = failing.failures.numbers
+        if self.assistant_failures is not None:
+            counts["assistant"] = self.assistant_failures.counts.numbers
+        return counts
 
     @property
     def human_interactions(self) -> int:
@@ -296,12 +349,17 @@ class AmplifiedLearner(AnswerLearner):
 
     @property
     def amplified_assistant(self) -> Assistant:
-        """Who answers the sub-questions: the averaged network, amplified ``levels - 1`` times."""
+        """Who answers the sub-questions: the averaged network, amplified ``levels - 1`` times.
+
+        With ``assistant_failure`` the network's answers fail.
+        """
+        assistant: Assistant = self.assistant
+        if self.assistant_failures is not None:
+            assistant = FailingAssistant(assistant, self.assistant_failures, self.rng)
         if self.levels == 1:
-            return self.assistant
-        return DecomposingFallbackAssistant(
-            self.active_overseer, self.assistant, self.rng, self.levels - 1
-        )
+            return assistant
+        helpers = self.active_overseer, assistant, self.rng
+        return DecomposingFallbackAssistant(*helpers, self.levels - 1)
 
     def amplify(self, judging: bool = False) -> Batch:
         """Draw questions and answer them with the amplified overseer.
@@ -344,8 +402,25 @@ class AmplifiedLearner(AnswerLearner):
         return answer.batch
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """See the base class; also the agreement of the human predictor with the overseer."""
+        """See the base class; also the human predictor's agreement with the overseer, and failures.
+
+        ``failing/target_accuracy`` is how often the targets are true that a failing or voting
+        overseer gives with the averaged network as its assistant, also by kind and class.
+        """
         measured = super().measure(evaluator)
+        scripted = type(find_base(self.overseer)) is ScriptedOverseer
+        if scripted and isinstance(self.overseer, OverseerWrapper):
+            assert self.env is not None
+            rng, asked = (
+                np.random.default_rng(evaluator.seed),
+                (evaluator.contexts, evaluator.questions),
+            )
+            overseer = read_overseer(self.env, self.domain)  # with counters of its own
+            transcript = amplify(overseer, self.assistant, rng, *asked, judging=False)
+            scores = evaluator.score(overseer.answer(*asked, transcript))
+            measured |= {f"failing/target_{tag}": score for tag, score in scores.items()}
+        for name, numbers in self.failures.items():
+            measured |= list_rates(name, numbers)
         if self.predictor_trainer is not None:
             measured |= self.predictor_trainer.measure(evaluator, self.assistant)
         return measured
@@ -356,6 +431,8 @@ class AmplifiedLearner(AnswerLearner):
         state = super()._collect_training_state()
         counts = {name: torch.tensor(getattr(self.overseer, name)) for name in COUNTERS}
         state |= add_prefix(counts, "overseer")
+        failures = {name: torch.as_tensor(numbers) for name, numbers in self.failures.items()}
+        state |= add_prefix(failures, "failures")
         if self.predictor_trainer is not None:
             state |= add_prefix(self.predictor_trainer.tensors(), "human_predictor")
         if self._pool is not None:
@@ -367,6 +444,9 @@ class AmplifiedLearner(AnswerLearner):
         for name, count in select_prefix(state, "overseer").items():
             if name in COUNTERS:
                 setattr(self.overseer, name, int(count))
+        for name, count in select_prefix(state, "failures").items():
+            if name in self.failures:
+                self.failures[name][:] = count.numpy()
         saved = select_prefix(state, "human_predictor")
         if self.predictor_trainer is not None and saved:
             self.predictor_trainer.load_tensors(saved)

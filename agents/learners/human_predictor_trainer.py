@@ -16,7 +16,7 @@ from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch
 from ia_gym.amplification.moving_averages import MovingAverages
-from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer, find_base
 from ia_gym.domains.transcript import Symbols, Transcript
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.human_predictor import HumanPredictor
@@ -215,7 +215,7 @@ class HumanPredictorTrainer:
         transcript = amplify(learned, assistant, rng, contexts, questions, judging=False)
         targets = learned.answer(contexts, questions, transcript)
         measured = {"human/target_accuracy": evaluator.score(targets)["accuracy"]}
-        if type(self.human) is ScriptedOverseer:
+        if type(find_base(self.human)) is ScriptedOverseer:
             script = ScriptedOverseer(evaluator.domain)
             transcript = amplify(script, assistant, rng, contexts, questions, judging=False)
             answers = script.answer(contexts, questions, transcript)

@@ -11,7 +11,7 @@ from typing import Any
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
 from ia_gym.agents.assistants.observation_encoder import find_encoder
-from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer, find_base
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.config import QuestionConfig
 
@@ -44,17 +44,20 @@ def read_overseer(env: VecEnv, domain: Domain) -> Overseer:
     """The environment's overseer.
 
     Of a scripted one it is a copy with counters of its own. A human predictor, or an overseer that
-    was set with ``env.unwrapped.set_overseer``, is the environment's own object.
+    was set with ``env.unwrapped.set_overseer``, is the environment's own object. Either fails and
+    votes as the arguments of the environment say.
 
     Raises:
         ValueError: if the environment rewards the truth and has none, if it lacks the counters, if
             it is for another domain, or if it would have to be shared with worker processes.
     """
-    overseer: Any = env.get_attr("engine")[0].overseer
-    if overseer is None:
+    found = env.get_attr("engine")[0].overseer
+    if found is None:
         raise ValueError('env must be one of reward="approval": reward="truth" has no overseer')
+    overseer: Any = find_base(found)
+    config = read_config(env)
     if type(overseer) is ScriptedOverseer:
-        return ScriptedOverseer(domain, overseer.approval)
+        return config.wrap_overseer(ScriptedOverseer(domain, overseer.approval))
     counters = ("domain", "human_interactions", "assistant_answers")
     if missing := [name for name in counters if not hasattr(overseer, name)]:
         raise ValueError(f"the overseer of env must have {missing}, see Overseer; got {overseer!r}")
@@ -68,8 +71,13 @@ def read_overseer(env: VecEnv, domain: Domain) -> Overseer:
             "env must run in this process for its overseer to be used: "
             "take make_sb3_vec_env or DummyVecEnv, not SubprocVecEnv"
         )
-    found: Overseer = overseer
-    return found
+    return config.wrap_overseer(overseer)
+
+
+def read_config(env: VecEnv) -> QuestionConfig:
+    """The arguments of the environment."""
+    config: QuestionConfig = env.get_attr("config")[0]
+    return config
 
 
 def refuse_unused_options(env: VecEnv, learner: str) -> None:
@@ -83,7 +91,12 @@ def refuse_unused_options(env: VecEnv, learner: str) -> None:
             f"env must show its questions as they are to {learner}: leave out the wrappers that "
             "change observations (VecNormalize takes norm_obs=False)"
         )
-    config, attached = env.get_attr("config")[0], env.get_attr("engine")[0].assistant
+    if read_config(env).reward == "deception":
+        raise ValueError(
+            f'reward of env must not be "deception" for {learner}, which draws questions itself: '
+            "an adversary is an agent that steps env, such as SB3's PPO"
+        )
+    config, attached = read_config(env), env.get_attr("engine")[0].assistant
     values = {name: getattr(config, name) for name in STEP_OPTIONS}
     if attached is not None and values["assistant"] == QuestionConfig.assistant:
         values["assistant"] = attached

@@ -5,8 +5,11 @@ from __future__ import annotations
 from stable_baselines3.common.vec_env import VecEnv
 
 from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.agents.learners.question_source import read_config
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import Domain
+from ia_gym.envs.arguments import refuse_without_effect
+from ia_gym.envs.questions.config import FAILURE_ARGUMENTS
 
 
 class Supervised(AnswerLearner):
@@ -19,6 +22,7 @@ class Supervised(AnswerLearner):
 
     def _check_environment(self, env: VecEnv, domain: Domain) -> None:
         super()._check_environment(env, domain)
+        refuse_without_effect(read_config(env), FAILURE_ARGUMENTS, "Supervised")
         overseer = env.get_attr("engine")[0].overseer
         scripted = type(overseer) is ScriptedOverseer and overseer.approval == "strict"
         if overseer is not None and not scripted:

@@ -9,7 +9,13 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ia_gym.agents.evaluation.evaluator import Evaluator, preserve_random_state
-from ia_gym.agents.sb3.training_envs import check_training_env, sum_counter
+from ia_gym.agents.sb3.training_envs import (
+    check_training_env,
+    measure_deception,
+    sum_counter,
+    sum_failures,
+)
+from ia_gym.amplification.failures import list_rates
 from ia_gym.validation import check_number, check_range
 
 CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
@@ -25,7 +31,8 @@ class EvaluationCallback(BaseCallback):
     Every agent gets the same tags: those of the evaluator's ``evaluate``, the overseer's counters
     such as ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
     ``time/cpu_minutes`` (processor time of this process). What a learner measures besides (its
-    method ``measure(evaluator)``) stands beside them.
+    method ``measure(evaluator)``) stands beside them, and so does how often the overseer or the
+    assistant has failed in training (``failures/overseer_depth_2``: a share, by depth).
 
     Args:
         evaluator: see :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator`.
@@ -96,6 +103,10 @@ class EvaluationCallback(BaseCallback):
         row = self.evaluator.evaluate(self.model)
         for name in self.evaluator.counters:
             row[f"overseer/{name}"] = float(self._count(name))
+        if not hasattr(self.model, self.evaluator.counters[0]):
+            for name, numbers in sum_failures(self.training_env).items():
+                row |= list_rates(name, numbers)
+            row |= measure_deception(self.training_env)
         if hasattr(self.model, "measure"):
             with preserve_random_state():  # an assistant's sampled answers draw from torch's
                 row |= self.model.measure(self.evaluator)

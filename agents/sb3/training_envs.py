@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
@@ -54,3 +56,36 @@ def sum_counter(env: VecEnv, name: str) -> int:
         return int(sum(env.get_attr(name)))
     overseers = {id(each): each for each in env.get_attr("overseer") if each is not None}
     return sum(int(getattr(each, name, 0)) for each in overseers.values())
+
+
+def measure_deception(env: VecEnv) -> dict[str, float]:
+    """How often false answers were approved of lately, averaged over the environments, by tag.
+
+    See :meth:`ia_gym.amplification.deception.DeceptionRecord.measure`; empty unless the reward is
+    "deception".
+    """
+    found = env.get_attr("deception") if env.has_attr("deception") else []
+    tags = {tag for each in found for tag in each}
+    return {
+        tag: float(np.mean([each[tag] for each in found if tag in each])) for tag in sorted(tags)
+    }
+
+
+def sum_failures(env: VecEnv) -> dict[str, NDArray[np.int64]]:
+    """How often overseers and assistants of all environments could have failed, and how often did.
+
+    Args:
+        env: the environments; nothing fails in those that ask no questions.
+
+    Returns:
+        ``(2, max_depth + 1)`` each, see :class:`~ia_gym.amplification.failures.FailureCounts`.
+    """
+    if not env.has_attr("failures"):
+        return {}
+    found = env.get_attr("failures")
+    if not is_in_processes(env):  # copies of a batched environment are one and the same
+        engines = env.get_attr("engine")
+        found = list(
+            {id(engine): each for engine, each in zip(engines, found, strict=True)}.values()
+        )
+    return {name: np.sum([each[name] for each in found], axis=0) for name in found[0]}

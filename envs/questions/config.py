@@ -13,14 +13,24 @@ from typing import Any, Literal, get_args
 from ia_gym.amplification.approval import ApprovalMode
 from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
 from ia_gym.amplification.domain_checker import check_domain
+from ia_gym.amplification.failures import (
+    AssistantFailures,
+    FailingOverseer,
+    FailureKind,
+    FailurePlace,
+)
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trust import TrustGate
+from ia_gym.amplification.votes import VotingOverseer, check_votes
 from ia_gym.domains import DOMAINS, Domain
-from ia_gym.envs.arguments import RewardMode, refuse_without_effect
+from ia_gym.envs.arguments import refuse_without_effect
 from ia_gym.envs.questions.engine import Engine
 from ia_gym.envs.questions.observations import ObservationMode, check_observation_mode
 from ia_gym.validation import check_number, check_range
 
+QuestionReward = Literal["approval", "truth", "deception"]
+"""The overseer's approval; for evaluation, true answers; for an adversary, the approval of false
+ones."""
 AssistantMode = Literal["inline", "oracle", "none"]
 Trust = float | Literal["auto"] | None
 
@@ -46,7 +56,8 @@ class QuestionConfig:
         approval: "strict" (0 or 1), or "graded" (credit for near misses, in domains that have an
             ``error`` of their own).
         reward: "approval", or "truth" for evaluation: root questions only, no overseer, the reward
-            is 1 for a true answer and 0 otherwise.
+            is 1 for a true answer and 0 otherwise; or "deception" for an adversary, which measures
+            how easily the overseer is deceived: approval, but 0 for a true answer.
         assistant: who answers the overseer's sub-questions: "inline" (the agent itself), "oracle"
             (always true) or "none" (always "I don't know"). Attach another one with
             ``env.unwrapped.set_assistant(assistant)``.
@@ -59,6 +70,18 @@ class QuestionConfig:
         audit: share in [0, 1] of the assistant's answers that the overseer decomposes and answers
             itself. Needs an assistant: with ``assistant="inline"`` the first ``step`` before
             ``set_assistant`` is refused.
+        overseer_failure: probability in [0, 1] that the overseer fails, and says something else.
+        assistant_failure: the same for the assistant, at each sub-question that it is asked; it
+            needs an attached assistant, "oracle" or "none", as ``audit`` does.
+        failure_kind: "random" (anew each time) or "hashed" (the same input always fails in the same
+            way, in every run), of both.
+        failure_at: what of the overseer fails: its own "answer", with which approval compares; its
+            "approval" (a verdict is turned around); or a "subquestion" (it asks something else of
+            the same form). See :class:`~ia_gym.amplification.failures.FailingOverseer`.
+        adversarial_assistant: a failing assistant tells the domain's consistent lie
+            (:meth:`ia_gym.domains.Domain.lie`), and not anything at random.
+        votes: how many times the overseer decomposes and judges each question; odd, 1..99. See
+            :class:`~ia_gym.amplification.votes.VotingOverseer`.
         observation: "tokens" (facts and question, for networks with embeddings), "onehot" (one
             vector, for networks without), "multidiscrete", "flat" (one vector of tokens), "text"
             or "prompt" (text with the rules in plain words). See
@@ -76,11 +99,17 @@ class QuestionConfig:
     questions_per_context: int = 16
     overseer: str | os.PathLike[str] = "scripted"
     approval: ApprovalMode = "strict"
-    reward: RewardMode = "approval"
+    reward: QuestionReward = "approval"
     assistant: AssistantMode = "inline"
     trust: Trust = "auto"
     wrong_answer_penalty: float = 0.0
     audit: float = 0.0
+    overseer_failure: float = 0.0
+    assistant_failure: float = 0.0
+    failure_kind: FailureKind = "random"
+    failure_at: FailurePlace = "answer"
+    adversarial_assistant: bool = False
+    votes: int = 1
     observation: ObservationMode = "tokens"
     domain_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -89,8 +118,10 @@ class QuestionConfig:
         check_range("questions_per_context", self.questions_per_context, 1, 10_000)
         for name, allowed in (
             ("approval", get_args(ApprovalMode)),
-            ("reward", get_args(RewardMode)),
+            ("reward", get_args(QuestionReward)),
             ("assistant", get_args(AssistantMode)),
+            ("failure_kind", get_args(FailureKind)),
+            ("failure_at", get_args(FailurePlace)),
         ):
             if (value := getattr(self, name)) not in allowed:
                 raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
@@ -103,12 +134,22 @@ class QuestionConfig:
             check_number("trust", self.trust, "[0, 1)")
         check_number("wrong_answer_penalty", self.wrong_answer_penalty, "[0, inf)")
         check_number("audit", self.audit, "[0, 1]")
+        check_number("overseer_failure", self.overseer_failure, "[0, 1]")
+        check_number("assistant_failure", self.assistant_failure, "[0, 1]")
+        check_votes(self.votes)
         if self.reward == "truth":
             refuse_without_effect(self, OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
         if self.assistant != "inline":
             refuse_without_effect(
                 self, ("trust",), f'assistant="{self.assistant}", which never learns'
             )
+        if not self.overseer_failure:
+            refuse_without_effect(self, ("failure_at",), "overseer_failure=0")
+        if not self.assistant_failure:
+            refuse_without_effect(self, ("adversarial_assistant",), "assistant_failure=0")
+        if not self.overseer_failure and not self.assistant_failure:
+            nothing_fails = "overseer_failure=0 and assistant_failure=0"
+            refuse_without_effect(self, ("failure_kind",), nothing_fails)
         if self.overseer != "scripted" and self.approval != "strict":
             raise ValueError(
                 f'approval must be "strict" with a learned overseer, got {self.approval!r}'
@@ -148,16 +189,16 @@ class QuestionConfig:
         """Make the overseer; None with ``reward="truth"``.
 
         Raises:
-            ValueError: for a file that holds no such overseer.
+            ValueError: for a file that holds no such overseer; see also :meth:`wrap_overseer`.
             FileNotFoundError: if ``overseer`` names no file.
         """
         if self.reward == "truth":
             return None
         if self.overseer == "scripted":
-            return ScriptedOverseer(domain, self.approval)
+            return self.wrap_overseer(ScriptedOverseer(domain, self.approval))
         from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
 
-        return LearnedOverseer.load(self.overseer, domain)
+        return self.wrap_overseer(LearnedOverseer.load(self.overseer, domain))
 
     def make_gate(self, domain: Domain) -> TrustGate | None:
         """Make the trust gate; None if there is to be none."""
@@ -190,12 +231,48 @@ class QuestionConfig:
             self.make_gate(domain),
             self.wrong_answer_penalty,
             self.audit,
+            self.make_assistant_failures(domain),
+            rewards_deception=self.reward == "deception",
         )
 
+    def wrap_overseer(self, overseer: Overseer) -> Overseer:
+        """The overseer as it fails and votes by these arguments: environments and learners alike.
+
+        Raises:
+            ValueError: if its domain cannot fail in this way.
+        """
+        if self.overseer_failure:
+            how = self.overseer_failure, self.failure_kind, self.failure_at
+            overseer = FailingOverseer(overseer, *how)
+        return overseer if self.votes == 1 else VotingOverseer(overseer, self.votes)
+
+    def make_assistant_failures(self, domain: Domain) -> AssistantFailures | None:
+        """How assistants fail by these arguments; None if they do not.
+
+        Raises:
+            ValueError: if the domain has no lie to tell.
+        """
+        if not self.assistant_failure:
+            return None
+        how = self.assistant_failure, self.failure_kind, self.adversarial_assistant
+        return AssistantFailures(domain, *how)
+
+    @property
+    def failure_arguments(self) -> tuple[Any, ...]:
+        """The values of ``FAILURE_ARGUMENTS``."""
+        return tuple(getattr(self, name) for name in FAILURE_ARGUMENTS)
+
+
+FAILURE_ARGUMENTS = (
+    *("overseer_failure", "assistant_failure", "failure_kind", "failure_at"),
+    *("adversarial_assistant", "votes"),
+)
+"""Arguments of :class:`QuestionConfig` that say what fails, and what is done about it."""
 
 OVERSEER_ARGUMENTS = (
     *("overseer", "approval", "assistant", "trust"),
     *("wrong_answer_penalty", "audit"),
+    *FAILURE_ARGUMENTS,
 )
 """Arguments of :class:`QuestionConfig` that say how approval comes about."""
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.amplification.amplified_assistants import AuditedAssistant
 from ia_gym.amplification.amplify import open_rounds
 from ia_gym.amplification.assistants import Assistant, Oracle
-from ia_gym.amplification.overseers import Overseer
+from ia_gym.amplification.overseers import Overseer, list_round_slots
 from ia_gym.domains.transcript import IDK, PENDING, Symbols, Transcript
 from ia_gym.envs.questions.question_sheet import CLASS, QuestionSheet
 
@@ -27,6 +26,8 @@ class Decomposition:
 
     Args:
         sheet: the root questions.
+        votes: times that the overseer decomposes each of them, see
+            :class:`~ia_gym.amplification.votes.VotingOverseer`. ``S`` is the number of all slots.
 
     Attributes:
         transcripts: ``(n_slots, questions_per_context)``.
@@ -39,14 +40,15 @@ class Decomposition:
         round_of_slot: ``(S + 1,)``, the round of each slot, and the number of rounds.
     """
 
-    def __init__(self, sheet: QuestionSheet) -> None:
+    def __init__(self, sheet: QuestionSheet, votes: int = 1) -> None:
         domain = sheet.domain
         shape = (sheet.n_slots, sheet.questions_per_context)
         self.sheet = sheet
         self.oracle = Oracle(domain)
-        self.n_slots = domain.n_slots
-        self.n_rounds = len(domain.round_slots)
-        widths = [slots.stop - slots.start for slots in domain.round_slots]
+        self.n_slots = domain.n_slots * votes
+        self.round_slots = list_round_slots(domain, votes)
+        self.n_rounds = len(self.round_slots)
+        widths = [slots.stop - slots.start for slots in self.round_slots]
         self.round_of_slot = np.repeat(np.arange(self.n_rounds + 1), [*widths, 1])
         self.transcripts = Transcript.empty(shape, self.n_slots, domain.question_length)
         self.awaited = np.zeros((*shape, self.n_slots), bool)
@@ -64,7 +66,6 @@ class Decomposition:
         rng: np.random.Generator,
         may_earn: NDArray[np.bool_] | None,
         trusted: NDArray[np.bool_] | None,
-        audit: float,
     ) -> None:
         """Decompose the questions of ``slots`` that are still to be.
 
@@ -76,7 +77,6 @@ class Decomposition:
             may_earn: bool ``(n_classes,)``, of which classes a question can earn approval; about
                 others nothing is asked. None for all.
             trusted: bool ``(n_classes,)``, see :func:`ia_gym.amplification.amplify.open_round`.
-            audit: share of an assistant's answers that the overseer decomposes once more.
         """
         sheet = self.sheet
         slots_at = sheet.at(slots)
@@ -89,8 +89,6 @@ class Decomposition:
         answered = np.zeros(transcript.answers.shape, bool)
         if np.count_nonzero(asked):
             helper = self.oracle if assistant is None else assistant
-            if assistant is not None and audit:
-                helper = AuditedAssistant(overseer, assistant, rng, audit)
             case = sheet.contexts[slots_at], questions, transcript
             answered = open_rounds(overseer, helper, rng, range(self.n_rounds), *case, trusted)
             if assistant is not None:
@@ -166,7 +164,7 @@ class Decomposition:
             transcript = self.transcripts[at][:, None]
             case = sheet.contexts[at[0]], sheet.roots[at][:, None], transcript
             answered = open_rounds(overseer, self.oracle, rng, [round], *case, trusted)[:, 0]
-            opened = sheet.domain.round_slots[round]
+            opened = self.round_slots[round]
             self.transcripts[at] = transcript[:, 0]
             self.awaited[*at, opened] = answered[:, opened]
             self.valid_rounds[at] = round + 1

@@ -20,8 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ia_gym.amplification.amplified_assistants import AuditedAssistant
 from ia_gym.amplification.assistants import Assistant
-from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.amplification.deception import DeceptionRecord, reward_false_answers
+from ia_gym.amplification.failures import AssistantFailures, FailingAssistant
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer, count_votes
 from ia_gym.amplification.trust import TrustGate
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
@@ -82,6 +85,8 @@ class Engine:
         gate: the trust gate; None to let every question earn approval.
         wrong_answer_penalty: subtracted for an answer without approval; "I don't know" is free.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
+        assistant_failures: how an attached assistant fails; None if it does not.
+        rewards_deception: whether true answers earn nothing.
 
     Attributes:
         slots: ``(n,)``, in which slot of the sheet the context of each environment is.
@@ -92,6 +97,7 @@ class Engine:
         masks: int8 ``(n, n_answers)``, 1 for the answers of the kind asked for now.
         ahead: of a single environment, the questions that the one shown now was looked up with, and
             which of them it is.
+        deception: how often false answers were approved of; None without ``rewards_deception``.
     """
 
     def __init__(
@@ -104,6 +110,8 @@ class Engine:
         gate: TrustGate | None,
         wrong_answer_penalty: float = 0.0,
         audit: float = 0.0,
+        assistant_failures: AssistantFailures | None = None,
+        rewards_deception: bool = False,
     ) -> None:
         self.domain = domain
         self.n_envs = n_envs
@@ -113,9 +121,12 @@ class Engine:
         self.gate = gate
         self.wrong_answer_penalty = wrong_answer_penalty
         self.audit = audit
+        self.assistant_failures = assistant_failures
+        self.deception = DeceptionRecord(domain.max_depth) if rewards_deception else None
+        self.votes = 1 if overseer is None else count_votes(overseer)
         self.max_depth = domain.max_depth
         self.size = domain.size
-        self.root_step = domain.n_slots  # after all sub-questions
+        self.root_step = domain.n_slots * self.votes  # after all sub-questions
         self.all_rows: Rows = np.arange(n_envs)
         self._is_single = n_envs == 1
         n_verdicts = questions_per_context * domain.n_answers
@@ -134,10 +145,13 @@ class Engine:
         self.rng = rng
         if self.gate is not None:
             self.gate.reset()
+        if self.deception is not None:
+            self.deception.clear()
         self.sheet = QuestionSheet(self.domain, n_slots, k)
-        self.decomposition = Decomposition(self.sheet)
+        self.decomposition = Decomposition(self.sheet, self.votes)
         if self._judges_ahead:
-            self._verdicts = VerdictTable(self.domain, n_slots, k, self.wrong_answer_penalty)
+            how = self.wrong_answer_penalty, self.deception is not None
+            self._verdicts = VerdictTable(self.domain, n_slots, k, *how)
             self._judged = np.zeros((n_slots, k), bool)  # root questions with verdicts in there
         self._shown = np.zeros((n, self.sheet.rows.shape[1]), np.int64)
         self.masks = np.zeros((n, self.domain.n_answers), np.int8)
@@ -315,9 +329,9 @@ class Engine:
         if len(slots):
             assert self.overseer is not None
             opened = parts.to_open[slots]
-            helpers = self.overseer, self.assistant, self.rng
+            helpers = self.overseer, self._make_helper(), self.rng
             may_earn = None if self.gate is None else self.gate.open
-            parts.open(slots, *helpers, may_earn, self._trusted, self.audit)
+            parts.open(slots, *helpers, may_earn, self._trusted)
             if self._judges_ahead and isinstance(self.overseer, ScriptedOverseer):
                 sheet = self.sheet
                 case = sheet.contexts[slots], sheet.roots[slots], parts.transcripts[slots]
@@ -326,6 +340,16 @@ class Engine:
                 self._judged[slots] |= opened
         # With an assistant that learns, a context drawn ahead waits for its turn.
         self._any_to_open = bool(parts.to_open.any())
+
+    def _make_helper(self) -> Assistant | None:
+        """The attached assistant, as it fails and as the overseer audits it; None for inline."""
+        helper = self.assistant
+        if helper is not None and self.assistant_failures is not None:
+            helper = FailingAssistant(helper, self.assistant_failures, self.rng)
+        if helper is not None and self.audit:
+            assert self.overseer is not None
+            helper = AuditedAssistant(self.overseer, helper, self.rng, self.audit)
+        return helper
 
     @property
     def _trusted(self) -> NDArray[np.bool_] | None:
@@ -398,7 +422,7 @@ class Engine:
 
     def answer_one(self, answer: int) -> Verdict:
         """Record and judge the answer of a single environment, see :meth:`answer`."""
-        self._check_audit()
+        self._check_attached()
         place = self.slots.item() * self.questions_per_context + self.cursor.item()
         step, overseer = self.step.item(), self.overseer
         if step < self.root_step and overseer is not None:
@@ -407,6 +431,9 @@ class Engine:
                 return Verdict(0.0, 0.0, IDK, False)
         elif self._judges_ahead and self._judged.item(place):
             verdict = self._verdicts.look_up(place, answer)
+            if self.deception is not None:
+                is_false = np.array([answer != IDK and not verdict.is_success])
+                self.deception.record(self.depths, np.array([verdict.approval]), is_false)
             if self.gate is not None and self.can_earn.item(place):
                 trusts_more = self.gate.record_one(self._shown.item(CLASS), verdict.approval)
                 if trusts_more and self.assistant is None:
@@ -420,9 +447,10 @@ class Engine:
         """Record and judge the answers ``(rows,)`` to the questions shown in ``rows``.
 
         Raises:
-            ValueError: if there is to be an audit, but no assistant is attached.
+            ValueError: if there is to be an audit, or the assistant is to fail, but none is
+                attached.
         """
-        self._check_audit()
+        self._check_attached()
         at, places = self._at(rows), self._find_places(rows)
         approvals = np.zeros(len(rows))
         targets = np.zeros(len(rows), np.int64)
@@ -449,13 +477,25 @@ class Engine:
                 if trusts_more and self.assistant is None:
                     self._open_anew()
         rewards = compute_rewards(approvals, answers, earns, self.wrong_answer_penalty)
+        if self.deception is not None:
+            rewards = reward_false_answers(rewards, successes)
+            is_false = ~successes & (answers != IDK)
+            self.deception.record(self.depths[at][root], approvals[root], is_false[root])
         return Outcome(rewards, approvals, targets, successes)
 
-    def _check_audit(self) -> None:
-        if self.audit and self.assistant is None:
+    def _check_attached(self) -> None:
+        if self.assistant is not None:
+            return
+        if self.audit:
             raise ValueError(
                 f"audit must be 0 without an attached assistant, got {self.audit}: the agent's own "
                 "answers are not audited. Call set_assistant() before the first step"
+            )
+        if self.assistant_failures is not None:
+            raise ValueError(
+                "assistant_failure must be 0 without an attached assistant, got "
+                f"{self.assistant_failures.probability}: the agent's own answers do not fail. "
+                "Call set_assistant() before the first step"
             )
 
     def _record(self, places: NDArray[np.intp], steps: Symbols, answers: Symbols) -> None:

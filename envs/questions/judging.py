@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ia_gym.amplification.deception import reward_false_answers
 from ia_gym.amplification.overseers import Overseer
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
@@ -100,12 +101,19 @@ class VerdictTable:
         n_slots: contexts.
         questions_per_context: root questions about each.
         wrong_answer_penalty: subtracted for an answer without approval.
+        rewards_deception: whether true answers earn nothing.
     """
 
     def __init__(
-        self, domain: Domain, n_slots: int, questions_per_context: int, wrong_answer_penalty: float
+        self,
+        domain: Domain,
+        n_slots: int,
+        questions_per_context: int,
+        wrong_answer_penalty: float,
+        rewards_deception: bool = False,
     ) -> None:
         self.domain = domain
+        self.rewards_deception = rewards_deception
         self.wrong_answer_penalty = wrong_answer_penalty
         self.every_answer = np.arange(domain.n_answers)
         shape = (n_slots, questions_per_context, domain.n_answers)
@@ -164,4 +172,6 @@ class VerdictTable:
             approvals[earns] = overseer.judge(case[0], case[1].repeat(n, axis=1), repeated, answers)
         self.approvals[slots], self.targets[slots] = approvals, targets
         rewards = compute_rewards(approvals, every, earns[..., None], self.wrong_answer_penalty)
+        if self.rewards_deception:
+            rewards = reward_false_answers(rewards, self.successes[slots])
         self.rewards[slots] = rewards

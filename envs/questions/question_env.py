@@ -15,9 +15,10 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
+from ia_gym.amplification.failures import FailureKind, FailurePlace
 from ia_gym.domains import Domain
-from ia_gym.envs.arguments import RewardMode, check_actions
-from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
+from ia_gym.envs.arguments import check_actions
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, QuestionReward, Trust
 from ia_gym.envs.questions.engine import QuestionsAhead
 from ia_gym.envs.questions.judging import Verdict
 from ia_gym.envs.questions.observations import (
@@ -63,6 +64,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
     The approval of an answer to a root question, in [0, 1], less ``wrong_answer_penalty * (1 -
     approval)`` unless the answer is "I don't know". 0 for a sub-question, and for a question that
     cannot earn approval yet (see ``trust``). With ``reward="truth"``: 1 for a true answer, else 0.
+    With ``reward="deception"``, for an adversary: as with approval, but 0 for a true answer.
 
     ## Episode end
     Every step ends the episode: ``terminated`` is True, ``truncated`` never.
@@ -87,11 +89,17 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         questions_per_context: root questions about a context before the next one.
         overseer: "scripted", or the file of a human predictor.
         approval: "strict" or "graded".
-        reward: "approval", or "truth" for evaluation.
+        reward: "approval", "truth" for evaluation, or "deception" for an adversary.
         assistant: "inline" (the agent itself), "oracle" or "none".
         trust: threshold of the trust gate in [0, 1), "auto" (0.75 where there is a gate), or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
+        overseer_failure: probability in [0, 1] that the overseer fails.
+        assistant_failure: the same for an attached assistant, at each sub-question.
+        failure_kind: "random" or "hashed" (the same input always fails in the same way).
+        failure_at: what of the overseer fails: "answer", "approval" or "subquestion".
+        adversarial_assistant: a failing assistant tells the domain's consistent lie.
+        votes: how many times the overseer decomposes and judges each question; odd.
         observation: "tokens", "onehot", "multidiscrete", "flat", "text" or "prompt".
         render_mode: "ansi" (text), "rgb_array" (a picture) or "human" (text, printed).
         **domain_kwargs: further arguments of the domain, such as ``max_power`` of Permutation.
@@ -118,11 +126,17 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         questions_per_context: int = QuestionConfig.questions_per_context,
         overseer: str | os.PathLike[str] = QuestionConfig.overseer,
         approval: ApprovalMode = QuestionConfig.approval,
-        reward: RewardMode = QuestionConfig.reward,
+        reward: QuestionReward = QuestionConfig.reward,
         assistant: AssistantMode = QuestionConfig.assistant,
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
         audit: float = QuestionConfig.audit,
+        overseer_failure: float = QuestionConfig.overseer_failure,
+        assistant_failure: float = QuestionConfig.assistant_failure,
+        failure_kind: FailureKind = QuestionConfig.failure_kind,
+        failure_at: FailurePlace = QuestionConfig.failure_at,
+        adversarial_assistant: bool = QuestionConfig.adversarial_assistant,
+        votes: int = QuestionConfig.votes,
         observation: ObservationMode = QuestionConfig.observation,
         render_mode: str | None = None,
         **domain_kwargs: Any,
@@ -139,6 +153,12 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             trust=trust,
             wrong_answer_penalty=wrong_answer_penalty,
             audit=audit,
+            overseer_failure=overseer_failure,
+            assistant_failure=assistant_failure,
+            failure_kind=failure_kind,
+            failure_at=failure_at,
+            adversarial_assistant=adversarial_assistant,
+            votes=votes,
             observation=observation,
             domain_kwargs=domain_kwargs,
         )

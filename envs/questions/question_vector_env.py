@@ -13,11 +13,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode
+from ia_gym.amplification.failures import FailureKind, FailurePlace
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
-from ia_gym.envs.arguments import RewardMode, check_actions
+from ia_gym.envs.arguments import check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
-from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, Trust
+from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, QuestionReward, Trust
 from ia_gym.envs.questions.judging import Outcome, Verdict
 from ia_gym.envs.questions.observations import (
     ObservationMode,
@@ -47,11 +48,17 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         questions_per_context: root questions about a context before the next one.
         overseer: "scripted", or the file of a human predictor.
         approval: "strict" or "graded".
-        reward: "approval", or "truth" for evaluation.
+        reward: "approval", "truth" for evaluation, or "deception" for an adversary.
         assistant: "inline" (the agent itself), "oracle" or "none".
         trust: threshold of the trust gate, "auto" or None.
         wrong_answer_penalty: subtracted from the reward of an answer without approval.
         audit: share of an attached assistant's answers that the overseer decomposes once more.
+        overseer_failure: probability in [0, 1] that the overseer fails.
+        assistant_failure: the same for an attached assistant, at each sub-question.
+        failure_kind: "random" or "hashed" (the same input always fails in the same way).
+        failure_at: what of the overseer fails: "answer", "approval" or "subquestion".
+        adversarial_assistant: a failing assistant tells the domain's consistent lie.
+        votes: how many times the overseer decomposes and judges each question; odd.
         observation: "tokens", "onehot", "multidiscrete", "flat", "text" or "prompt".
         autoreset_mode: an ``AutoresetMode`` or its value. SAME_STEP (default) returns the next
             question with the reward of the last answer (``final_obs`` and ``final_info`` hold the
@@ -83,11 +90,17 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         questions_per_context: int = QuestionConfig.questions_per_context,
         overseer: str | os.PathLike[str] = QuestionConfig.overseer,
         approval: ApprovalMode = QuestionConfig.approval,
-        reward: RewardMode = QuestionConfig.reward,
+        reward: QuestionReward = QuestionConfig.reward,
         assistant: AssistantMode = QuestionConfig.assistant,
         trust: Trust = QuestionConfig.trust,
         wrong_answer_penalty: float = QuestionConfig.wrong_answer_penalty,
         audit: float = QuestionConfig.audit,
+        overseer_failure: float = QuestionConfig.overseer_failure,
+        assistant_failure: float = QuestionConfig.assistant_failure,
+        failure_kind: FailureKind = QuestionConfig.failure_kind,
+        failure_at: FailurePlace = QuestionConfig.failure_at,
+        adversarial_assistant: bool = QuestionConfig.adversarial_assistant,
+        votes: int = QuestionConfig.votes,
         observation: ObservationMode = QuestionConfig.observation,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
@@ -108,6 +121,12 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
             trust=trust,
             wrong_answer_penalty=wrong_answer_penalty,
             audit=audit,
+            overseer_failure=overseer_failure,
+            assistant_failure=assistant_failure,
+            failure_kind=failure_kind,
+            failure_at=failure_at,
+            adversarial_assistant=adversarial_assistant,
+            votes=votes,
             observation=observation,
             domain_kwargs=domain_kwargs,
         )

@@ -10,7 +10,8 @@ from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
-from ia_gym.amplification.overseers import Overseer
+from ia_gym.amplification.failures import FailingOverseer
+from ia_gym.amplification.overseers import Overseer, count_votes, find_base, find_wrapper
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.envs.questions.engine import Engine
@@ -79,11 +80,12 @@ class QuestionInterface:
         """Let another overseer decompose questions and judge answers, from the next question on.
 
         From then on its counters are those of the environment. Questions that have been decomposed
-        already are judged by the sub-answers there are.
+        already are judged by the sub-answers there are. It fails and votes as the arguments of the
+        environment say.
 
         Raises:
-            ValueError: if it lacks a method, or is for another domain, or the environment has no
-                overseer since it rewards the truth.
+            ValueError: if it lacks a method, or is for another domain, or votes of itself, or the
+                environment has no overseer since it rewards the truth.
         """
         missing = [name for name in ("ask", "answer", "judge") if not hasattr(overseer, name)]
         if missing:
@@ -94,7 +96,12 @@ class QuestionInterface:
             raise ValueError(
                 f"overseer must be for {self.domain!r}, got one for {overseer.domain!r}"
             )
-        self.engine.overseer = overseer
+        if count_votes(overseer) != 1:
+            raise ValueError(
+                "votes must be given to the environment, not to the overseer that is set, got "
+                f"{count_votes(overseer)}"
+            )
+        self.engine.overseer = self.config.wrap_overseer(overseer)
 
     def set_difficulty(self, max_depth: int | None = None, size: int | None = None) -> None:
         """Ask questions up to ``max_depth`` about contexts of ``size`` names, from now on.
@@ -114,13 +121,16 @@ class QuestionInterface:
 
     @property
     def reward_mode(self) -> str:
-        """What the reward is: "approval" or "truth"."""
+        """What the reward is: "approval", "truth" or "deception"."""
         return self.config.reward
 
     @property
     def overseer(self) -> Overseer | None:
-        """Who decomposes questions and judges answers; None with ``reward="truth"``."""
-        return self.engine.overseer
+        """Who decomposes questions and judges answers; None with ``reward="truth"``.
+
+        Without the failures and votes that the environment's arguments add.
+        """
+        return None if self.engine.overseer is None else find_base(self.engine.overseer)
 
     @property
     def human_interactions(self) -> int:
@@ -131,6 +141,30 @@ class QuestionInterface:
     def assistant_answers(self) -> int:
         """Sub-questions answered so far, by the agent or by an attached assistant."""
         return self.engine.overseer.assistant_answers if self.engine.overseer else 0
+
+    @property
+    def failures(self) -> dict[str, NDArray[np.int64]]:
+        """How often "overseer" and "assistant" could have failed, and how often they have.
+
+        Each ``(2, max_depth + 1)``, by depth of the question; only those that may fail.
+        """
+        engine, counts = self.engine, {}
+        if engine.overseer is not None:
+            failing = find_wrapper(engine.overseer, FailingOverseer)
+            if failing is not None:
+                counts["overseer"] = failing.failures.numbers
+        if engine.assistant_failures is not None:
+            counts["assistant"] = engine.assistant_failures.counts.numbers
+        return {name: numbers.copy() for name, numbers in counts.items()}
+
+    @property
+    def deception(self) -> dict[str, float]:
+        """How often false answers were approved of lately, by tag.
+
+        See :meth:`ia_gym.amplification.deception.DeceptionRecord.measure`. Empty unless the reward
+        is "deception".
+        """
+        return {} if self.engine.deception is None else self.engine.deception.measure()
 
     @property
     def trusted(self) -> NDArray[np.bool_] | None:

@@ -2,6 +2,10 @@
 
 - ``overseers.py``: the protocol of overseers, and the one that follows a domain's script.
 - ``approval.py``: how much the overseer approves of an answer; this is the reward.
+- ``failures.py``: overseers and assistants that fail with a given probability.
+- ``votes.py``: an overseer that is asked several times, with the majority counting.
+- ``deception.py``: an adversary's reward, the approval of false answers.
+- ``hashing.py``: numbers that are a fixed function of contexts and questions.
 - ``amplify.py``: the overseer asks its sub-questions, and an assistant answers them.
 - ``assistants.py``: the protocol of assistants; the oracle, and one that knows nothing.
 - ``amplified_assistants.py``: assistants that the overseer helps in turn.

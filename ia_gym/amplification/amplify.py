@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
-from ia_gym.amplification.overseers import Overseer
+from ia_gym.amplification.overseers import Overseer, count_votes, list_round_slots
 from ia_gym.domains.batch_arrays import rank_in_groups
 from ia_gym.domains.checks import ANY, check_array
 from ia_gym.domains.domain import Contexts, Domain
@@ -49,7 +49,7 @@ def open_round(
         ValueError: if a method of the domain or overseer returns what it should not.
     """
     domain = overseer.domain
-    slots = domain.round_slots[round]
+    slots = list_round_slots(domain, count_votes(overseer))[round]
     asked = overseer.ask(rng, round, contexts, questions, transcript)
     width = slots.stop - slots.start
     shape = (*questions.shape[:2], width, domain.question_length)
@@ -104,7 +104,7 @@ def amplify(
     """
     domain = overseer.domain
     n_rounds = len(domain.round_slots) if judging else len(domain.subquestions_per_round)
-    slots = domain.round_slots[n_rounds - 1].stop
+    slots = domain.round_slots[n_rounds - 1].stop * count_votes(overseer)
     transcript = Transcript.empty(questions.shape[:2], slots, domain.question_length)
     case = contexts, questions, transcript
     answered = open_rounds(overseer, assistant, rng, range(n_rounds), *case, trusted)
@@ -141,9 +141,10 @@ def open_rounds(
         ValueError: if the assistant's answers have a wrong shape, type or range.
     """
     domain = overseer.domain
+    round_slots = list_round_slots(domain, count_votes(overseer))
     answered = np.zeros(transcript.answers.shape, bool)
     for round in rounds:
-        slots = domain.round_slots[round]
+        slots = round_slots[round]
         pending = open_round(overseer, rng, round, contexts, questions, transcript, trusted)
         if pending.any():
             asked = transcript.questions[..., slots, :]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, get_args
+from abc import ABC, abstractmethod
+from typing import Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ class Overseer(Protocol):
         human_interactions: queries so far to the human, or to the script in its place; those that
             it was trained on, for a model of it.
         assistant_answers: sub-questions that an assistant has answered so far.
+
+    An overseer that decomposes a question several times also has an attribute ``votes``, see
+    :class:`~ia_gym.amplification.votes.VotingOverseer`.
     """
 
     domain: Domain
@@ -134,3 +138,88 @@ class ScriptedOverseer:
         """The script's approval of ``answers (B, Q)``, see :class:`Overseer`."""
         case = contexts, questions, transcript, answers
         return compute_approval(self.domain, self.approval, *case)
+
+
+class OverseerWrapper(ABC):
+    """Base class of the overseers that are made of another one, whose counters they share.
+
+    Args:
+        overseer: the other one.
+
+    Attributes:
+        inner: the other one.
+    """
+
+    def __init__(self, overseer: Overseer) -> None:
+        self.inner = overseer
+        self.domain = overseer.domain
+
+    @property
+    def human_interactions(self) -> int:
+        """See :class:`Overseer`."""
+        return self.inner.human_interactions
+
+    @human_interactions.setter
+    def human_interactions(self, count: int) -> None:
+        self.inner.human_interactions = count
+
+    @property
+    def assistant_answers(self) -> int:
+        """See :class:`Overseer`."""
+        return self.inner.assistant_answers
+
+    @assistant_answers.setter
+    def assistant_answers(self, count: int) -> None:
+        self.inner.assistant_answers = count
+
+    @abstractmethod
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        """See :class:`Overseer`, also for the next two."""
+
+    @abstractmethod
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        """Its own answer."""
+
+    @abstractmethod
+    def judge(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """Its approval."""
+
+
+Wrapper = TypeVar("Wrapper", bound=OverseerWrapper)
+
+
+def find_base(overseer: Overseer) -> Overseer:
+    """The overseer without the wrappers around it."""
+    while isinstance(overseer, OverseerWrapper):
+        overseer = overseer.inner
+    return overseer
+
+
+def find_wrapper(overseer: Overseer, kind: type[Wrapper]) -> Wrapper | None:
+    """The wrapper of this kind around an overseer; None if there is none."""
+    while isinstance(overseer, OverseerWrapper):
+        if isinstance(overseer, kind):
+            return overseer
+        overseer = overseer.inner
+    return None
+
+
+def count_votes(overseer: Overseer) -> int:
+    """How many times the overseer decomposes each question: 1, unless it votes."""
+    return int(getattr(overseer, "votes", 1))
+
+
+def list_round_slots(domain: Domain, votes: int) -> tuple[slice, ...]:
+    """The slots of a transcript that each round fills, those of all votes side by side."""
+    if votes == 1:
+        return domain.round_slots
+    return tuple(slice(votes * each.start, votes * each.stop) for each in domain.round_slots)

@@ -12,6 +12,7 @@ primitive      first(x) and second(x), the arguments of x, or its value if it ha
 overseer       asks first(x) and second(x); answers first(x) if it is a value; else asks
                value(y) and value(z), and answers f of these
 depth          height of x's expression + 1: 1 for x := value
+lie            each constant's value is taken for the next value, with all that follows by f
 =============  ====================================================================
 
 Names are assigned at random, so that they do not tell the order. The paper writes a variable as
@@ -26,7 +27,14 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.domains.batch_arrays import make_rows, pick, pick_name, sample_names, take
+from ia_gym.domains.batch_arrays import (
+    choose_name,
+    make_rows,
+    pick,
+    pick_name,
+    sample_names,
+    take,
+)
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.symbol_text import format_letters
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
@@ -212,6 +220,29 @@ class Assignment(Domain):
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         first = transcript.answers[..., ARGUMENTS.start]
         return np.where(self.is_value(first), first, transcript.answers[..., RESULT])
+
+    # ------------------------------------------------------------- what goes wrong
+
+    def vary(self, contexts: Contexts, questions: Symbols, numbers: NDArray[np.uint64]) -> Symbols:
+        # About another variable; f of other values.
+        kind = self.kind(questions)
+        variables = choose_name(contexts["variables"], numbers).astype(np.int64)
+        values = np.uint64(self.n_values)
+        a, b = (1 + (each % values).astype(np.int64) for each in (numbers, numbers // values))
+        applies = kind == APPLY
+        first, second = np.where(applies, a, variables), np.where(applies, b, 0)
+        return self.make_questions(kind, first, second, questions[..., 0] != 0)
+
+    def lie(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        value, depth = contexts["value"], contexts["depth"]
+        told = np.where(value > 0, value % self.n_values + 1, 0)
+        for height in range(2, int(depth.max(initial=1)) + 1):
+            rows, names = np.nonzero(depth == height)
+            a, b = (told[rows, contexts["arguments"][rows, place, names]] for place in (0, 1))
+            found = contexts["f"][rows, (self.n_values + 1) * a + b]
+            # An entry of f that is not among the facts: the overseer will not accept any answer.
+            told[rows, names] = np.where(found > 0, found, told[rows, names])
+        return take(told, questions[..., 1]).astype(np.int64)
 
     # --------------------------------------------------------------------- text
 

@@ -87,6 +87,20 @@ def pick_name(rng: np.random.Generator, names: NDArray[Number], count: int) -> N
     return take(names, (drawn * sizes.astype(np.float32)).astype(np.int64))
 
 
+def choose_name(names: NDArray[Number], numbers: NDArray[np.uint64]) -> NDArray[Number]:
+    """Choose names from those of each context, by random numbers.
+
+    Args:
+        names: ``(B, n)``, padded with 0.
+        numbers: uint64 ``(B, Q)``.
+
+    Returns:
+        ``(B, Q)``, of the dtype of ``names``.
+    """
+    sizes = np.count_nonzero(names, axis=1)[:, None].astype(np.uint64)
+    return take(names, (numbers % sizes).astype(np.int64))
+
+
 def sample_names(rng: np.random.Generator, count: int, size: int, max_size: int) -> Symbols:
     """Draw the names that occur in each context.
 

@@ -318,6 +318,40 @@ class Domain(ABC):
         right = (answers == self.answer(contexts, questions, transcript)) & (answers != IDK)
         return np.where(right, 0.0, np.inf)
 
+    # -------------------------------------------- what goes wrong, where something does
+
+    def vary(self, contexts: Contexts, questions: Symbols, numbers: NDArray[np.uint64]) -> Symbols:
+        """Other questions of the same form: what an overseer asks by mistake.
+
+        Of the same kind, about other names of the context or the like, drawn uniformly from what is
+        allowed. Without it there is no ``failure_at="subquestion"``.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``, primitive ones among them.
+            numbers: uint64 ``(B, Q)``, uniform random numbers: the only source of randomness.
+
+        Returns:
+            int64 ``(B, Q, Lq)``; zeros for a row of zeros.
+        """
+        raise NotImplementedError(f"{self.name} does not say what else could be asked")
+
+    def lie(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """A consistent lie: what an adversarial assistant answers.
+
+        Wrong answers that agree with one another: as far as there are any, the overseer approves of
+        each if all of its sub-answers are such lies too. Where none would be approved of, the
+        truth. Without it there is no ``adversarial_assistant``.
+
+        Args:
+            contexts: ``(B,)``.
+            questions: ``(B, Q, Lq)``.
+
+        Returns:
+            int64 ``(B, Q)``; arbitrary for primitive questions, which the overseer looks up.
+        """
+        raise NotImplementedError(f"{self.name} does not say how to lie")
+
     # ------------------------------------------------------------ text, pictures
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:

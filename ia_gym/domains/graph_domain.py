@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.domains.batch_arrays import make_rows
+from ia_gym.domains.batch_arrays import choose_name, make_rows
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.graph_steps import (
     MAX_DEGREE,
@@ -165,6 +165,16 @@ class GraphDomain(Domain):
             answers: ``(B, Q)``, the answers to judge.
         """
         return np.zeros(answers.shape, bool)
+
+    # ------------------------------------------------------------- what goes wrong
+
+    def vary(self, contexts: Contexts, questions: Symbols, numbers: NDArray[np.uint64]) -> Symbols:
+        # About other vertices.
+        vertices = contexts["vertices"].astype(np.int64)
+        kind, _, y = self.parse_questions(questions)
+        drawn = [choose_name(vertices, each) for each in (numbers, numbers >> np.uint64(32))]
+        asked = questions[..., 0] != 0
+        return self.make_questions(kind, drawn[0], np.where(y != 0, drawn[1], 0), asked)
 
     # --------------------------------------------------------------------- text
 

@@ -8,6 +8,7 @@ questions      σ^k(x): a name and k in binary, 2 ≤ k < ``max_power``; the pos
 primitive      k ≤ 1
 overseer       asks y = σ^⌊k/2⌋(x), then z = σ^⌊k/2⌋(y); answers z, or σ(z) if k is odd
 depth          position of k's leading bit, 1..log2(``max_power``)
+lie            σ^k without the two highest bits of k: σ^2(x) = σ^3(x) = x, and what follows
 =============  ====================================================================
 
 The paper writes a name as two base-8 digits; here a name is one token.
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.domains.batch_arrays import pick_name, sample_names, take
+from ia_gym.domains.batch_arrays import choose_name, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
@@ -149,7 +150,10 @@ class Permutation(Domain):
     # -------------------------------------------------------------------- truth
 
     def truth(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        names, powers = self.parse_questions(questions)
+        return self.apply_power(contexts, *self.parse_questions(questions))
+
+    def apply_power(self, contexts: Contexts, names: Symbols, powers: Symbols) -> Symbols:
+        """σ^power(name), arrays of one shape; ``IDK`` for a name that is not in the context."""
         begin, place, length = (take(contexts[f], names) for f in ("begin", "place", "length"))
         return take(contexts["cycles"], begin + (place + powers) % length).astype(np.int64)
 
@@ -201,6 +205,22 @@ class Permutation(Domain):
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         _, k = self.parse_questions(questions)
         return np.where(k % 2, transcript.answers[..., 2], transcript.answers[..., 1])
+
+    # ------------------------------------------------------------- what goes wrong
+
+    def vary(self, contexts: Contexts, questions: Symbols, numbers: NDArray[np.uint64]) -> Symbols:
+        # The same power of another name.
+        varied = questions.copy()
+        names = choose_name(contexts["facts"][:, :, 0], numbers)
+        varied[..., 1] = np.where(questions[..., 0] != 0, names, 0)
+        return varied
+
+    def lie(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        # f_k with f_2 = f_3 = identity and f_(2k + b) = σ^b ∘ f_k ∘ f_k: as if k had no other bits
+        # than those after its two highest.
+        names, powers = self.parse_questions(questions)
+        low = np.maximum(self.depth(contexts, questions) - 1, 0)
+        return self.apply_power(contexts, names, powers & ((1 << low) - 1))
 
     # --------------------------------------------------------------------- text
 

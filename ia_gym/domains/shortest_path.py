@@ -16,6 +16,7 @@ judgement      D: an answer is right if it is the overseer's. S: the overseer as
                all other out-neighbours z of x; an answer is right if it is one of the
                nearest; ``inf`` if D is ``inf`` for all of them; with an edge, only y
 depth          the distance; questions whose answer is ``inf`` have the largest depth
+lie            D is one more than it is (the largest finite one ``inf``); S is true
 =============  ====================================================================
 
 Distances are capped at 2·⌈log2 ``max_size``⌉: beyond it, or unreachable, D is ``inf``. S is
@@ -340,6 +341,13 @@ class ShortestPath(GraphDomain):
         none_left = ((asked == IDK) | (said == self.inf_symbol)).all(axis=-1)
         dead_end: NDArray[np.bool_] = none_left & (answers == self.inf_symbol)
         return dead_end
+
+    # ------------------------------------------------------------- what goes wrong
+
+    def lie(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        truths = self.truth(contexts, questions)
+        longer = np.minimum(truths + 1, self.inf_symbol)
+        return np.where((self.kind(questions) == D) & (truths != IDK), longer, truths)
 
     # --------------------------------------------------------------------- text
 

@@ -31,11 +31,14 @@ class Transcript:
         answers: int64 of shape ``(*batch, S)``; ``PENDING`` while a sub-question awaits its
             answer, ``IDK`` in a slot not used.
         notes: what an overseer keeps from one round to the next, if anything.
+        draws: uint64 of shape ``(*batch, votes)``: what an overseer that leaves something to chance
+            has drawn for each question, once for each vote. None for any other overseer.
     """
 
     questions: Symbols
     answers: Symbols
     notes: object = field(default=None, repr=False, compare=False)
+    draws: NDArray[np.uint64] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def empty(cls, batch: tuple[int, ...], slots: int, question_length: int) -> Transcript:
@@ -53,10 +56,16 @@ class Transcript:
 
     def __getitem__(self, index: Any) -> Transcript:
         """The transcripts at ``index``, an index into the batch axes (by NumPy's rules)."""
-        return Transcript(self.questions[index], self.answers[index])
+        draws = None if self.draws is None else self.draws[index]
+        return Transcript(self.questions[index], self.answers[index], draws=draws)
 
     def __setitem__(self, index: Any, other: Transcript) -> None:
         """Overwrite the transcripts at ``index``."""
         self.questions[index] = other.questions
         self.answers[index] = other.answers
         self.notes = None
+        if other.draws is not None and self.draws is None:
+            votes = other.draws.shape[-1:]
+            self.draws = np.zeros((*self.answers.shape[:-1], *votes), np.uint64)
+        if self.draws is not None:
+            self.draws[index] = 0 if other.draws is None else other.draws

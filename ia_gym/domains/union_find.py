@@ -18,6 +18,7 @@ overseer       x carries a label → V: the label, P: x, D: 0. Else
 judgement      V, D: an answer is right if it is the overseer's. P: the overseer asks D about all
                other neighbours of x; an answer is right if it is the nearest
 depth          distance to the label + 1
+lie            V is the next label of the pool, D one more than it is; P is true
 =============  ====================================================================
 
 Labels come from a pool of ⌊√``max_size``⌋. The paper writes a vertex as two base-8 digits; here it
@@ -212,6 +213,15 @@ class UnionFind(GraphDomain):
     def read_distances(self, answers: Symbols) -> Symbols:
         """The distances that ``answers`` stand for; ``FAR`` for all else."""
         return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
+
+    # ------------------------------------------------------------- what goes wrong
+
+    def lie(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        kind, truths = self.kind(questions), self.truth(contexts, questions)
+        other = self.max_size + 1 + (truths - self.max_size) % self.n_labels
+        farther = np.minimum(truths + 1, self.n_answers - 1)
+        lies = np.choose(kind, [other, truths, farther], mode="clip")
+        return np.where(truths != IDK, lies, IDK)
 
     # --------------------------------------------------------------------- text
 

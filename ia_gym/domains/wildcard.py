@@ -9,6 +9,7 @@ questions      Σ f over all points that match a pattern such as 0**1*0. The num
 primitive      a pattern without a wildcard
 overseer       replaces the first wildcard by 0 and by 1, asks for both sums, adds them
 depth          number of wildcards, 1..b
+lie            every sum with its sign turned around
 =============  ====================================================================
 
 Every sum is clipped at ±⌈``max_size`` / 2⌉, those of the two halves before they are added. If
@@ -188,6 +189,20 @@ class Wildcard(Domain):
         own = self.answer(contexts, questions, transcript)
         known = (own != IDK) & (answers != IDK)
         return np.where(known, np.abs(own - answers), np.inf)
+
+    # ------------------------------------------------------------- what goes wrong
+
+    def vary(self, contexts: Contexts, questions: Symbols, numbers: NDArray[np.uint64]) -> Symbols:
+        # Other bits between the same wildcards.
+        tokens = questions[..., 1:]
+        bits = numbers[..., None] >> np.arange(self.n_bits, dtype=np.uint64) & np.uint64(1)
+        is_bit = (tokens == self.bit_symbol) | (tokens == self.bit_symbol + 1)
+        varied = questions.copy()
+        varied[..., 1:] = np.where(is_bit, self.bit_symbol + bits.astype(np.int64), tokens)
+        return varied
+
+    def lie(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        return 2 * self.zero_symbol - self.sum_pattern(contexts, questions)
 
     # --------------------------------------------------------------------- text
 
