@@ -24,6 +24,9 @@ from ia_gym.validation import check_number, check_range
 AssistantMode = Literal["inline", "oracle", "none"]
 Trust = float | Literal["auto"] | None
 
+SCRIPTS = ("scripted", "novice")
+"""Overseers that follow a script of the domain."""
+
 TRUST_THRESHOLD = 0.75
 """What ``trust="auto"`` stands for where there is a trust gate."""
 
@@ -41,7 +44,8 @@ class QuestionConfig:
         max_size: names in the pool that contexts draw from; default ``size``.
         questions_per_context: root questions about a context before the next one is drawn,
             1..10,000.
-        overseer: "scripted" (the domain's script), or the file of a human predictor that
+        overseer: "scripted" (the domain's script); "novice" (the script of a novice, who
+            decomposes badly but correctly); or the file of a human predictor that
             ``ia-gym train imitation`` has saved, which judges strictly.
         approval: "strict" (0 or 1), or "graded" (credit for near misses, in domains that have an
             ``error`` of their own).
@@ -51,8 +55,8 @@ class QuestionConfig:
             (always true) or "none" (always "I don't know"). Attach another one with
             ``env.unwrapped.set_assistant(assistant)``.
         trust: threshold of the trust gate in [0, 1), for ``assistant="inline"`` and for attached
-            assistants. "auto" is 0.75 there, and no gate with ``reward="truth"`` or another
-            ``assistant``, where a number is refused. None: no gate.
+            assistants. "auto" is 0.75 there, and no gate with ``reward="truth"``, another
+            ``assistant`` or ``overseer="novice"``, where a number is refused. None: no gate.
         wrong_answer_penalty: subtracted from the reward of an answer that is not approved of, in
             proportion to what it lacks in approval; at least 0. "I don't know" costs nothing, so
             an agent may abstain.
@@ -108,7 +112,11 @@ class QuestionConfig:
             refuse_without_effect(
                 self, ("trust",), f'assistant="{self.assistant}", which never learns'
             )
-        if self.overseer != "scripted" and self.approval != "strict":
+        if self.overseer == "novice" and self.trust is not None:
+            refuse_without_effect(
+                self, ("trust",), 'overseer="novice", whose questions may be of their own class'
+            )
+        if self.overseer not in SCRIPTS and self.approval != "strict":
             raise ValueError(
                 f'approval must be "strict" with a learned overseer, got {self.approval!r}'
             )
@@ -125,7 +133,7 @@ class QuestionConfig:
             TypeError: for an argument that it does not have.
             ValueError: for a value out of range, or a domain whose methods do not fit it.
         """
-        cls = find_domain(self.domain)
+        cls = find_script(self.domain, self.overseer)
         sizes = {"size": self.size, "max_size": self.max_size}
         given = {name: value for name, value in sizes.items() if value is not None}
         given |= self.domain_kwargs
@@ -155,12 +163,13 @@ class QuestionConfig:
         overseer: Overseer | None = None
         if self.reward == "approval":
             overseer = ScriptedOverseer(domain, self.approval)
-            if self.overseer != "scripted":
+            if self.overseer not in SCRIPTS:
                 from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
 
                 overseer = LearnedOverseer.load(self.overseer, domain)
         gate = None
-        if self.reward == "approval" and self.assistant == "inline" and self.trust is not None:
+        gated = self.assistant == "inline" and self.overseer != "novice"
+        if self.reward == "approval" and gated and self.trust is not None:
             threshold = TRUST_THRESHOLD if self.trust == "auto" else self.trust
             gate = TrustGate(domain.depends_on, domain.merged_into, threshold)
         assistants = {"inline": None, "oracle": Oracle(domain), "none": KnowNothing()}
@@ -207,6 +216,22 @@ def find_domain(domain: str | type[Domain]) -> type[Domain]:
             f'"module:Class", got {domain!r}'
         )
     return found
+
+
+def find_script(domain: str | type[Domain], overseer: str | os.PathLike[str]) -> type[Domain]:
+    """Find a domain (see :func:`find_domain`) with the script that an overseer follows.
+
+    Raises:
+        ValueError: if there is no such domain, or its novice has no script.
+    """
+    cls = find_domain(domain)
+    if overseer != "novice":
+        return cls
+    if cls.novice is None:
+        raise ValueError(
+            f'overseer must not be "novice" for {cls.name}, which has no script for one (novice)'
+        )
+    return cls.novice
 
 
 def make_evaluation_kwargs(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:

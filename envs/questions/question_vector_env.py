@@ -45,7 +45,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         size: names per context.
         max_size: names in the pool that contexts draw from.
         questions_per_context: root questions about a context before the next one.
-        overseer: "scripted", or the file of a human predictor.
+        overseer: "scripted", "novice", or the file of a human predictor.
         approval: "strict" or "graded".
         reward: "approval", or "truth" for evaluation.
         assistant: "inline" (the agent itself), "oracle" or "none".

@@ -11,6 +11,8 @@ questions      value(x), x uniform
 primitive      first(x) and second(x), the arguments of x, or its value if it has none; f(a, b)
 overseer       asks first(x) and second(x); answers first(x) if it is a value; else asks
                value(y) and value(z), and answers f of these
+novice         also asks, without need, for the arguments of y and z, and for the value of
+               each of these that is a variable
 depth          height of x's expression + 1: 1 for x := value
 =============  ====================================================================
 
@@ -260,3 +262,41 @@ class Assignment(Domain):
         questions = np.full((4, self.question_length), self.kind_symbol - 1)
         questions[:, 0] = self.kind_symbol + np.arange(4)
         return questions
+
+
+INNER_ARGUMENTS, ALL_VALUES, NOVICE_RESULT = slice(2, 6), slice(6, 12), 12
+"""Slots of the novice's transcript after ``ARGUMENTS``: the arguments of these; values of both and
+of their arguments; f of the first two."""
+
+
+class NoviceAssignment(Assignment):
+    """Assignments, decomposed by a novice: the value of every variable it sees used, not of two."""
+
+    subquestions_per_round = (2, 4, 6, 1)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        if round == 0:
+            return super().ask(rng, round, contexts, questions, transcript)
+        seen = transcript.answers[..., : INNER_ARGUMENTS.stop]
+        if round == 1:
+            outer = np.repeat(seen[..., ARGUMENTS], 2, axis=-1)
+            kinds = np.array([FIRST, SECOND, FIRST, SECOND])
+            return self.make_questions(kinds, outer, 0, outer > self.n_values)
+        if round == 2:
+            return self.make_questions(VALUE, seen, 0, seen > self.n_values)
+        a, b = np.moveaxis(transcript.answers[..., ALL_VALUES], -1, 0)[:2]
+        return self.make_questions(APPLY, a, b, self.is_value(a) & self.is_value(b))[..., None, :]
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        first = transcript.answers[..., ARGUMENTS.start]
+        return np.where(self.is_value(first), first, transcript.answers[..., NOVICE_RESULT])
+
+
+Assignment.novice = NoviceAssignment

@@ -64,6 +64,8 @@ class Domain(ABC):
 
     Attributes:
         name: of the domain, part of the ids of its environments.
+        novice: the same domain with the script of a novice, who decomposes badly but correctly: a
+            subclass with the same contexts, questions, symbols and depths. None if there is none.
         base_size: names in a context of the environment ``IA-<name>-v0``.
         small_kwargs: further arguments of the domain in ``IA-<name>-N4-v0``.
         kinds: names of the kinds of root questions.
@@ -87,6 +89,7 @@ class Domain(ABC):
     """
 
     name: ClassVar[str]
+    novice: ClassVar[type[Domain] | None] = None
     base_size: ClassVar[int] = 8
     small_kwargs: ClassVar[Mapping[str, Any]] = {}
     kinds: ClassVar[tuple[str, ...]]

@@ -7,6 +7,7 @@ questions      σ^k(x): a name and k in binary, 2 ≤ k < ``max_power``; the pos
                k's leading bit is uniform, the bits after it are random
 primitive      k ≤ 1
 overseer       asks y = σ^⌊k/2⌋(x), then z = σ^⌊k/2⌋(y); answers z, or σ(z) if k is odd
+novice         asks y = σ^(k-1)(x); answers σ(y)
 depth          position of k's leading bit, 1..log2(``max_power``)
 =============  ====================================================================
 
@@ -238,3 +239,35 @@ class Permutation(Domain):
             left.difference_update(cycle)
             cycles.append(cycle)
         return sorted(cycles, key=len, reverse=True)
+
+
+class NovicePermutation(Permutation):
+    """Powers of a permutation, decomposed by a novice: all steps but one, then that one.
+
+    Decomposed in turn, a question leads to a chain of k - 1 questions instead of a tree of the
+    depth log2 k. The third round is the novice's to fill, as it is the script's; it leaves it
+    empty.
+    """
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        x, k = self.parse_questions(questions)
+        if round == 0:
+            asked = self.make_questions(x, k - 1)
+        elif round == 1:
+            asked = self.make_questions(transcript.answers[..., 0], np.ones_like(k))
+        else:
+            asked = np.zeros_like(questions)
+        return asked[..., None, :]
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        return transcript.answers[..., 1]
+
+
+Permutation.novice = NovicePermutation

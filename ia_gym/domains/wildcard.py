@@ -8,6 +8,8 @@ questions      Σ f over all points that match a pattern such as 0**1*0. The num
                wildcards is uniform in 1..b; their places and the other bits are random
 primitive      a pattern without a wildcard
 overseer       replaces the first wildcard by 0 and by 1, asks for both sums, adds them
+novice         replaces the last wildcard by 0 and by 1, asks for both sums and, without need,
+               for the sum with the first wildcard replaced by 0; adds the first two
 depth          number of wildcards, 1..b
 =============  ====================================================================
 
@@ -213,3 +215,39 @@ class Wildcard(Domain):
 
     def longest_questions(self) -> Symbols:
         return self.rows[-1:]
+
+
+class NoviceWildcard(Wildcard):
+    """Sums over wildcards, decomposed by a novice: the last wildcard, and a useless question.
+
+    If ``max_size`` is no power of two, its sums may be clipped otherwise than the truth's, which
+    depends on the order of adding.
+    """
+
+    subquestions_per_round = (3,)
+
+    def __init__(self, size: int = 8, max_size: int | None = None) -> None:
+        super().__init__(size, max_size)
+        patterns = np.arange(3**self.n_bits)[:, None] // self.weights % 3
+        last = self.weights[self.n_bits - 1 - (patterns[:, ::-1] == 2).argmax(axis=1)]
+        last_halves = np.arange(3**self.n_bits) - np.outer([2, 1], last * (self.wildcards > 0))
+        self.parts = np.stack([*last_halves, self.halves[:, 0]], axis=1)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        asked: Symbols = self.rows.take(self.parts[self.parse_questions(questions)], axis=0)
+        asked *= (questions[..., 0] != 0)[..., None, None]
+        return asked
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        needed = Transcript(transcript.questions[..., :2, :], transcript.answers[..., :2])
+        return super().answer(contexts, questions, needed)
+
+
+Wildcard.novice = NoviceWildcard
