@@ -120,11 +120,7 @@ class QuestionConfig:
             raise ValueError(
                 f'approval must be "strict" with a learned overseer, got {self.approval!r}'
             )
-        if self.approval == "graded" and cls.error is Domain.error:
-            raise ValueError(
-                f'approval must be "strict" for {cls.name}, whose error() knows no near misses, '
-                'got "graded"'
-            )
+        check_approval(cls, self.approval)
 
     def make_domain(self) -> Domain:
         """Make the domain, with its arguments.
@@ -135,21 +131,7 @@ class QuestionConfig:
         """
         cls = find_script(self.domain, self.overseer)
         sizes = {"size": self.size, "max_size": self.max_size}
-        given = {name: value for name, value in sizes.items() if value is not None}
-        given |= self.domain_kwargs
-        parameters = inspect.signature(cls).parameters
-        open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        unknown = [name for name in given if name not in parameters]
-        if unknown and not open_ended:
-            own = [entry.name for entry in fields(self)[1:-1] if entry.name not in sizes]
-            raise TypeError(  # Python's own words, by which TorchRL and others know the case
-                f"unexpected keyword argument {', '.join(map(repr, unknown))}: {cls.name} takes "
-                f"{', '.join(parameters)}, and every question environment {', '.join(own)}"
-            )
-        domain = cls(**given)
-        if cls not in DOMAINS.values():
-            check_domain(domain)
-        return domain
+        return make_domain(cls, sizes, self.domain_kwargs, type(self))
 
     def make_engine(self, n_envs: int) -> Engine:
         """Make the engine of ``n_envs`` environments.
@@ -190,6 +172,54 @@ OVERSEER_ARGUMENTS = (
     *("wrong_answer_penalty", "audit"),
 )
 """Arguments of :class:`QuestionConfig` that say how approval comes about."""
+
+
+def check_approval(cls: type[Domain], approval: ApprovalMode) -> None:
+    """Refuse "graded" approval in a domain that knows no near misses.
+
+    Raises:
+        ValueError: naming the domain.
+    """
+    if approval == "graded" and cls.error is Domain.error:
+        raise ValueError(
+            f'approval must be "strict" for {cls.name}, whose error() knows no near misses, '
+            'got "graded"'
+        )
+
+
+def make_domain(
+    cls: type[Domain],
+    sizes: Mapping[str, int | None],
+    domain_kwargs: Mapping[str, Any],
+    config: type[Any],
+) -> Domain:
+    """Make a domain with its arguments.
+
+    Args:
+        cls: its class.
+        sizes: ``size`` and ``max_size``; None for the domain's own.
+        domain_kwargs: its further arguments.
+        config: the dataclass of the environment's arguments, for the message.
+
+    Raises:
+        TypeError: for an argument that the domain does not have.
+        ValueError: for a value out of range, or a domain whose methods do not fit it.
+    """
+    given = {name: value for name, value in sizes.items() if value is not None}
+    given |= domain_kwargs
+    parameters = inspect.signature(cls).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    unknown = [name for name in given if name not in parameters]
+    if unknown and not open_ended:
+        own = [entry.name for entry in fields(config)[1:-1] if entry.name not in sizes]
+        raise TypeError(  # Python's own words, by which TorchRL and others know the case
+            f"unexpected keyword argument {', '.join(map(repr, unknown))}: {cls.name} takes "
+            f"{', '.join(parameters)}, and every question environment {', '.join(own)}"
+        )
+    domain = cls(**given)
+    if cls not in DOMAINS.values() and cls not in (known.novice for known in DOMAINS.values()):
+        check_domain(domain)
+    return domain
 
 
 def find_domain(domain: str | type[Domain]) -> type[Domain]:

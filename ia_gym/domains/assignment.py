@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from ia_gym.domains.batch_arrays import make_rows, pick, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.symbol_text import format_letters
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -58,6 +59,14 @@ class Assignment(Domain):
     name = "Assignment"
     kinds = ("value",)
     subquestions_per_round = (2, 2, 1)
+    templates = (
+        Template("value({})"),
+        Template("first({})"),
+        Template("second({})"),
+        Template("f({}, {})"),
+        Template("{}", is_answer=True),
+    )
+    argument_places = (1,)
 
     def __init__(self, size: int = 8, max_size: int | None = None) -> None:
         super().__init__(size, max_size)
@@ -214,6 +223,15 @@ class Assignment(Domain):
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         first = transcript.answers[..., ARGUMENTS.start]
         return np.where(self.is_value(first), first, transcript.answers[..., RESULT])
+
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        a, *rest = arguments
+        if self.templates[template].is_answer:
+            return np.where(self.is_value(a), a, IDK)
+        if template == APPLY:
+            (b,) = rest
+            return self.make_questions(APPLY, a, b, self.is_value(a) & self.is_value(b))
+        return self.make_questions(template, a, 0, (a > self.n_values) & (a < self.kind_symbol))
 
     # --------------------------------------------------------------------- text
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -49,6 +50,15 @@ class Permutation(Domain):
     small_kwargs = {"max_power": 8}  # noqa: RUF012 (declared as a mapping)
     kinds = ("power",)
     subquestions_per_round = (1, 1, 1)
+    templates = (
+        Template("σ({})"),
+        Template("σ^⌊k/2⌋({})"),
+        Template("σ^⌈k/2⌉({})"),
+        Template("σ^(k-1)({})"),
+        Template("σ^(k-2)({})"),
+        Template("{}", is_answer=True),
+    )
+    argument_places = (1,)
 
     def __init__(
         self, size: int = 8, max_size: int | None = None, max_power: int | None = None
@@ -202,6 +212,15 @@ class Permutation(Domain):
     def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
         _, k = self.parse_questions(questions)
         return np.where(k % 2, transcript.answers[..., 2], transcript.answers[..., 1])
+
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        (name,) = arguments
+        _, k = self.parse_questions(questions)
+        name = np.where(name < self.n_answers, name, IDK)
+        if self.templates[template].is_answer:
+            return name
+        power = (np.ones_like(k), k // 2, (k + 1) // 2, k - 1, k - 2)[template]
+        return self.make_questions(np.where(power > 0, name, IDK), power)
 
     # --------------------------------------------------------------------- text
 

@@ -52,6 +52,7 @@ from ia_gym.domains.graph_steps import (
     find_next_neighbour,
 )
 from ia_gym.domains.symbol_text import format_steps
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -81,6 +82,18 @@ class ShortestPath(GraphDomain):
     kind_names = ("D", "S", "edge", "neighbour")
     distance_kind, step_kind = D, S
     end_kind, edge_kind, neighbour_kind = EDGE, EDGE, NEIGHBOUR
+    templates = (
+        Template("D({}, y)"),
+        Template("S({}, y)"),
+        Template("edge(x, {})"),
+        Template("neighbour(x)"),
+        Template("neighbour(x, {})"),
+        Template("{}", is_answer=True),
+        Template("{} + 1", is_answer=True),
+        Template("1 step", is_answer=True),
+        Template("inf", is_answer=True),
+    )
+    argument_places = (1, 2)
 
     def __init__(
         self,
@@ -358,6 +371,27 @@ class ShortestPath(GraphDomain):
         none_left = ((asked == IDK) | (said == self.inf_symbol)).all(axis=-1)
         dead_end: NDArray[np.bool_] = none_left & (answers == self.inf_symbol)
         return dead_end
+
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        kind, x, y = self.parse_questions(questions)
+        text = self.templates[template].text
+        if text == "neighbour(x)":
+            return self.make_questions(NEIGHBOUR, x, 0, x != IDK)
+        if text == "1 step":
+            return np.where(kind == D, self.max_size + 1, IDK)
+        if text == "inf":
+            return np.full(kind.shape, self.inf_symbol)
+        (a,) = arguments
+        is_vertex = self.is_vertex(a)
+        if template in (D, S):
+            return self.make_questions(template, a, y, is_vertex)
+        if text in ("edge(x, {})", "neighbour(x, {})"):
+            return self.make_questions(EDGE if template == 2 else NEIGHBOUR, x, a, is_vertex)
+        is_distance = (a > self.max_size) & (a < self.inf_symbol)
+        if text == "{}":
+            of_kind = np.where(kind == S, is_vertex, is_distance) | (a == self.inf_symbol)
+            return np.where(of_kind, a, IDK)
+        return np.where(is_distance & (kind == D), a + 1, IDK)
 
     # --------------------------------------------------------------------- text
 

@@ -55,6 +55,7 @@ from ia_gym.domains.graph_steps import (
     measure_difference,
 )
 from ia_gym.domains.symbol_text import format_letters, format_steps
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -86,6 +87,19 @@ class UnionFind(GraphDomain):
     kind_names = ("V", "P", "D", "label", "edge", "neighbour")
     distance_kind, step_kind = D, P
     end_kind, edge_kind, neighbour_kind = LABEL, EDGE, NEIGHBOUR
+    templates = (
+        Template("V({})"),
+        Template("P({})"),
+        Template("D({})"),
+        Template("label({})"),
+        Template("neighbour(x)"),
+        Template("neighbour(x, {})"),
+        Template("{}", is_answer=True),
+        Template("{} + 1", is_answer=True),
+        Template("{} - 1", is_answer=True),
+        Template("0 steps", is_answer=True),
+    )
+    argument_places = (1,)
 
     def __init__(
         self,
@@ -231,6 +245,27 @@ class UnionFind(GraphDomain):
     def read_distances(self, answers: Symbols) -> Symbols:
         """The distances that ``answers`` stand for; ``FAR`` for all else."""
         return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
+
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        kind, x, _ = self.parse_questions(questions)
+        text = self.templates[template].text
+        if text == "neighbour(x)":
+            return self.make_questions(NEIGHBOUR, x, 0, x != IDK)
+        if text == "0 steps":
+            return np.where(kind == D, self.zero_symbol, IDK)
+        (a,) = arguments
+        is_vertex = self.is_vertex(a)
+        if template in (V, P, D, LABEL):
+            return self.make_questions(template, a, 0, is_vertex)
+        if text == "neighbour(x, {})":
+            return self.make_questions(NEIGHBOUR, x, a, is_vertex)
+        is_distance = (a >= self.zero_symbol) & (a < self.n_answers) & (kind == D)
+        if text == "{}":
+            of_kind = np.where(kind == V, self.is_label(a), is_vertex & (kind == P))
+            return np.where(of_kind | is_distance, a, IDK)
+        moved = a + (1 if text == "{} + 1" else -1)
+        in_range = (moved >= self.zero_symbol) & (moved < self.n_answers)
+        return np.where(is_distance & in_range, moved, IDK)
 
     # --------------------------------------------------------------------- text
 

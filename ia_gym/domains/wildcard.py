@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -48,6 +49,14 @@ class Wildcard(Domain):
     name = "Wildcard"
     kinds = ("sum",)
     subquestions_per_round = (2,)
+    templates = (
+        Template("first * → 0"),
+        Template("first * → 1"),
+        Template("last * → 0"),
+        Template("last * → 1"),
+        Template("{}", is_answer=True),
+        Template("{} + {}", is_answer=True),
+    )
 
     def __init__(self, size: int = 8, max_size: int | None = None) -> None:
         super().__init__(size, max_size)
@@ -67,9 +76,13 @@ class Wildcard(Domain):
         self.rows[:, 0] = self.kind_symbol
         self.rows[:, 1:] = self.bit_symbol + patterns
         self.wildcards = np.count_nonzero(patterns == 2, axis=1)
-        # The two halves of each pattern; a pattern without a wildcard is its own.
-        weight = self.weights[(patterns == 2).argmax(axis=1)] * (self.wildcards > 0)
-        self.halves = np.arange(3**b)[:, None] - weight[:, None] * np.array([2, 1])
+        # The two halves of each pattern, by its first wildcard and by its last; a pattern without
+        # a wildcard is its own.
+        first, last = (patterns == 2).argmax(axis=1), (patterns[:, ::-1] == 2).argmax(axis=1)
+        self.halves, self.last_halves = (
+            np.arange(3**b)[:, None] - np.outer(self.weights[at] * (self.wildcards > 0), [2, 1])
+            for at in (first, b - 1 - last)
+        )
         # Sets of b places in order of their size, as the pattern with 1 in those places.
         subsets = np.arange(2**b)[:, None] >> np.arange(b)[::-1] & 1
         self.subset_patterns = subsets @ self.weights
@@ -191,6 +204,16 @@ class Wildcard(Domain):
         known = (own != IDK) & (answers != IDK)
         return np.where(known, np.abs(own - answers), np.inf)
 
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        if self.templates[template].is_answer:
+            known = np.all([(a > IDK) & (a < self.n_answers) for a in arguments], axis=0)
+            total = np.sum([a - self.zero_symbol for a in arguments], axis=0)
+            clipped = np.clip(total, -self.bound, self.bound)
+            return np.where(known, self.zero_symbol + clipped, IDK)
+        halves = (self.halves, self.last_halves)[template // 2][:, template % 2]
+        parts = halves[self.parse_questions(questions)]
+        return self.rows.take(parts, axis=0) * (questions[..., :1] != 0)
+
     # --------------------------------------------------------------------- text
 
     def fact_text(self, fact: Symbols) -> str:
@@ -228,10 +251,7 @@ class NoviceWildcard(Wildcard):
 
     def __init__(self, size: int = 8, max_size: int | None = None) -> None:
         super().__init__(size, max_size)
-        patterns = np.arange(3**self.n_bits)[:, None] // self.weights % 3
-        last = self.weights[self.n_bits - 1 - (patterns[:, ::-1] == 2).argmax(axis=1)]
-        last_halves = np.arange(3**self.n_bits) - np.outer([2, 1], last * (self.wildcards > 0))
-        self.parts = np.stack([*last_halves, self.halves[:, 0]], axis=1)
+        self.parts = np.concatenate([self.last_halves, self.halves[:, :1]], axis=1)
 
     def ask(
         self,
