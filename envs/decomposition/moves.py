@@ -54,12 +54,14 @@ class Moves:
             )
         self.domain = domain
         self.max_questions = max_questions
-        n_places = len(domain.argument_places) + max_questions
-        # For each template the places of its arguments, (choices, n_arguments).
-        self.places = [
-            np.array(list(product(range(n_places), repeat=n)), np.int64).reshape(n_places**n, n)
-            for n in (template.n_arguments for template in domain.templates)
-        ]
+        # For each template the places of its arguments, (choices, n_arguments). After the answer to
+        # the last sub-question there is none to copy it to.
+        self.places: list[Symbols] = []
+        for template in domain.templates:
+            n_places = len(domain.argument_places) + max_questions - (not template.is_answer)
+            n = template.n_arguments
+            chosen = list(product(range(n_places), repeat=n))
+            self.places.append(np.array(chosen, np.int64).reshape(n_places**n, n))
         sizes = [len(places) for places in self.places]
         self.first_action = np.cumsum([1, *sizes]).tolist()  # of each template
         self.n_actions: int = self.first_action[-1]

@@ -31,7 +31,7 @@ class DecompositionInterface:
         config: arguments of the environment.
         domain: the domain of the questions.
         engine: the state of all environments.
-        encoding: turns questions and transcripts into observations.
+        transcript_encoding: turns questions and transcripts into observations.
 
     Raises:
         ValueError: for an unknown ``render_mode``; see also :class:`DecompositionConfig`.
@@ -48,12 +48,14 @@ class DecompositionInterface:
         self.config = config
         self.engine: DecompositionEngine = config.make_engine(n_envs)
         self.domain: Domain = self.engine.domain
-        self.encoding = TranscriptEncoding(self.domain, config.max_questions, config.observation)
+        self.transcript_encoding = TranscriptEncoding(
+            self.domain, config.max_questions, config.observation
+        )
         self._ready = False  # whether there has been a reset
 
     def _make_single_spaces(self) -> tuple[Any, Any]:
         """Observation and action space of one environment."""
-        return self.encoding.space, Discrete(self.moves.n_actions)
+        return self.transcript_encoding.space, Discrete(self.moves.n_actions)
 
     def set_assistant(self, assistant: Assistant) -> None:
         """Let another assistant answer the sub-questions, those of the judge included.
@@ -95,7 +97,7 @@ class DecompositionInterface:
 
     def _observe(self) -> NDArray[Any]:
         """Questions and transcripts, encoded, in fresh arrays with one row per environment."""
-        return self.encoding.encode(self.engine.questions, self.engine.transcript)
+        return self.transcript_encoding.encode(self.engine.questions, self.engine.transcript)
 
     def _make_info(self, outcome: Outcome | None = None) -> dict[str, NDArray[Any]]:
         """The info of all environments, one entry each."""
