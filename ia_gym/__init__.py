@@ -7,6 +7,7 @@ Importing this package registers its environments with Gymnasium:
 - ``IA-<Domain>-N8of64-v0`` and ``IA-<Domain>-N16of64-v0``: few names out of a pool of 64, as the
   paper has them; their vocabulary, depths and caps are those of ``IA-<Domain>-N64-v0``;
 - ``IA-<Domain>-N4-v0``, small and with one-hot observations, for networks without embeddings;
+- ``IA-Decompose-<Domain>-v0``, where the agent decomposes the domain's questions, at its base size;
 - ``IA-FrozenLake-v0``, ``IA-CartPole-v0`` and ``IA-Freeway-v0``, where an overseer approves of
   actions (:mod:`ia_gym.actions`).
 
@@ -36,6 +37,8 @@ __all__ = ["DOMAINS", "Domain", "__version__", "register_domain"]
 
 def register_domain(domain: type[Domain]) -> None:
     """Register the environments of a domain: at its base size, and at 4, 16, 32 and 64 names.
+
+    A domain with templates also gets an environment in which the agent decomposes its questions.
 
     Those with 8 and 16 names out of a pool of 64 have the spaces of the one with 64 names, and its
     depths and caps, which depend on the pool. The smallest one shows ``observation="onehot"``,
@@ -68,6 +71,13 @@ def register_domain(domain: type[Domain]) -> None:
             entry_point="ia_gym.envs:QuestionEnv",
             vector_entry_point="ia_gym.envs:QuestionVectorEnv",
             kwargs={**kwargs, **arguments},
+        )
+    if domain.templates:
+        register(
+            id=f"IA-Decompose-{domain.name}-v0",
+            entry_point="ia_gym.envs:DecompositionEnv",
+            vector_entry_point="ia_gym.envs:DecompositionVectorEnv",
+            kwargs={**kwargs, "size": domain.base_size},
         )
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ia_gym.agents.evaluation.decomposition_evaluator import (
+    DecompositionEvaluator,
+    asks_for_decomposition,
+)
 from ia_gym.agents.evaluation.episode_evaluator import EpisodeEvaluator, find_game_name
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
@@ -15,12 +19,14 @@ def find_evaluator_class(env_id: str) -> type[Evaluator]:
     An id that is not registered here, such as that of another program's domain, is taken to ask
     questions.
     """
+    if asks_for_decomposition(env_id):
+        return DecompositionEvaluator
     return EpisodeEvaluator if find_game_name(env_id) else QuestionEvaluator
 
 
 def compute_reference_scores(env_id: str) -> dict[str, float]:
     """Reference scores by name, as reports show them: on 2048 questions, or on episodes."""
-    n_questions = 2048 if find_evaluator_class(env_id) is QuestionEvaluator else None
+    n_questions = None if find_game_name(env_id) else 2048
     evaluator = make_evaluator(env_id, n_questions)
     score = evaluator.labels.score_name
     return {name: scores[score] for name, scores in evaluator.references().items()}
@@ -29,18 +35,21 @@ def compute_reference_scores(env_id: str) -> dict[str, float]:
 def make_evaluator(
     env_id: str, n_eval_questions: int | None = None, seed: int = 0, **env_kwargs: Any
 ) -> Evaluator:
-    """Make the evaluator for ``env_id``: of held-out questions, or of whole episodes.
+    """Make the evaluator for ``env_id``: of held-out questions, decompositions, or whole episodes.
 
     Args:
         env_id: a registered environment of the suite.
-        n_eval_questions: held-out questions; default 4096. Environments whose actions are
-            approved of have none.
+        n_eval_questions: held-out questions; default 4096, or 1024 of those to decompose.
+            Environments whose actions are approved of have none.
         seed: another seed, other questions or episodes.
         **env_kwargs: the environment's arguments.
 
     Raises:
         ValueError: for an argument out of range, or ``n_eval_questions`` without questions.
     """
+    if asks_for_decomposition(env_id):
+        n_questions = 1024 if n_eval_questions is None else n_eval_questions
+        return DecompositionEvaluator(env_id, n_questions, seed, **env_kwargs)
     if not find_game_name(env_id):
         n_questions = 4096 if n_eval_questions is None else n_eval_questions
         return QuestionEvaluator(env_id, n_questions, seed, **env_kwargs)

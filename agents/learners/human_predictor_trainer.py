@@ -211,12 +211,12 @@ class HumanPredictorTrainer:
         contexts, questions = evaluator.contexts, evaluator.questions
         rng = np.random.default_rng(evaluator.seed)
         average = self.overseer.predictor
-        learned = LearnedOverseer(evaluator.domain, average)
+        learned = LearnedOverseer(self.human.domain, average)
         transcript = amplify(learned, assistant, rng, contexts, questions, judging=False)
         targets = learned.answer(contexts, questions, transcript)
         measured = {"human/target_accuracy": evaluator.score(targets)["accuracy"]}
         if type(find_base(self.human)) is ScriptedOverseer:
-            script = ScriptedOverseer(evaluator.domain)
+            script = ScriptedOverseer(self.human.domain)
             transcript = amplify(script, assistant, rng, contexts, questions, judging=False)
             answers = script.answer(contexts, questions, transcript)
             rows = make_records(questions, transcript, answers)

@@ -25,6 +25,7 @@ class Supervised(AnswerLearner):
         refuse_without_effect(read_config(env), FAILURE_ARGUMENTS, "Supervised")
         overseer = env.get_attr("engine")[0].overseer
         scripted = type(overseer) is ScriptedOverseer and overseer.approval == "strict"
+        scripted &= env.get_attr("config")[0].overseer == "scripted"
         if overseer is not None and not scripted:
             raise ValueError(
                 "overseer and approval of env have no effect on Supervised: leave them out, "

@@ -33,7 +33,7 @@ class ApprovalCallback(BaseCallback):
             is_root = info.get("is_root")
             if is_root is not None:
                 self._sub_questions.append(not is_root)
-            if is_root is not False:
+            if is_root is not False and "approval" in info:  # not amid an episode of several steps
                 self._approvals.append(info["approval"])
         for name, values in (
             ("approval", self._approvals),

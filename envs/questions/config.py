@@ -34,6 +34,9 @@ ones."""
 AssistantMode = Literal["inline", "oracle", "none"]
 Trust = float | Literal["auto"] | None
 
+SCRIPTS = ("scripted", "novice")
+"""Overseers that follow a script of the domain."""
+
 TRUST_THRESHOLD = 0.75
 """What ``trust="auto"`` stands for where there is a trust gate."""
 
@@ -51,7 +54,8 @@ class QuestionConfig:
         max_size: names in the pool that contexts draw from; default ``size``.
         questions_per_context: root questions about a context before the next one is drawn,
             1..10,000.
-        overseer: "scripted" (the domain's script), or the file of a human predictor that
+        overseer: "scripted" (the domain's script); "novice" (the script of a novice, who
+            decomposes badly but correctly); or the file of a human predictor that
             ``ia-gym train imitation`` has saved, which judges strictly.
         approval: "strict" (0 or 1), or "graded" (credit for near misses, in domains that have an
             ``error`` of their own).
@@ -62,8 +66,8 @@ class QuestionConfig:
             (always true) or "none" (always "I don't know"). Attach another one with
             ``env.unwrapped.set_assistant(assistant)``.
         trust: threshold of the trust gate in [0, 1), for ``assistant="inline"`` and for attached
-            assistants. "auto" is 0.75 there, and no gate with ``reward="truth"`` or another
-            ``assistant``, where a number is refused. None: no gate.
+            assistants. "auto" is 0.75 there, and no gate with ``reward="truth"``, another
+            ``assistant`` or ``overseer="novice"``, where a number is refused. None: no gate.
         wrong_answer_penalty: subtracted from the reward of an answer that is not approved of, in
             proportion to what it lacks in approval; at least 0. "I don't know" costs nothing, so
             an agent may abstain.
@@ -150,15 +154,15 @@ class QuestionConfig:
         if not self.overseer_failure and not self.assistant_failure:
             nothing_fails = "overseer_failure=0 and assistant_failure=0"
             refuse_without_effect(self, ("failure_kind",), nothing_fails)
-        if self.overseer != "scripted" and self.approval != "strict":
+        if self.overseer == "novice" and self.trust is not None:
+            refuse_without_effect(
+                self, ("trust",), 'overseer="novice", whose questions may be of their own class'
+            )
+        if self.overseer not in SCRIPTS and self.approval != "strict":
             raise ValueError(
                 f'approval must be "strict" with a learned overseer, got {self.approval!r}'
             )
-        if self.approval == "graded" and cls.error is Domain.error:
-            raise ValueError(
-                f'approval must be "strict" for {cls.name}, whose error() knows no near misses, '
-                'got "graded"'
-            )
+        check_approval(cls, self.approval)
 
     def make_domain(self) -> Domain:
         """Make the domain, with its arguments.
@@ -167,23 +171,9 @@ class QuestionConfig:
             TypeError: for an argument that it does not have.
             ValueError: for a value out of range, or a domain whose methods do not fit it.
         """
-        cls = find_domain(self.domain)
+        cls = find_script(self.domain, self.overseer)
         sizes = {"size": self.size, "max_size": self.max_size}
-        given = {name: value for name, value in sizes.items() if value is not None}
-        given |= self.domain_kwargs
-        parameters = inspect.signature(cls).parameters
-        open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        unknown = [name for name in given if name not in parameters]
-        if unknown and not open_ended:
-            own = [entry.name for entry in fields(self)[1:-1] if entry.name not in sizes]
-            raise TypeError(  # Python's own words, by which TorchRL and others know the case
-                f"unexpected keyword argument {', '.join(map(repr, unknown))}: {cls.name} takes "
-                f"{', '.join(parameters)}, and every question environment {', '.join(own)}"
-            )
-        domain = cls(**given)
-        if cls not in DOMAINS.values():
-            check_domain(domain)
-        return domain
+        return make_domain(cls, sizes, self.domain_kwargs, type(self))
 
     def make_overseer(self, domain: Domain) -> Overseer | None:
         """Make the overseer; None with ``reward="truth"``.
@@ -194,7 +184,7 @@ class QuestionConfig:
         """
         if self.reward == "truth":
             return None
-        if self.overseer == "scripted":
+        if self.overseer in SCRIPTS:
             return self.wrap_overseer(ScriptedOverseer(domain, self.approval))
         from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
 
@@ -202,7 +192,8 @@ class QuestionConfig:
 
     def make_gate(self, domain: Domain) -> TrustGate | None:
         """Make the trust gate; None if there is to be none."""
-        if self.reward == "truth" or self.assistant != "inline" or self.trust is None:
+        gated = self.assistant == "inline" and self.overseer != "novice"
+        if self.reward == "truth" or not gated or self.trust is None:
             return None
         threshold = TRUST_THRESHOLD if self.trust == "auto" else self.trust
         return TrustGate(domain.depends_on, domain.merged_into, threshold)
@@ -277,6 +268,54 @@ OVERSEER_ARGUMENTS = (
 """Arguments of :class:`QuestionConfig` that say how approval comes about."""
 
 
+def check_approval(cls: type[Domain], approval: ApprovalMode) -> None:
+    """Refuse "graded" approval in a domain that knows no near misses.
+
+    Raises:
+        ValueError: naming the domain.
+    """
+    if approval == "graded" and cls.error is Domain.error:
+        raise ValueError(
+            f'approval must be "strict" for {cls.name}, whose error() knows no near misses, '
+            'got "graded"'
+        )
+
+
+def make_domain(
+    cls: type[Domain],
+    sizes: Mapping[str, int | None],
+    domain_kwargs: Mapping[str, Any],
+    config: type[Any],
+) -> Domain:
+    """Make a domain with its arguments.
+
+    Args:
+        cls: its class.
+        sizes: ``size`` and ``max_size``; None for the domain's own.
+        domain_kwargs: its further arguments.
+        config: the dataclass of the environment's arguments, for the message.
+
+    Raises:
+        TypeError: for an argument that the domain does not have.
+        ValueError: for a value out of range, or a domain whose methods do not fit it.
+    """
+    given = {name: value for name, value in sizes.items() if value is not None}
+    given |= domain_kwargs
+    parameters = inspect.signature(cls).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    unknown = [name for name in given if name not in parameters]
+    if unknown and not open_ended:
+        own = [entry.name for entry in fields(config)[1:-1] if entry.name not in sizes]
+        raise TypeError(  # Python's own words, by which TorchRL and others know the case
+            f"unexpected keyword argument {', '.join(map(repr, unknown))}: {cls.name} takes "
+            f"{', '.join(parameters)}, and every question environment {', '.join(own)}"
+        )
+    domain = cls(**given)
+    if cls not in DOMAINS.values() and cls not in (known.novice for known in DOMAINS.values()):
+        check_domain(domain)
+    return domain
+
+
 def find_domain(domain: str | type[Domain]) -> type[Domain]:
     """Find a subclass of ``Domain``: itself, or by its name or place as "module:Class".
 
@@ -301,6 +340,22 @@ def find_domain(domain: str | type[Domain]) -> type[Domain]:
             f'"module:Class", got {domain!r}'
         )
     return found
+
+
+def find_script(domain: str | type[Domain], overseer: str | os.PathLike[str]) -> type[Domain]:
+    """Find a domain (see :func:`find_domain`) with the script that an overseer follows.
+
+    Raises:
+        ValueError: if there is no such domain, or its novice has no script.
+    """
+    cls = find_domain(domain)
+    if overseer != "novice":
+        return cls
+    if cls.novice is None:
+        raise ValueError(
+            f'overseer must not be "novice" for {cls.name}, which has no script for one (novice)'
+        )
+    return cls.novice
 
 
 def make_evaluation_kwargs(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:

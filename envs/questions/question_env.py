@@ -87,7 +87,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         size: names per context; default the domain's own.
         max_size: names in the pool that contexts draw from; default ``size``.
         questions_per_context: root questions about a context before the next one.
-        overseer: "scripted", or the file of a human predictor.
+        overseer: "scripted", "novice", or the file of a human predictor.
         approval: "strict" or "graded".
         reward: "approval", "truth" for evaluation, or "deception" for an adversary.
         assistant: "inline" (the agent itself), "oracle" or "none".

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.arguments import check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
+from ia_gym.envs.batched_vector import BatchedVectorEnv
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, QuestionReward, Trust
 from ia_gym.envs.questions.judging import Outcome, Verdict
 from ia_gym.envs.questions.observations import (
@@ -34,7 +35,7 @@ Step = tuple[
 ]
 
 
-class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDArray[Any]]):
+class QuestionVectorEnv(QuestionInterface, BatchedVectorEnv[Observations]):
     """``num_envs`` copies of :class:`~ia_gym.envs.QuestionEnv`, batched, with one trust gate.
 
     Observations, actions and infos are those of :class:`~ia_gym.envs.QuestionEnv` with a first
@@ -46,7 +47,7 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         size: names per context.
         max_size: names in the pool that contexts draw from.
         questions_per_context: root questions about a context before the next one.
-        overseer: "scripted", or the file of a human predictor.
+        overseer: "scripted", "novice", or the file of a human predictor.
         approval: "strict" or "graded".
         reward: "approval", "truth" for evaluation, or "deception" for an adversary.
         assistant: "inline" (the agent itself), "oracle" or "none".
@@ -166,15 +167,6 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
             self._done[chosen] = False
         return self._observe(), self._add_masks(self._make_info())
 
-    def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
-        array = np.asarray(mask)
-        if array.shape != (self.num_envs,) or array.dtype != bool:
-            raise ValueError(
-                f"reset_mask must be a bool array of shape ({self.num_envs},), "
-                f"got {array.dtype} of shape {array.shape}"
-            )
-        return array
-
     def step(self, actions: Symbols) -> Step:
         """Answer the question in each environment.
 
@@ -243,11 +235,6 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
         info["_is_success"] = answered & self.engine.is_root
         return info
 
-    def _add_masks(self, info: dict[str, NDArray[Any]]) -> dict[str, Any]:
-        """``info`` with gymnasium's ``_key`` masks, which say which environments have the key."""
-        everyone = np.ones(self.num_envs, bool)
-        return {**info, **{f"_{key}": everyone for key in info}}
-
     def action_masks(self) -> NDArray[np.bool_]:
         """Which answers are of the kind asked for, ``(num_envs, n_answers)``.
 
@@ -278,51 +265,3 @@ class QuestionVectorEnv(QuestionInterface, VectorEnv[Observations, Symbols, NDAr
             return ()
         answers, outcome = self._answered
         return int(answers[row]), outcome[row]
-
-    # gymnasium's SyncVectorEnv and AsyncVectorEnv have these three; users expect them of any.
-
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Call a method of the vector, or read an attribute: one result per environment.
-
-        The environments are one object, so the method is called once, and all results are the
-        same; only of ``action_masks`` each environment gets its own row.
-
-        Args:
-            name: of the method or attribute.
-            *args: of the method.
-            **kwargs: of the method.
-        """
-        if name == "action_masks":
-            return tuple(self.action_masks())
-        value = getattr(self, name)
-        return ((value(*args, **kwargs) if callable(value) else value),) * self.num_envs
-
-    def get_attr(self, name: str) -> tuple[Any, ...]:
-        """An attribute of the vector, once per environment: all share it."""
-        return (getattr(self, name),) * self.num_envs
-
-    def set_attr(self, name: str, values: list[Any] | tuple[Any, ...] | Any) -> None:
-        """Set an attribute of the vector, which all environments share.
-
-        Args:
-            name: of the attribute.
-            values: the value, or as in gymnasium a list or tuple with one per environment; since
-                the environments share it, these have to be equal.
-
-        Raises:
-            ValueError: for a list or tuple of another length, or of different values.
-        """
-        if isinstance(values, list | tuple):
-            if len(values) != self.num_envs:
-                raise ValueError(
-                    f"values must be one value or a list of num_envs={self.num_envs}, "
-                    f"got a list of {len(values)}"
-                )
-            if not all(one is values[0] or np.array_equal(one, values[0]) for one in values):
-                raise ValueError(
-                    f"values must be equal, for the environments of a {type(self).__name__} share "
-                    f'their attributes; got {values!r} for {name}. vectorization_mode="sync" makes '
-                    "separate ones"
-                )
-            values = values[0]
-        setattr(self, name, values)

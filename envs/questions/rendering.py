@@ -27,6 +27,7 @@ class Scene:
         reward: what it earned; None before the answer.
         approval: the overseer's approval of it; None before the answer and without an overseer.
         truth: the true answer.
+        asking: who asks the sub-questions, in words.
     """
 
     domain: Domain
@@ -40,6 +41,7 @@ class Scene:
     reward: float | None
     approval: float | None
     truth: int
+    asking: str = "overseer"
 
 
 def format_transcript(scene: Scene) -> list[str]:
@@ -55,7 +57,7 @@ def format_transcript(scene: Scene) -> list[str]:
             continue
         source = "looked up" if domain.is_primitive(question) else "answered"
         text = "?" if answer == PENDING else f"{domain.answer_text(int(answer))}  ({source})"
-        lines.append(f"  overseer asks {domain.question_text(question)} = {text}")
+        lines.append(f"  {scene.asking} asks {domain.question_text(question)} = {text}")
     return lines
 
 

@@ -92,7 +92,8 @@ class QuestionInterface:
             raise ValueError(f"overseer must have methods ask, answer and judge, lacks {missing}")
         if self.engine.overseer is None:
             raise ValueError('overseer can only be set in an environment of reward="approval"')
-        if overseer.domain.n_symbols != self.domain.n_symbols:
+        known, given = self.domain, overseer.domain
+        if given.n_symbols != known.n_symbols or given.round_slots != known.round_slots:
             raise ValueError(
                 f"overseer must be for {self.domain!r}, got one for {overseer.domain!r}"
             )

@@ -3,6 +3,7 @@
 - ``permutation.py``, ``assignment.py``, ``wildcard.py``, ``shortest_path.py``, ``union_find.py``:
   the rules of each domain; its module docstring has them as a table.
 - ``domain.py``: the base class, also of your own domain.
+- ``templates.py``: the moves of a decomposition, with places for arguments.
 - ``transcript.py``: the overseer's sub-questions and the answers to them.
 - ``graph_domain.py`` and ``graph_steps.py``: what the two graph domains share.
 - ``batch_arrays.py``: work on arrays, row by row; ``symbol_text.py``: symbols as text.

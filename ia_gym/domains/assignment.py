@@ -11,6 +11,8 @@ questions      value(x), x uniform
 primitive      first(x) and second(x), the arguments of x, or its value if it has none; f(a, b)
 overseer       asks first(x) and second(x); answers first(x) if it is a value; else asks
                value(y) and value(z), and answers f of these
+novice         also asks, without need, for the arguments of y and z, and for the value of
+               each of these that is a variable
 depth          height of x's expression + 1: 1 for x := value
 lie            each constant's value is taken for the next value, with all that follows by f
 =============  ====================================================================
@@ -37,6 +39,7 @@ from ia_gym.domains.batch_arrays import (
 )
 from ia_gym.domains.domain import Contexts, Domain
 from ia_gym.domains.symbol_text import format_letters
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -64,6 +67,14 @@ class Assignment(Domain):
     name = "Assignment"
     kinds = ("value",)
     subquestions_per_round = (2, 2, 1)
+    templates = (
+        Template("value({})"),
+        Template("first({})"),
+        Template("second({})"),
+        Template("f({}, {})"),
+        Template("{}", is_answer=True),
+    )
+    argument_places = (1,)
 
     def __init__(self, size: int = 8, max_size: int | None = None) -> None:
         super().__init__(size, max_size)
@@ -244,6 +255,15 @@ class Assignment(Domain):
             told[rows, names] = np.where(found > 0, found, told[rows, names])
         return take(told, questions[..., 1]).astype(np.int64)
 
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        a, *rest = arguments
+        if self.templates[template].is_answer:
+            return np.where(self.is_value(a), a, IDK)
+        if template == APPLY:
+            (b,) = rest
+            return self.make_questions(APPLY, a, b, self.is_value(a) & self.is_value(b))
+        return self.make_questions(template, a, 0, (a > self.n_values) & (a < self.kind_symbol))
+
     # --------------------------------------------------------------------- text
 
     def symbol_text(self, symbol: int) -> str:
@@ -298,3 +318,41 @@ class Assignment(Domain):
         questions = np.full((4, self.question_length), self.kind_symbol - 1)
         questions[:, 0] = self.kind_symbol + np.arange(4)
         return questions
+
+
+INNER_ARGUMENTS, ALL_VALUES, NOVICE_RESULT = slice(2, 6), slice(6, 12), 12
+"""Slots of the novice's transcript after ``ARGUMENTS``: the arguments of these; values of both and
+of their arguments; f of the first two."""
+
+
+class NoviceAssignment(Assignment):
+    """Assignments, decomposed by a novice: the value of every variable it sees used, not of two."""
+
+    subquestions_per_round = (2, 4, 6, 1)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        if round == 0:
+            return super().ask(rng, round, contexts, questions, transcript)
+        seen = transcript.answers[..., : INNER_ARGUMENTS.stop]
+        if round == 1:
+            outer = np.repeat(seen[..., ARGUMENTS], 2, axis=-1)
+            kinds = np.array([FIRST, SECOND, FIRST, SECOND])
+            return self.make_questions(kinds, outer, 0, outer > self.n_values)
+        if round == 2:
+            return self.make_questions(VALUE, seen, 0, seen > self.n_values)
+        a, b = np.moveaxis(transcript.answers[..., ALL_VALUES], -1, 0)[:2]
+        return self.make_questions(APPLY, a, b, self.is_value(a) & self.is_value(b))[..., None, :]
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        first = transcript.answers[..., ARGUMENTS.start]
+        return np.where(self.is_value(first), first, transcript.answers[..., NOVICE_RESULT])
+
+
+Assignment.novice = NoviceAssignment

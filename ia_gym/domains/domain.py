@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -64,6 +65,11 @@ class Domain(ABC):
 
     Attributes:
         name: of the domain, part of the ids of its environments.
+        novice: the same domain with the script of a novice, who decomposes badly but correctly: a
+            subclass with the same contexts, questions, symbols and depths. None if there is none.
+        templates: the moves of one who learns to decompose, see :meth:`fill_template`; none by
+            default.
+        argument_places: places of a question whose symbols can be arguments of templates.
         base_size: names in a context of the environment ``IA-<name>-v0``.
         small_kwargs: further arguments of the domain in ``IA-<name>-N4-v0``.
         kinds: names of the kinds of root questions.
@@ -87,6 +93,9 @@ class Domain(ABC):
     """
 
     name: ClassVar[str]
+    novice: ClassVar[type[Domain] | None] = None
+    templates: ClassVar[tuple[Template, ...]] = ()
+    argument_places: ClassVar[tuple[int, ...]] = ()
     base_size: ClassVar[int] = 8
     small_kwargs: ClassVar[Mapping[str, Any]] = {}
     kinds: ClassVar[tuple[str, ...]]
@@ -351,6 +360,24 @@ class Domain(ABC):
             int64 ``(B, Q)``; arbitrary for primitive questions, which the overseer looks up.
         """
         raise NotImplementedError(f"{self.name} does not say how to lie")
+
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        """Fill in a template: the sub-questions, or the answers, that it stands for.
+
+        Args:
+            template: an index into ``templates``.
+            questions: ``(..., Lq)``, the root questions.
+            *arguments: one array of symbols for each argument of the template, of shapes that
+                broadcast to one another and to the batch of ``questions``.
+
+        Returns:
+            Sub-questions ``(..., Lq)``, rows of zeros where the arguments are of the wrong kind; or
+            for a template that is an answer, answers ``(...)``, and there ``IDK``.
+
+        Raises:
+            NotImplementedError: in a domain without templates.
+        """
+        raise NotImplementedError(f"{self.name} has no templates")
 
     # ------------------------------------------------------------ text, pictures
 

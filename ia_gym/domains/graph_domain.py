@@ -36,6 +36,11 @@ END, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
 """Slots of a transcript."""
 
 
+NOVICE_FIRST, NOVICE_CANDIDATES, NOVICE_NEXT = 1, slice(2, None, 2), slice(3, None, 2)
+"""Slots of a novice's transcript after ``END``: neighbour(x); then, a round for each neighbour,
+what the novice asks about it, and which neighbour is next."""
+
+
 class GraphDomain(Domain):
     """A domain whose contexts are graphs. Vertices are the symbols 1..``max_size``.
 
@@ -54,7 +59,9 @@ class GraphDomain(Domain):
         distance_kind: the kind that asks how far the goal is.
         end_kind: the primitive kind that tells whether the goal is reached.
         edge_kind: the primitive kind that tells whether an edge leads from x to y.
-        neighbour_kind: the primitive kind that draws a neighbour of x.
+        neighbour_kind: the primitive kind that draws a neighbour of x; or names the one that
+            follows y in a fixed circle of x's neighbours, if there is a y.
+        judged_slots: slots of a transcript with the neighbours that a next vertex is judged by.
 
     Raises:
         ValueError: for a value out of range, or an unknown kind.
@@ -68,6 +75,7 @@ class GraphDomain(Domain):
     end_kind: ClassVar[int]
     edge_kind: ClassVar[int]
     neighbour_kind: ClassVar[int]
+    judged_slots: ClassVar[slice] = ALL
 
     def __init__(
         self, size: int, max_size: int | None, question_kinds: Sequence[str] | None
@@ -149,7 +157,8 @@ class GraphDomain(Domain):
         own = self.answer(contexts, questions, transcript)
         distances = self.read_distances(own), self.read_distances(answers)
         of_value = measure_difference(own, answers, *distances)
-        asked, said = transcript.questions[..., ALL, 1], transcript.answers[..., ALL]
+        slots = self.judged_slots
+        asked, said = transcript.questions[..., slots, 1], transcript.answers[..., slots]
         of_step = measure_detour(asked, self.read_distances(said), answers)
         of_step[self.is_dead_end(asked, said, answers)] = 0
         at_end = transcript.answers[..., END] != IDK
@@ -188,6 +197,25 @@ class GraphDomain(Domain):
         questions = np.full((len(self.kind_names), self.question_length), self.max_size)
         questions[:, 0] = self.kind_symbol + np.arange(len(questions))
         return questions
+
+
+def find_neighbour_in_turn(
+    transcript: Transcript, number: int
+) -> tuple[Symbols, NDArray[np.bool_]]:
+    """The neighbour that a novice comes to in a round, going through them one by one.
+
+    Args:
+        transcript: ``(B, Q)``, with the slots of a novice.
+        number: which neighbour, from 0.
+
+    Returns:
+        ``(B, Q)``, and whether there is one that was not asked about before.
+    """
+    first = transcript.answers[..., NOVICE_FIRST]
+    if number == 0:
+        return first, first != IDK
+    vertex = transcript.answers[..., NOVICE_NEXT][..., number - 1]
+    return vertex, (vertex != IDK) & (vertex != first)
 
 
 def check_kinds(kinds: Sequence[str] | None, known: tuple[str, ...]) -> Symbols:

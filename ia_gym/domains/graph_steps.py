@@ -60,6 +60,25 @@ def draw_neighbour(rng: np.random.Generator, contexts: Contexts, names: Symbols)
     return np.where(degrees > 0, drawn, IDK)
 
 
+def find_next_neighbour(contexts: Contexts, names: Symbols, after: Symbols) -> Symbols:
+    """The neighbour of each of ``names (B, Q)`` that follows a given one, in a fixed circle of all.
+
+    Args:
+        contexts: ``(B,)``.
+        names: vertices.
+        after: ``(B, Q)``, a neighbour of each.
+
+    Returns:
+        ``(B, Q)``; ``IDK`` where ``after`` is no neighbour.
+    """
+    neighbours = contexts["neighbours"][np.arange(len(names))[:, None], names]
+    is_there = (neighbours == after[..., None]) & (after != IDK)[..., None]
+    degrees = np.maximum(take(contexts["degree"], names), 1)
+    place = (is_there.argmax(axis=-1) + 1) % degrees
+    following = np.take_along_axis(neighbours, place[..., None], axis=-1)[..., 0]
+    return np.where(is_there.any(axis=-1), following, IDK).astype(np.int64)
+
+
 def find_nearest(candidates: Symbols, distances: Symbols) -> tuple[Symbols, Symbols]:
     """Find the nearest candidate (the first of several) and its distance.
 

@@ -7,6 +7,7 @@ questions      σ^k(x): a name and k in binary, 2 ≤ k < ``max_power``; the pos
                k's leading bit is uniform, the bits after it are random
 primitive      k ≤ 1
 overseer       asks y = σ^⌊k/2⌋(x), then z = σ^⌊k/2⌋(y); answers z, or σ(z) if k is odd
+novice         asks y = σ^(k-1)(x); answers σ(y)
 depth          position of k's leading bit, 1..log2(``max_power``)
 lie            σ^k without the two highest bits of k: σ^2(x) = σ^3(x) = x, and what follows
 =============  ====================================================================
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import choose_name, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -49,6 +51,15 @@ class Permutation(Domain):
     small_kwargs = {"max_power": 8}  # noqa: RUF012 (declared as a mapping)
     kinds = ("power",)
     subquestions_per_round = (1, 1, 1)
+    templates = (
+        Template("σ({})"),
+        Template("σ^⌊k/2⌋({})"),
+        Template("σ^⌈k/2⌉({})"),
+        Template("σ^(k-1)({})"),
+        Template("σ^(k-2)({})"),
+        Template("{}", is_answer=True),
+    )
+    argument_places = (1,)
 
     def __init__(
         self, size: int = 8, max_size: int | None = None, max_power: int | None = None
@@ -222,6 +233,15 @@ class Permutation(Domain):
         low = np.maximum(self.depth(contexts, questions) - 1, 0)
         return self.apply_power(contexts, names, powers & ((1 << low) - 1))
 
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        (name,) = arguments
+        _, k = self.parse_questions(questions)
+        name = np.where(name < self.n_answers, name, IDK)
+        if self.templates[template].is_answer:
+            return name
+        power = (np.ones_like(k), k // 2, (k + 1) // 2, k - 1, k - 2)[template]
+        return self.make_questions(np.where(power > 0, name, IDK), power)
+
     # --------------------------------------------------------------------- text
 
     def rules_text(self) -> str:
@@ -264,3 +284,35 @@ class Permutation(Domain):
             left.difference_update(cycle)
             cycles.append(cycle)
         return sorted(cycles, key=len, reverse=True)
+
+
+class NovicePermutation(Permutation):
+    """Powers of a permutation, decomposed by a novice: all steps but one, then that one.
+
+    Decomposed in turn, a question leads to a chain of k - 1 questions instead of a tree of the
+    depth log2 k. The third round is the novice's to fill, as it is the script's; it leaves it
+    empty.
+    """
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        x, k = self.parse_questions(questions)
+        if round == 0:
+            asked = self.make_questions(x, k - 1)
+        elif round == 1:
+            asked = self.make_questions(transcript.answers[..., 0], np.ones_like(k))
+        else:
+            asked = np.zeros_like(questions)
+        return asked[..., None, :]
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        return transcript.answers[..., 1]
+
+
+Permutation.novice = NovicePermutation

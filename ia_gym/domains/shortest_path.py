@@ -7,11 +7,15 @@ facts          the edges (x, y), sorted; ``(2 max_size, 2)`` tokens
 questions      D(x, y): length of a shortest walk of at least one edge from x to y;
                S(x, y): the first vertex after x on one. Kind, x and y are uniform; x = y
                asks for a shortest cycle
-primitive      edge(x, y)? is 1 or idk; neighbour(x): an out-neighbour of x drawn at random
+primitive      edge(x, y)? is 1 or idk; neighbour(x): an out-neighbour of x drawn at random;
+               neighbour(x, z): the one after z, in a fixed circle of all
 overseer       D: an edge → 1; z = S(x, y); z a vertex → 1 + D(z, y); z ``inf`` → ``inf``.
                S: an edge → y; else the candidate with the least finite D(·, y), or ``inf``.
                Candidates are neighbour(x) and S(x, y), asked twice and kept if an edge
                leads there; in a tie, the neighbour comes first
+novice         an edge → 1, y; else asks D(z, y) of all out-neighbours z, one after another: the
+               first is neighbour(x), and neighbour(x, z) is the one after z. The least finite
+               D(z, y) + 1, or its z; ``inf`` if there is none
 judgement      D: an answer is right if it is the overseer's. S: the overseer asks D(z, y) about
                all other out-neighbours z of x; an answer is right if it is one of the
                nearest; ``inf`` if D is ``inf`` for all of them; with an edge, only y
@@ -33,9 +37,23 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import pick, pick_name, rank_in_groups, sample_names, take
 from ia_gym.domains.domain import Contexts
-from ia_gym.domains.graph_domain import CANDIDATES, END, STEPS, GraphDomain
-from ia_gym.domains.graph_steps import FAR, MAX_DEGREE, draw_neighbour, find_nearest
+from ia_gym.domains.graph_domain import (
+    CANDIDATES,
+    END,
+    NOVICE_CANDIDATES,
+    STEPS,
+    GraphDomain,
+    find_neighbour_in_turn,
+)
+from ia_gym.domains.graph_steps import (
+    FAR,
+    MAX_DEGREE,
+    draw_neighbour,
+    find_nearest,
+    find_next_neighbour,
+)
 from ia_gym.domains.symbol_text import format_steps
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -65,6 +83,18 @@ class ShortestPath(GraphDomain):
     kind_names = ("D", "S", "edge", "neighbour")
     distance_kind, step_kind = D, S
     end_kind, edge_kind, neighbour_kind = EDGE, EDGE, NEIGHBOUR
+    templates = (
+        Template("D({}, y)"),
+        Template("S({}, y)"),
+        Template("edge(x, {})"),
+        Template("neighbour(x)"),
+        Template("neighbour(x, {})"),
+        Template("{}", is_answer=True),
+        Template("{} + 1", is_answer=True),
+        Template("1 step", is_answer=True),
+        Template("inf", is_answer=True),
+    )
+    argument_places = (1, 2)
 
     def __init__(
         self,
@@ -312,6 +342,7 @@ class ShortestPath(GraphDomain):
         answers = np.where(is_edge, self.max_size + 1, IDK)
         if np.any(kind == NEIGHBOUR):
             drawn = draw_neighbour(rng, contexts, x)
+            drawn = np.where(y == IDK, drawn, find_next_neighbour(contexts, x, y))
             answers = np.where(kind == NEIGHBOUR, drawn, answers)
         return answers
 
@@ -348,6 +379,27 @@ class ShortestPath(GraphDomain):
         truths = self.truth(contexts, questions)
         longer = np.minimum(truths + 1, self.inf_symbol)
         return np.where((self.kind(questions) == D) & (truths != IDK), longer, truths)
+
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        kind, x, y = self.parse_questions(questions)
+        text = self.templates[template].text
+        if text == "neighbour(x)":
+            return self.make_questions(NEIGHBOUR, x, 0, x != IDK)
+        if text == "1 step":
+            return np.where(kind == D, self.max_size + 1, IDK)
+        if text == "inf":
+            return np.full(kind.shape, self.inf_symbol)
+        (a,) = arguments
+        is_vertex = self.is_vertex(a)
+        if template in (D, S):
+            return self.make_questions(template, a, y, is_vertex)
+        if text in ("edge(x, {})", "neighbour(x, {})"):
+            return self.make_questions(EDGE if template == 2 else NEIGHBOUR, x, a, is_vertex)
+        is_distance = (a > self.max_size) & (a < self.inf_symbol)
+        if text == "{}":
+            of_kind = np.where(kind == S, is_vertex, is_distance) | (a == self.inf_symbol)
+            return np.where(of_kind, a, IDK)
+        return np.where(is_distance & (kind == D), a + 1, IDK)
 
     # --------------------------------------------------------------------- text
 
@@ -388,3 +440,53 @@ class ShortestPath(GraphDomain):
 
     def longest_facts(self) -> Symbols:
         return np.full((2 * self.size, 2), self.max_size)
+
+
+class NoviceShortestPath(ShortestPath):
+    """Shortest paths, searched by a novice who tries all out-neighbours one by one."""
+
+    judged_slots = NOVICE_CANDIDATES
+
+    def __init__(
+        self,
+        size: int = 8,
+        max_size: int | None = None,
+        question_kinds: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(size, max_size, question_kinds)
+        self.subquestions_per_round = (1, 1, *[2] * self.max_degree)
+        self.judge_subquestions_per_round = ()
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        _, x, y = self.parse_questions(questions)
+        under_way = (transcript.answers[..., END] == IDK) & (x != IDK)
+        if round == 0:
+            return self.make_questions(EDGE, x, y, x != IDK)[..., None, :]
+        if round == 1:
+            return self.make_questions(NEIGHBOUR, x, 0, under_way)[..., None, :]
+        z, is_new = find_neighbour_in_turn(transcript, round - 2)
+        is_new = np.repeat((is_new & under_way)[..., None], 2, axis=-1)
+        first, second = np.stack([z, x], axis=-1), np.stack([y, z], axis=-1)
+        return self.make_questions(np.array([D, NEIGHBOUR]), first, second, is_new)
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        kind, _, y = self.parse_questions(questions)
+        slots = NOVICE_CANDIDATES
+        asked, said = transcript.questions[..., slots, 1], transcript.answers[..., slots]
+        found, least = find_nearest(asked, self.read_distances(said))
+        none = least == FAR
+        distance = np.minimum(self.max_size + 1 + np.where(none, self.cap, least), self.inf_symbol)
+        step = np.where(none, self.inf_symbol, found)
+        is_edge = transcript.answers[..., END] != IDK
+        distance = np.where(is_edge, self.max_size + 1, distance)
+        return np.where(kind == D, distance, np.where(is_edge, y, step))
+
+
+ShortestPath.novice = NoviceShortestPath

@@ -10,11 +10,15 @@ facts          the edges (x, y), x < y, and the labels (x, label); ``(max_size, 
 questions      V(x): the label of x's tree; P(x): the next vertex on the way to the labelled
                one (x itself if it is that one); D(x): how far it is. Kind and x are uniform
 primitive      label(x): what x itself carries, or idk; edge(x, y)? is 1 or idk;
-               neighbour(x): a neighbour of x drawn at random
+               neighbour(x): a neighbour of x drawn at random; neighbour(x, z): the one after z,
+               in a fixed circle of all
 overseer       x carries a label → V: the label, P: x, D: 0. Else
                V: V(P(x)). D: 1 + D(P(x)). P: the candidate with the least D, or idk.
                Candidates are neighbour(x) and P(x), asked twice and kept if an edge leads
                there; in a tie, the neighbour comes first
+novice         x carries a label → as above. Else draws z = neighbour(x). V: V(z). D: D(z) - 1 if
+               P(z) is x, else D(z) + 1. P: goes on to neighbour(x, z), the one after z, and so
+               on, until P(z) is not x; answers that z
 judgement      V, D: an answer is right if it is the overseer's. P: the overseer asks D about all
                other neighbours of x; an answer is right if it is the nearest
 depth          distance to the label + 1
@@ -35,9 +39,24 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import pick, pick_name, rank_in_groups, sample_names, take
 from ia_gym.domains.domain import Contexts
-from ia_gym.domains.graph_domain import CANDIDATES, END, GraphDomain
-from ia_gym.domains.graph_steps import FAR, MAX_DEGREE, draw_neighbour, find_nearest
+from ia_gym.domains.graph_domain import (
+    CANDIDATES,
+    END,
+    NOVICE_CANDIDATES,
+    NOVICE_FIRST,
+    GraphDomain,
+    find_neighbour_in_turn,
+)
+from ia_gym.domains.graph_steps import (
+    FAR,
+    MAX_DEGREE,
+    draw_neighbour,
+    find_nearest,
+    find_next_neighbour,
+    measure_difference,
+)
 from ia_gym.domains.symbol_text import format_letters, format_steps
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -69,6 +88,19 @@ class UnionFind(GraphDomain):
     kind_names = ("V", "P", "D", "label", "edge", "neighbour")
     distance_kind, step_kind = D, P
     end_kind, edge_kind, neighbour_kind = LABEL, EDGE, NEIGHBOUR
+    templates = (
+        Template("V({})"),
+        Template("P({})"),
+        Template("D({})"),
+        Template("label({})"),
+        Template("neighbour(x)"),
+        Template("neighbour(x, {})"),
+        Template("{}", is_answer=True),
+        Template("{} + 1", is_answer=True),
+        Template("{} - 1", is_answer=True),
+        Template("0 steps", is_answer=True),
+    )
+    argument_places = (1,)
 
     def __init__(
         self,
@@ -194,6 +226,7 @@ class UnionFind(GraphDomain):
         answers = np.where(kind == LABEL, own_label, np.where(is_edge, self.zero_symbol + 1, IDK))
         if np.any(kind == NEIGHBOUR):
             drawn = draw_neighbour(rng, contexts, x)
+            drawn = np.where(y == IDK, drawn, find_next_neighbour(contexts, x, y))
             answers = np.where(kind == NEIGHBOUR, drawn, answers)
         return answers.astype(np.int64)
 
@@ -222,6 +255,27 @@ class UnionFind(GraphDomain):
         farther = np.minimum(truths + 1, self.n_answers - 1)
         lies = np.choose(kind, [other, truths, farther], mode="clip")
         return np.where(truths != IDK, lies, IDK)
+
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        kind, x, _ = self.parse_questions(questions)
+        text = self.templates[template].text
+        if text == "neighbour(x)":
+            return self.make_questions(NEIGHBOUR, x, 0, x != IDK)
+        if text == "0 steps":
+            return np.where(kind == D, self.zero_symbol, IDK)
+        (a,) = arguments
+        is_vertex = self.is_vertex(a)
+        if template in (V, P, D, LABEL):
+            return self.make_questions(template, a, 0, is_vertex)
+        if text == "neighbour(x, {})":
+            return self.make_questions(NEIGHBOUR, x, a, is_vertex)
+        is_distance = (a >= self.zero_symbol) & (a < self.n_answers) & (kind == D)
+        if text == "{}":
+            of_kind = np.where(kind == V, self.is_label(a), is_vertex & (kind == P))
+            return np.where(of_kind | is_distance, a, IDK)
+        moved = a + (1 if text == "{} + 1" else -1)
+        in_range = (moved >= self.zero_symbol) & (moved < self.n_answers)
+        return np.where(is_distance & in_range, moved, IDK)
 
     # --------------------------------------------------------------------- text
 
@@ -324,3 +378,76 @@ def direct_edges(
         parent[child], depth[child] = above, depth[above] + 1
         first, second = first[~reached], second[~reached]
     return parent, depth
+
+
+class NoviceUnionFind(UnionFind):
+    """Labels and ways to them, searched by a novice who walks on to random neighbours.
+
+    Its questions do not always lead nearer to the label: decomposed in turn, they are a random walk
+    there.
+    """
+
+    def __init__(
+        self,
+        size: int = 10,
+        max_size: int | None = None,
+        question_kinds: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(size, max_size, question_kinds)
+        self.subquestions_per_round = (1, 1, *[2] * self.max_degree)
+        self.judge_subquestions_per_round = ()
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        kind, x, _ = self.parse_questions(questions)
+        under_way = (transcript.answers[..., END] == IDK) & (x != IDK)
+        if round == 0:
+            return self.make_questions(LABEL, x, 0, x != IDK)[..., None, :]
+        if round == 1:
+            return self.make_questions(NEIGHBOUR, x, 0, under_way)[..., None, :]
+        z, is_new = find_neighbour_in_turn(transcript, round - 2)
+        is_new &= under_way & ((kind == P) | (round == 2))
+        if round > 2:
+            is_new &= self.find_parent(questions, transcript) == IDK
+        asks_next = is_new & (kind == P)
+        about_z = self.make_questions(kind, z, 0, is_new)
+        step = self.make_questions(P, z, 0, is_new & (kind == D))
+        following = self.make_questions(NEIGHBOUR, x, z, asks_next)
+        return np.stack([about_z, step + following], axis=-2)
+
+    def find_parent(self, questions: Symbols, transcript: Transcript) -> Symbols:
+        """The neighbour from which the way does not lead back, ``(B, Q)``; ``IDK`` if none."""
+        slots = NOVICE_CANDIDATES
+        asked, said = transcript.questions[..., slots, 1], transcript.answers[..., slots]
+        onward = self.is_vertex(said) & (said != questions[..., 1, None])
+        found = np.take_along_axis(asked, onward.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+        return np.where(onward.any(axis=-1), found, IDK)
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        kind, x, _ = self.parse_questions(questions)
+        own_label = transcript.answers[..., END]
+        onward, step = np.moveaxis(transcript.answers, -1, 0)[NOVICE_FIRST + 1 : NOVICE_FIRST + 3]
+        label = np.where(self.is_label(onward), onward, IDK)
+        difference = np.where(step == x, -1, 1)
+        moved = np.clip(onward + difference, self.zero_symbol, self.n_answers - 1)
+        known = (onward >= self.zero_symbol) & self.is_vertex(step)
+        distance = np.where(known, moved, IDK)
+        there = np.choose(kind, [own_label, x, self.zero_symbol], mode="clip")
+        parent = self.find_parent(questions, transcript)
+        onward = np.choose(kind, [label, parent, distance], mode="clip")
+        return np.where(own_label != IDK, there, onward)
+
+    def error(
+        self, contexts: Contexts, questions: Symbols, transcript: Transcript, answers: Symbols
+    ) -> NDArray[np.float64]:
+        own = self.answer(contexts, questions, transcript)
+        return measure_difference(own, answers, *map(self.read_distances, (own, answers)))
+
+
+UnionFind.novice = NoviceUnionFind

@@ -8,6 +8,8 @@ questions      Σ f over all points that match a pattern such as 0**1*0. The num
                wildcards is uniform in 1..b; their places and the other bits are random
 primitive      a pattern without a wildcard
 overseer       replaces the first wildcard by 0 and by 1, asks for both sums, adds them
+novice         replaces the last wildcard by 0 and by 1, asks for both sums and, without need,
+               for the sum with the first wildcard replaced by 0; adds the first two
 depth          number of wildcards, 1..b
 lie            every sum with its sign turned around
 =============  ====================================================================
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -47,6 +50,14 @@ class Wildcard(Domain):
     name = "Wildcard"
     kinds = ("sum",)
     subquestions_per_round = (2,)
+    templates = (
+        Template("first * → 0"),
+        Template("first * → 1"),
+        Template("last * → 0"),
+        Template("last * → 1"),
+        Template("{}", is_answer=True),
+        Template("{} + {}", is_answer=True),
+    )
 
     def __init__(self, size: int = 8, max_size: int | None = None) -> None:
         super().__init__(size, max_size)
@@ -66,9 +77,13 @@ class Wildcard(Domain):
         self.rows[:, 0] = self.kind_symbol
         self.rows[:, 1:] = self.bit_symbol + patterns
         self.wildcards = np.count_nonzero(patterns == 2, axis=1)
-        # The two halves of each pattern; a pattern without a wildcard is its own.
-        weight = self.weights[(patterns == 2).argmax(axis=1)] * (self.wildcards > 0)
-        self.halves = np.arange(3**b)[:, None] - weight[:, None] * np.array([2, 1])
+        # The two halves of each pattern, by its first wildcard and by its last; a pattern without
+        # a wildcard is its own.
+        first, last = (patterns == 2).argmax(axis=1), (patterns[:, ::-1] == 2).argmax(axis=1)
+        self.halves, self.last_halves = (
+            np.arange(3**b)[:, None] - np.outer(self.weights[at] * (self.wildcards > 0), [2, 1])
+            for at in (first, b - 1 - last)
+        )
         # Sets of b places in order of their size, as the pattern with 1 in those places.
         subsets = np.arange(2**b)[:, None] >> np.arange(b)[::-1] & 1
         self.subset_patterns = subsets @ self.weights
@@ -204,6 +219,16 @@ class Wildcard(Domain):
     def lie(self, contexts: Contexts, questions: Symbols) -> Symbols:
         return 2 * self.zero_symbol - self.sum_pattern(contexts, questions)
 
+    def fill_template(self, template: int, questions: Symbols, *arguments: Symbols) -> Symbols:
+        if self.templates[template].is_answer:
+            known = np.all([(a > IDK) & (a < self.n_answers) for a in arguments], axis=0)
+            total = np.sum([a - self.zero_symbol for a in arguments], axis=0)
+            clipped = np.clip(total, -self.bound, self.bound)
+            return np.where(known, self.zero_symbol + clipped, IDK)
+        halves = (self.halves, self.last_halves)[template // 2][:, template % 2]
+        parts = halves[self.parse_questions(questions)]
+        return self.rows.take(parts, axis=0) * (questions[..., :1] != 0)
+
     # --------------------------------------------------------------------- text
 
     def rules_text(self) -> str:
@@ -237,3 +262,36 @@ class Wildcard(Domain):
 
     def longest_questions(self) -> Symbols:
         return self.rows[-1:]
+
+
+class NoviceWildcard(Wildcard):
+    """Sums over wildcards, decomposed by a novice: the last wildcard, and a useless question.
+
+    If ``max_size`` is no power of two, its sums may be clipped otherwise than the truth's, which
+    depends on the order of adding.
+    """
+
+    subquestions_per_round = (3,)
+
+    def __init__(self, size: int = 8, max_size: int | None = None) -> None:
+        super().__init__(size, max_size)
+        self.parts = np.concatenate([self.last_halves, self.halves[:, :1]], axis=1)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        round: int,
+        contexts: Contexts,
+        questions: Symbols,
+        transcript: Transcript,
+    ) -> Symbols:
+        asked: Symbols = self.rows.take(self.parts[self.parse_questions(questions)], axis=0)
+        asked *= (questions[..., 0] != 0)[..., None, None]
+        return asked
+
+    def answer(self, contexts: Contexts, questions: Symbols, transcript: Transcript) -> Symbols:
+        needed = Transcript(transcript.questions[..., :2, :], transcript.answers[..., :2])
+        return super().answer(contexts, questions, needed)
+
+
+Wildcard.novice = NoviceWildcard
