@@ -34,6 +34,7 @@ from ia_gym.domains.batch_arrays import pick, pick_name, rank_in_groups, sample_
 from ia_gym.domains.domain import Contexts
 from ia_gym.domains.graph_domain import CANDIDATES, END, STEPS, GraphDomain
 from ia_gym.domains.graph_steps import FAR, MAX_DEGREE, draw_neighbour, find_nearest
+from ia_gym.domains.question_forms import QuestionForm
 from ia_gym.domains.symbol_text import format_steps
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
@@ -342,6 +343,15 @@ class ShortestPath(GraphDomain):
         return dead_end
 
     # --------------------------------------------------------------------- text
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        return self.make_forms(
+            context,
+            ("How far is it from {0} to {1}?", D, 2),
+            ("Which vertex comes first on a shortest way from {0} to {1}?", S, 2),
+            ("Does an edge lead from {0} to {1}?", EDGE, 2),
+            ("Name a vertex, drawn at random, that an edge leads to from {0}.", NEIGHBOUR, 1),
+        )
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)

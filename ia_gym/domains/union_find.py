@@ -36,6 +36,7 @@ from ia_gym.domains.batch_arrays import pick, pick_name, rank_in_groups, sample_
 from ia_gym.domains.domain import Contexts
 from ia_gym.domains.graph_domain import CANDIDATES, END, GraphDomain
 from ia_gym.domains.graph_steps import FAR, MAX_DEGREE, draw_neighbour, find_nearest
+from ia_gym.domains.question_forms import QuestionForm
 from ia_gym.domains.symbol_text import format_letters, format_steps
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
@@ -214,6 +215,17 @@ class UnionFind(GraphDomain):
         return np.where(answers >= self.zero_symbol, answers - self.zero_symbol, FAR)
 
     # --------------------------------------------------------------------- text
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        return self.make_forms(
+            context,
+            ("Which label does the tree of {0} carry?", V, 1),
+            ("Which vertex comes next on the way from {0} to the label?", P, 1),
+            ("How far is it from {0} to the label?", D, 1),
+            ("Which label does {0} itself carry?", LABEL, 1),
+            ("Is there an edge between {0} and {1}?", EDGE, 2),
+            ("Name a neighbour, drawn at random, of {0}.", NEIGHBOUR, 1),
+        )
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.question_forms import Menu, QuestionForm
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
 
@@ -190,6 +191,16 @@ class Wildcard(Domain):
         return np.where(known, np.abs(own - answers), np.inf)
 
     # --------------------------------------------------------------------- text
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        tokens = self.bit_symbol + np.arange(3)[:, None]
+        menus = tuple(
+            Menu(f"place {place + 1}", 1 + place, ("0", "1", "*"), tokens)
+            for place in range(self.n_bits)
+        )
+        pattern = "".join(f"{{{place}}}" for place in range(self.n_bits))
+        words = f"What does f add up to over the pattern {pattern}?"
+        return (QuestionForm(words, self.rows[0], menus),)
 
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:
