@@ -159,6 +159,7 @@ class QuestionConfig:
                 from ia_gym.networks.learned_overseer import LearnedOverseer  # takes torch
 
                 overseer = LearnedOverseer.load(self.overseer, domain)
+                domain = overseer.domain  # the model of a person has rounds of its own
         gate = None
         if self.reward == "approval" and self.assistant == "inline" and self.trust is not None:
             threshold = TRUST_THRESHOLD if self.trust == "auto" else self.trust
