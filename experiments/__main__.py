@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import sys
 
+EXTRAS = {
+    **{"optuna": "tune", "ray": "ray"},
+    **dict.fromkeys(("anyio", "sqlalchemy", "starlette", "uvicorn"), "human"),
+}
+"""Which extra installs a package that some commands need; "experiments" installs all others."""
+
 
 def main() -> None:
     """Run the command line."""
@@ -25,7 +31,7 @@ def main() -> None:
         name = (error.name or "").split(".")[0]
         if name in ("", "ia_gym"):
             raise
-        extra = {"optuna": "tune", "ray": "ray"}.get(name, "experiments")
+        extra = EXTRAS.get(name, "experiments")
         print(
             f'ia-gym: the package {name} is missing: pip install "ia-gym[{extra}]"',
             file=sys.stderr,

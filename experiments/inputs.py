@@ -137,6 +137,22 @@ def split_shares(name: str, text: str) -> list[float]:
     return shares
 
 
+def split_counts(name: str, text: str) -> dict[str, int]:
+    """Names with whole numbers above 0, such as "script:300, sloppy:100".
+
+    Args:
+        name: of the argument, for the message.
+        text: the names and numbers.
+
+    Raises:
+        ValueError: if it holds anything else.
+    """
+    pairs = [each.strip().partition(":") for each in text.split(",")]
+    if not all(key and count.isdecimal() and int(count) > 0 for key, _, count in pairs):
+        raise ValueError(f"{name} must be names and numbers such as a:300,b:100, got {text!r}")
+    return {key: int(count) for key, _, count in pairs}
+
+
 def check_distinct(name: str, values: Sequence[str]) -> None:
     """Refuse a list that is empty or holds a value twice.
 

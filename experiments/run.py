@@ -26,10 +26,11 @@ from ia_gym.experiments import provenance
 from ia_gym.experiments.checkpoints import load_checkpoint, remove_checkpoints, save_checkpoint
 from ia_gym.experiments.inspection.example_callback import ExampleCallback
 from ia_gym.experiments.recipe import TrainingRecipe
-from ia_gym.experiments.run_folder import CURVE, HUMAN, RESULT, RUN, read_curve
+from ia_gym.experiments.run_folder import CURVE, HUMAN, INTERACTIONS, RESULT, RUN, read_curve
 from ia_gym.experiments.settings import Settings
 from ia_gym.experiments.signals import Interrupted, StopOnSignal
 from ia_gym.files import write_atomically, write_json, write_text
+from ia_gym.networks.tensor_files import read_tensors
 
 EXAMPLES = 4
 """Traces and pictures in a run, beside one at its beginning."""
@@ -137,6 +138,7 @@ def run_training(
             "settings": asdict(run.settings),
             "n_eval_questions": evaluator.n_problems,
             "stopped_by": evaluation.stopped_by or "budget",
+            **describe_interactions(run.folder),
             "final": evaluation.history[-1],
             "versions": provenance.list_versions(),
             "hardware": provenance.describe_hardware(model.device),
@@ -169,6 +171,12 @@ def make_callbacks(
     listed = {"env_id": run.env_id, "agent": run.agent, "seed": run.seed, **asdict(run.settings)}
     examples = ExampleCallback(evaluator, listed, -(-run.recipe.n_timesteps // EXAMPLES))
     return [*callbacks, evaluation, examples]
+
+
+def describe_interactions(folder: Path) -> dict[str, Any]:
+    """How many recorded interactions of whom the run has used, if any."""
+    path = folder / INTERACTIONS
+    return {"interactions": read_tensors(path)[0]["people"]} if path.exists() else {}
 
 
 def save_model(model: BaseAlgorithm, folder: Path) -> None:

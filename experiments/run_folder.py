@@ -21,9 +21,23 @@ RUN, RESULT, CURVE, ERROR = "run.json", "result.json", "curve.csv", "error.txt"
 """What to train; the result; one row an evaluation; the traceback of a failure."""
 HUMAN = "human.safetensors"
 """The human predictor, if there is one; an environment can take it for its overseer."""
+INTERACTIONS, OVERSEER = "interactions.safetensors", "overseer.safetensors"
+"""Recorded interactions to train on; the human predictor that learned from these alone."""
 MODELS = ("model.safetensors", "model.zip")
 """The trained agent: a learner of the suite's, or SB3's."""
-OWN_FILES = (RUN, RESULT, CURVE, ERROR, HUMAN, *MODELS, ASSISTANT, CHECKPOINT, PREVIOUS)
+OWN_FILES = (
+    RUN,
+    RESULT,
+    CURVE,
+    ERROR,
+    HUMAN,
+    INTERACTIONS,
+    OVERSEER,
+    *MODELS,
+    ASSISTANT,
+    CHECKPOINT,
+    PREVIOUS,
+)
 """All files of a run but TensorBoard's."""
 EVENTS = "events.out.tfevents"
 """How the names of TensorBoard's files begin."""

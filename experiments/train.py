@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from ia_gym.agents.evaluation.evaluator import format_count
 from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class, make_evaluator
+from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.agents.learners.human_predictor_trainer import train_on_recorded
+from ia_gym.agents.learners.imitation import IteratedAmplification
+from ia_gym.agents.learners.recorded_interactions import RecordedInteractions
+from ia_gym.domains import Domain
+from ia_gym.envs.questions.config import make_evaluation_kwargs
 from ia_gym.experiments.checkpoints import can_resume
 from ia_gym.experiments.inputs import check_device, check_env_id
 from ia_gym.experiments.run import Run, run_training
 from ia_gym.experiments.run_folder import (
+    INTERACTIONS,
+    OVERSEER,
     RESULT,
     RUN,
     clear_folder,
@@ -33,7 +41,11 @@ from ia_gym.experiments.settings import Settings, load_settings
 from ia_gym.experiments.settings.classes import CLASSES
 from ia_gym.experiments.signals import Interrupted
 from ia_gym.experiments.terminal import TerminalConsole
+from ia_gym.networks.learned_overseer import LearnedOverseer
 from ia_gym.validation import check_range
+
+SCRIPT_RATE = 10.0
+"""Queries to the script in a training step, at first, beside recorded interactions."""
 
 
 def train_agent(
@@ -51,6 +63,10 @@ def train_agent(
     target_accuracy: float | None = None,
     patience: int | None = None,
     model: Mapping[str, Any] | None = None,
+    overseer: str | os.PathLike[str] | None = None,
+    human: str | os.PathLike[str] | None = None,
+    people: Sequence[str] | None = None,
+    with_script: bool = False,
 ) -> dict[str, Any]:
     """Train an agent with its tuned settings, in this process.
 
@@ -73,6 +89,11 @@ def train_agent(
         target_accuracy: held-out accuracy, in (0, 1], at which to stop.
         patience: evaluations without a better accuracy after which to stop.
         model: arguments of the agent's class, instead of all those of the settings.
+        overseer: file of a human predictor, to decompose and judge instead of the script.
+        human: file of records of ``ia-gym human``. A human predictor learns from them, and takes
+            the script's place. They are copied to the run's folder.
+        people: names of those whose records to use; default all.
+        with_script: with ``human``, also query the script while training.
 
     Returns:
         See :func:`~ia_gym.experiments.run.run_training`; of a run that is resumed after its end,
@@ -118,9 +139,26 @@ def train_agent(
     make_evaluator(env_id, n_eval_questions, **settings.env_kwargs)  # or say what is wrong, now
     default = Path("runs") / env_id / f"{agent}_seed{seed}"
     folder = prepare_folder(default if log_dir is None else log_dir)
+    interactions = None
+    if human is None and (people is not None or with_script):
+        raise ValueError("people and with_script need human, the file of records")
+    if overseer is not None or human is not None:
+        if overseer is not None and human is not None:
+            raise ValueError("overseer and human cannot both take the script's place")
+        refuse_truth(settings, agent)
+        if overseer is not None:
+            LearnedOverseer.load(overseer, read_env_domain(env_id, settings))
+            settings = let_oversee(settings, overseer)
+        else:
+            assert human is not None
+            interactions = read_records(human, read_env_domain(env_id, settings), people)
+            if with_script:
+                settings = mix_with_script(settings, agent, folder / INTERACTIONS)
+            else:
+                settings = let_oversee(settings, folder / OVERSEER)
     run = Run(env_id, agent, seed, settings, n_eval_questions, folder)
     with lock_folder(folder):
-        return _train_in_folder(run, resume)
+        return _train_in_folder(run, resume, interactions)
 
 
 def limit_depth(settings: Settings, agent: str, env_id: str, max_depth: int) -> Settings:
@@ -153,7 +191,87 @@ def limit_size(settings: Settings, env_id: str, size: int) -> Settings:
     return replace(settings, env_kwargs={**settings.env_kwargs, "size": size, "max_size": pool})
 
 
-def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
+def read_env_domain(env_id: str, settings: Settings) -> Domain:
+    """The domain that the settings' environment asks about.
+
+    Raises:
+        ValueError: for an environment that asks no questions.
+    """
+    env = gym.make(env_id, **make_evaluation_kwargs(settings.env_kwargs))
+    domain = getattr(env.unwrapped, "domain", None)
+    env.close()
+    if not isinstance(domain, Domain):
+        raise ValueError(f"a human predictor is for environments that ask questions, not {env_id}")
+    return domain
+
+
+def refuse_truth(settings: Settings, agent: str) -> None:
+    """Refuse an agent that no overseer has an effect on.
+
+    Raises:
+        ValueError: naming the agent.
+    """
+    cls = CLASSES[settings.algorithm]
+    learns_truth = issubclass(cls, AnswerLearner) and not issubclass(cls, AmplifiedLearner)
+    if learns_truth or settings.env_kwargs.get("reward") == "truth":
+        raise ValueError(f"{agent} learns from the truth: no overseer has an effect on it")
+
+
+def let_oversee(settings: Settings, path: str | os.PathLike[str]) -> Settings:
+    """The settings with a human predictor, in a file, in the script's place."""
+    model = settings.model
+    if issubclass(CLASSES[settings.algorithm], AmplifiedLearner):
+        model = {**model, "interaction_rate": None}  # nobody is there to be queried
+        model.pop("predictor_kwargs", None)
+    env_kwargs = {**settings.env_kwargs, "overseer": os.fspath(path)}
+    return replace(settings, model=model, env_kwargs=env_kwargs)
+
+
+def mix_with_script(settings: Settings, agent: str, path: Path) -> Settings:
+    """The settings with a human predictor that learns from recorded interactions and the script.
+
+    Raises:
+        ValueError: for an agent that has no human predictor of its own.
+    """
+    cls = CLASSES[settings.algorithm]
+    if not issubclass(cls, AmplifiedLearner):
+        raise ValueError(f"with_script is for the suite's own learners, not for {agent}")
+    predictor = {**settings.model.get("predictor_kwargs", {}), "records": str(path)}
+    model = {**settings.model, "predictor_kwargs": predictor}
+    if model.get("interaction_rate") is None and cls is not IteratedAmplification:
+        model["interaction_rate"] = SCRIPT_RATE
+    return replace(settings, model=model)
+
+
+def read_records(
+    path: str | os.PathLike[str], domain: Domain, people: Sequence[str] | None
+) -> RecordedInteractions:
+    """Read a file of records, see :func:`~ia_gym.experiments.human.interactions.read_interactions`.
+
+    It takes the packages of the extra "human".
+    """
+    from ia_gym.experiments.human.interactions import read_interactions
+
+    return read_interactions(path, domain, people)
+
+
+def write_interactions(run: Run, interactions: RecordedInteractions) -> None:
+    """Write recorded interactions to the run's folder, and what a predictor learned from them.
+
+    A run that is resumed keeps those that it began with.
+    """
+    domain = read_env_domain(run.env_id, run.settings)
+    if (run.folder / INTERACTIONS).exists():
+        interactions = RecordedInteractions.load(run.folder / INTERACTIONS, domain)
+    else:
+        interactions.save(run.folder / INTERACTIONS, domain)
+    if "overseer" in run.settings.env_kwargs and not (run.folder / OVERSEER).exists():
+        train_on_recorded(domain, interactions, run.seed).save(run.folder / OVERSEER)
+
+
+def _train_in_folder(
+    run: Run, resume: bool, interactions: RecordedInteractions | None
+) -> dict[str, Any]:
     """Resume or replace what is in the run's folder, and show the progress."""
     console = TerminalConsole()
     if resume:
@@ -169,6 +287,9 @@ def _train_in_folder(run: Run, resume: bool) -> dict[str, Any]:
         if (run.folder / RUN).exists():
             console.print(f"replacing the run in {run.folder}", markup=False, soft_wrap=True)
         clear_folder(run.folder)
+    if interactions is not None:
+        console.print(f"a human predictor learns from {interactions.describe()}", markup=False)
+        write_interactions(run, interactions)
     progress = Progress(
         BarColumn(bar_width=20),
         TextColumn("{task.percentage:>3.0f}%  {task.fields[rate]} {task.fields[unit]}/s"),
@@ -205,10 +326,15 @@ def describe_restart(run: Run) -> str:
 def describe_result(result: Mapping[str, Any]) -> str:
     """The result of a run in a sentence."""
     final, labels = result["final"], find_evaluator_class(result["env_id"]).labels
+    recorded = result.get("interactions")
+    of_people = ""
+    if recorded:
+        of_people = ", ".join(f"{name}: {count}" for name, count in recorded.items())
+        of_people = f" (recorded of {of_people})"
     return (
         f"{result['agent']} on {result['env_id']}: {labels.score_label} "
         f"{final[labels.score]:.1%} on {result['n_eval_questions']} held-out {labels.unit}, "
         f"after training on {final['timesteps']:.0f} {labels.trained_on} with "
-        f"{final['overseer/human_interactions']:.0f} queries to the overseer; "
+        f"{final['overseer/human_interactions']:.0f} queries to the overseer{of_people}; "
         f"stopped by {result['stopped_by']}"
     )

@@ -11,7 +11,8 @@ What they are built on:
 
 - ``answer_learner.py``: the training loop and SB3's interface; ``amplified_learner.py`` adds the
   overseer, and ``approval_learner.py`` its approval of answers.
-- ``human_predictor_trainer.py``: the training of the human predictor.
+- ``human_predictor_trainer.py``: the training of the human predictor;
+  ``recorded_interactions.py``: interactions that were recorded before, to train it on.
 - ``question_source.py``: what a learner reads from its environment.
 - ``saved_learner.py`` and ``learner_files.py``: saving and loading, and the format of the files.
 - ``schedules.py``: learning-rate schedules; ``progress_bar.py``: the progress bar.

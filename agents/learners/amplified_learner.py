@@ -49,7 +49,7 @@ COUNTERS = ("human_interactions", "assistant_answers")
 BROADCAST_PERIOD = 4
 """Training steps after which workers get the latest weights, by default."""
 
-QUERIES = ("first_interactions", "interaction_shares")
+QUERIES = ("first_interactions", "interaction_shares", "records", "record_updates")
 """Those of ``predictor_kwargs`` that are not sizes of the network."""
 
 
@@ -75,8 +75,8 @@ class AmplifiedLearner(AnswerLearner):
             let the overseer decompose every question itself.
         predictor_batch_size: recorded interactions in an update of the human predictor.
         predictor_kwargs: ``width``, ``heads`` and ``layers`` of the
-            :class:`~ia_gym.networks.human_predictor.HumanPredictor`; ``first_interactions`` and
-            ``interaction_shares`` of its training.
+            :class:`~ia_gym.networks.human_predictor.HumanPredictor`; ``first_interactions``,
+            ``interaction_shares``, ``records`` and ``record_updates`` of its training.
         assistant_temperature: softmax temperature at which answers to sub-questions are sampled.
             They are sampled so that the overseer may be offered several; below 1 fewer of them are
             slips.
@@ -331,8 +331,12 @@ class AmplifiedLearner(AnswerLearner):
 
     @property
     def human_interactions(self) -> int:
-        """Queries to the overseer so far, one for each root question it decomposed."""
-        return self.overseer.human_interactions
+        """Queries to the overseer so far, one for each root question it decomposed.
+
+        Those that were recorded before the training are counted too.
+        """
+        trainer = self.predictor_trainer
+        return self.overseer.human_interactions + (0 if trainer is None else trainer.n_recorded)
 
     @property
     def assistant_answers(self) -> int:
@@ -371,6 +375,8 @@ class AmplifiedLearner(AnswerLearner):
                 human predictor needs none of them: it approves of the answer it gives itself.
         """
         assistant, trainer = self.amplified_assistant, self.predictor_trainer
+        if trainer is not None:
+            trainer.prepare()
         if self._pool is not None:
             batch = self._take_batch(self._pool)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -12,11 +13,13 @@ from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.learner_files import select_prefix
+from ia_gym.agents.learners.recorded_interactions import RecordedInteractions
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch
 from ia_gym.amplification.moving_averages import MovingAverages
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer, find_base
+from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols, Transcript
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.human_predictor import HumanPredictor
@@ -42,6 +45,9 @@ UNIFORM_SHARE = 0.1
 PRIORITY = "priority"
 """Name, beside those of the records, of each record's loss when it was last trained on."""
 
+RECORD_UPDATES = 600
+"""Updates on recorded interactions before the first training step."""
+
 LEARNING_RATE = 3e-3
 """Of the human predictor; constant, since there is always something new to learn."""
 
@@ -66,12 +72,20 @@ class HumanPredictorTrainer:
         layers: see there.
         first_interactions: queries in the first training steps, beside those of
             ``interaction_rate``; 0..1,000,000. A step has at most two for each of its questions.
+        records: interactions that were recorded before, or the file of such
+            (:class:`~ia_gym.agents.learners.recorded_interactions.RecordedInteractions`): the
+            predictor learns from these first, and asks as the recorded people did, one sub-question
+            at a time. The queries to ``human`` come in addition. None for queries alone.
+        record_updates: updates on ``records`` before the first training step, 0..1,000,000.
         interaction_shares: parts of ``interaction_rate``, in [0, inf), to query while the error is
             above 0.1, while it is above 0.01, and below that.
 
     Attributes:
         predictor: the human predictor that is trained.
         overseer: its Polyak average as an overseer.
+        domain: that of ``human``, or the same with steps if there are recorded interactions.
+        n_recorded: interactions that were recorded before.
+        updates_due: updates on these that are still to be made.
         records: interactions with the overseer, one a row, by the names of the arguments of
             ``HumanPredictor.loss``; and ``PRIORITY``.
 
@@ -92,6 +106,8 @@ class HumanPredictorTrainer:
         layers: int = 2,
         first_interactions: int = 0,
         interaction_shares: Sequence[float] = INTERACTION_SHARES,
+        records: RecordedInteractions | str | os.PathLike[str] | None = None,
+        record_updates: int = RECORD_UPDATES,
     ) -> None:
         if not isinstance(interaction_shares, Sequence) or len(interaction_shares) != 3:
             raise ValueError(
@@ -105,13 +121,23 @@ class HumanPredictorTrainer:
         self.interaction_rate = check_number("interaction_rate", interaction_rate, "(0, inf)")
         self.batch_size = check_range("batch_size", batch_size, 1, 10**6)
         self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
-        self.predictor = HumanPredictor(human.domain, width, heads, layers).to(device)
+        self.domain = human.domain
+        if records is not None:
+            if not isinstance(records, RecordedInteractions):
+                records = RecordedInteractions.load(records, human.domain)
+            longest = max(records.steps, sum(human.domain.subquestions_per_round))
+            self.domain = human.domain.with_steps(longest)
+        self.predictor = HumanPredictor(self.domain, width, heads, layers).to(device)
         self.optimizer = MuonAdamW(self.predictor.parameters(), lr=LEARNING_RATE)
         # The average acts: a slip in one of a dozen sub-questions spoils the answer.
         self.average = make_polyak_average(self.predictor, polyak_tau=1 / 30)
         average = cast("HumanPredictor", self.average.module)
-        self.overseer = LearnedOverseer(human.domain, average)
+        self.overseer = LearnedOverseer(self.domain, average)
         self.records: dict[str, NDArray[Any]] = {}
+        self.n_recorded = 0
+        self.updates_due = 0
+        if records is not None:
+            self._start_with(records, check_range("record_updates", record_updates, 0, 10**6))
         self.recent_errors = MovingAverages(1, window=100)
         self.queries_due = float(check_range("first_interactions", first_interactions, 0, 10**6))
         self.loss = 0.0
@@ -123,6 +149,27 @@ class HumanPredictorTrainer:
         A query is predicted wrongly if one sub-question, or the answer, is not the overseer's.
         """
         return float(self.recent_errors.means[0]) if self.recent_errors.is_full[0] else 1.0
+
+    def _start_with(self, records: RecordedInteractions, updates: int) -> None:
+        """Take over recorded interactions."""
+        wider = self.domain.subquestions_per_round
+        more = len(wider) - records.steps
+        rows = {
+            "questions": records.questions,
+            "asked": np.pad(records.asked, [(0, 0), (0, more), (0, 0)]),
+            "answers": np.pad(records.answers, [(0, 0), (0, more)]),
+            "targets": records.targets,
+        }
+        self.n_recorded = len(records.targets)
+        self.records = {**rows, PRIORITY: np.ones(self.n_recorded, np.float32)}
+        self.overseer.human_interactions = self.n_recorded
+        self.updates_due = updates
+
+    def prepare(self) -> None:
+        """Learn from recorded interactions, if there are any and it has not been done yet."""
+        for _ in range(self.updates_due):
+            self.train_on_records()
+        self.updates_due = 0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
         """Query the overseer about a few questions of ``batch``, and train on the records.
@@ -140,7 +187,7 @@ class HumanPredictorTrainer:
             uncertain = np.argsort(self.overseer.confidence, axis=None)[:pairs]
             self.query_overseer(batch, assistant, at_random, measuring=True)
             self.query_overseer(batch, assistant, uncertain, measuring=False)
-            self.overseer.human_interactions = self.human.human_interactions
+            self.overseer.human_interactions = self.human.human_interactions + self.n_recorded
         if self.records:
             for _ in range(CATCH_UP_UPDATES if self.error > ERRORS[1] else 1):
                 self.train_on_records()
@@ -160,7 +207,7 @@ class HumanPredictorTrainer:
         contexts, questions = batch.contexts[context], batch.questions[context, question][:, None]
         transcript = amplify(self.human, assistant, self.rng, contexts, questions, judging=False)
         targets = self.human.answer(contexts, questions, transcript)
-        rows = make_records(questions, transcript, targets)
+        rows = self._make_records(questions, transcript, targets)
         tensors = {name: self._to_tensor(row) for name, row in rows.items()}
         if measuring:
             same_questions, same_answer = self.overseer.predictor.match_predictions(**tensors)
@@ -211,7 +258,7 @@ class HumanPredictorTrainer:
         contexts, questions = evaluator.contexts, evaluator.questions
         rng = np.random.default_rng(evaluator.seed)
         average = self.overseer.predictor
-        learned = LearnedOverseer(self.human.domain, average)
+        learned = LearnedOverseer(self.domain, average)
         transcript = amplify(learned, assistant, rng, contexts, questions, judging=False)
         targets = learned.answer(contexts, questions, transcript)
         measured = {"human/target_accuracy": evaluator.score(targets)["accuracy"]}
@@ -219,13 +266,21 @@ class HumanPredictorTrainer:
             script = ScriptedOverseer(self.human.domain)
             transcript = amplify(script, assistant, rng, contexts, questions, judging=False)
             answers = script.answer(contexts, questions, transcript)
-            rows = make_records(questions, transcript, answers)
+            rows = self._make_records(questions, transcript, answers)
             same = average.match_predictions(
                 **{name: self._to_tensor(row) for name, row in rows.items()}
             )
             measured["human/same_questions"] = float(same[0].float().mean())
             measured["human/same_answers"] = float(same[1].float().mean())
         return measured
+
+    def _make_records(
+        self, questions: Symbols, transcript: Transcript, targets: Symbols
+    ) -> dict[str, NDArray[Any]]:
+        """:func:`make_records`, with the sub-questions as the predictor reads them."""
+        if self.domain.steps is not None:
+            transcript = transcript.in_steps(self.domain.steps)
+        return make_records(questions, transcript, targets)
 
     def _to_tensor(self, rows: NDArray[np.int64]) -> Tensor:
         return torch.as_tensor(rows, device=self.predictor.device)
@@ -237,6 +292,7 @@ class HumanPredictorTrainer:
         arrays = {**self.records, **self.recent_errors.state_dict()}
         numbers = {
             "queries_due": self.queries_due,
+            "updates_due": self.updates_due,
             "loss": self.loss,
             "assistant_answers": self.overseer.assistant_answers,
         }
@@ -259,6 +315,7 @@ class HumanPredictorTrainer:
         self.optimizer.load_tensors(select_prefix(tensors, "optimizer"))
         records = {key: value.numpy() for key, value in select_prefix(tensors, "records").items()}
         self.queries_due = float(records.pop("queries_due"))
+        self.updates_due = int(records.pop("updates_due", 0))  # absent before version 0.3
         self.loss = float(records.pop("loss"))
         self.overseer.assistant_answers = int(records.pop("assistant_answers"))
         self.recent_errors.load_state_dict({key: records.pop(key) for key in ("values", "counts")})
@@ -286,3 +343,44 @@ def make_records(
         "answers": transcript.answers.reshape(-1, slots),
         "targets": targets.ravel(),
     }
+
+
+def train_on_recorded(
+    domain: Domain,
+    records: RecordedInteractions | str | os.PathLike[str],
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    record_updates: int = RECORD_UPDATES,
+    **sizes: int,
+) -> LearnedOverseer:
+    """Train a human predictor on recorded interactions alone.
+
+    Args:
+        domain: the domain of the questions.
+        records: the interactions, or the file of such.
+        seed: of the predictor and of the order of the records.
+        device: where to compute.
+        record_updates: updates, 0..1,000,000.
+        **sizes: ``width``, ``heads`` and ``layers`` of the predictor.
+
+    Returns:
+        The predictor as an overseer, to be saved (``save``) or set in an environment
+        (``set_overseer``).
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for records of another domain, or a number out of range.
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        trainer = HumanPredictorTrainer(
+            ScriptedOverseer(domain),  # is not queried
+            np.random.default_rng(seed),
+            device,
+            records=records,
+            record_updates=record_updates,
+            **sizes,
+        )
+        trainer.prepare()
+    return trainer.overseer

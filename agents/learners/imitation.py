@@ -39,7 +39,8 @@ class IteratedAmplification(ImitationIA):
     It is :class:`ImitationIA` with an ``interaction_rate``.
 
     Args:
-        interaction_rate: queries to the overseer in a training step, at first.
+        interaction_rate: queries to the overseer in a training step, at first; None only if the
+            environment's overseer is a human predictor already.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class IteratedAmplification(ImitationIA):
         *,
         n_contexts: int = 64,
         n_questions: int = 32,
-        interaction_rate: float = 10.0,
+        interaction_rate: float | None = 10.0,
         predictor_batch_size: int = 64,
         predictor_kwargs: dict[str, Any] | None = None,
         assistant_temperature: float = 1.0,

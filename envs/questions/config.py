@@ -213,11 +213,14 @@ class QuestionConfig:
             FileNotFoundError: see :meth:`make_overseer`.
         """
         domain = self.make_domain()
+        overseer = self.make_overseer(domain)
+        if overseer is not None:
+            domain = overseer.domain  # the model of a person has rounds of its own
         return Engine(
             domain,
             n_envs,
             self.questions_per_context,
-            self.make_overseer(domain),
+            overseer,
             self.make_assistant(domain),
             self.make_gate(domain),
             self.wrong_answer_penalty,

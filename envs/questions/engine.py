@@ -218,6 +218,12 @@ class Engine:
 
     @overseer.setter
     def overseer(self, overseer: Overseer | None) -> None:
+        if overseer is not None and overseer.domain.round_slots != self.domain.round_slots:
+            raise ValueError(
+                "overseer must ask in the rounds that the environment was made with, "
+                f"{list(self.domain.subquestions_per_round)}, got one that asks in "
+                f"{list(overseer.domain.subquestions_per_round)}: give its file to gym.make"
+            )
         self._overseer = overseer
         if self._ready and self._judges_ahead:
             self._judged[:] = False

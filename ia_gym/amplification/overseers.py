@@ -97,12 +97,17 @@ class ScriptedOverseer:
         assistant_answers: sub-questions that an assistant has answered so far.
 
     Raises:
-        ValueError: for an unknown ``approval``.
+        ValueError: for an unknown ``approval``, or a domain without the script's rounds.
     """
 
     def __init__(self, domain: Domain, approval: ApprovalMode = "strict") -> None:
         if approval not in get_args(ApprovalMode):
             raise ValueError(f'approval must be "strict" or "graded", got {approval!r}')
+        if domain.steps is not None:
+            raise ValueError(
+                f"domain must have the rounds of its script, got {domain!r} for an overseer that "
+                f"asks one sub-question at a time, up to {domain.steps}"
+            )
         self.domain = domain
         self.approval = approval
         self.human_interactions = 0

@@ -8,6 +8,7 @@
 - ``graph_domain.py`` and ``graph_steps.py``: what the two graph domains share.
 - ``batch_arrays.py``: work on arrays, row by row; ``symbol_text.py``: symbols as text.
 - ``answer_parser.py``: from text back to answers, by a stated grammar.
+- ``question_forms.py``: forms in which a person asks, and questions in words.
 - ``checks.py``: checks of what a domain's methods return.
 - ``drawing``: pictures of contexts.
 """

@@ -38,6 +38,7 @@ from ia_gym.domains.batch_arrays import (
     take,
 )
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.question_forms import Menu, QuestionForm, make_names_menu
 from ia_gym.domains.symbol_text import format_letters
 from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
@@ -265,6 +266,23 @@ class Assignment(Domain):
         return self.make_questions(template, a, 0, (a > self.n_values) & (a < self.kind_symbol))
 
     # --------------------------------------------------------------------- text
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        names = context["variables"][context["variables"] != IDK]
+        variable = make_names_menu("variable", 1, [self.symbol_text(x) for x in names], names)
+        values = np.arange(1, self.n_values + 1)
+        letters = [self.symbol_text(value) for value in values]
+        arguments = tuple(Menu("value", place, letters, values[:, None]) for place in (1, 2))
+        forms = (
+            ("What is the value of {0}?", VALUE, (variable,)),
+            ("What is the first argument of {0}, or its value?", FIRST, (variable,)),
+            ("What is the second argument of {0}, or its value?", SECOND, (variable,)),
+            ("What is f({0}, {1})?", APPLY, arguments),
+        )
+        return tuple(
+            QuestionForm(words, np.array([self.kind_symbol + kind, 0, 0]), menus)
+            for words, kind, menus in forms
+        )
 
     def symbol_text(self, symbol: int) -> str:
         """A value is a letter, a variable is x and its number."""

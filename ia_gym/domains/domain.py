@@ -6,14 +6,16 @@ contexts and ``Q`` questions about each. It knows nothing of environments, netwo
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ia_gym.domains.question_forms import Menu, QuestionForm
 from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
@@ -29,6 +31,9 @@ are the domain's own, for lookups and for the truth."""
 
 MAX_SIZE_LIMIT = 1024
 """Largest ``max_size`` of a domain."""
+
+MAX_STEPS = 64
+"""The most sub-questions that a person may ask about one question."""
 
 RARE = 0.01
 """A class with a smaller share of the root questions is merged into the class below it."""
@@ -85,6 +90,8 @@ class Domain(ABC):
         max_depth: depth of the hardest question.
         trivial_depths: depths that a curriculum need not wait for, since answering them says
             little about the others.
+        steps: None where the overseer follows the script. Else the sub-questions come one at a time,
+            at most so many, as a person asks them: see :meth:`with_steps`.
         inconclusive: answers that say only that nothing was found. If the question is decomposed
             again, another answer may turn up.
 
@@ -108,6 +115,7 @@ class Domain(ABC):
     n_symbols: int
     max_depth: int
     trivial_depths: tuple[int, ...] = ()
+    steps: int | None = None
     inconclusive: tuple[int, ...] = (IDK,)
 
     def __init__(self, size: int, max_size: int | None = None) -> None:
@@ -378,6 +386,49 @@ class Domain(ABC):
             NotImplementedError: in a domain without templates.
         """
         raise NotImplementedError(f"{self.name} has no templates")
+
+    # -------------------------------------------------- decomposition by a person
+
+    def with_steps(self, steps: int) -> Self:
+        """The same domain for an overseer that asks in its own way, not in the script's rounds.
+
+        Its transcripts have ``steps`` rounds of one sub-question each; one that asks fewer leaves
+        the last ones empty. Contexts, questions, lookups and truth are those of this domain. The
+        script has no place in it: :class:`~ia_gym.amplification.overseers.ScriptedOverseer`
+        refuses it.
+
+        Args:
+            steps: the most sub-questions about one question, 1..``MAX_STEPS``.
+
+        Raises:
+            ValueError: for a number out of range.
+        """
+        other = copy.copy(self)
+        other.steps = check_range("steps", steps, 1, MAX_STEPS)
+        other.subquestions_per_round = (1,) * steps
+        other.judge_subquestions_per_round = ()
+        other.__dict__.pop("round_slots", None)  # cached, of the script's rounds
+        return other
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        """The questions that a person may ask about one context (shape ``()``), as forms.
+
+        By default a form for each of ``kinds``, with a menu of all symbols in every place; what
+        :meth:`is_well_formed` refuses is not asked.
+        """
+        symbols = np.arange(self.kind_symbol)
+        texts = [self.symbol_text(symbol) for symbol in symbols]
+        menus = tuple(
+            Menu(f"symbol {place}", place, texts, symbols[:, None])
+            for place in range(1, self.question_length)
+        )
+        places = " ".join(f"{{{index}}}" for index in range(len(menus)))
+        forms = []
+        for index, kind in enumerate(self.kinds):
+            row = np.zeros(self.question_length, np.int64)
+            row[0] = self.kind_symbol + index
+            forms.append(QuestionForm(f"{kind} {places}", row, menus))
+        return tuple(forms)
 
     # ------------------------------------------------------------ text, pictures
 

@@ -23,6 +23,7 @@ from ia_gym.domains.graph_steps import (
     measure_detour,
     measure_difference,
 )
+from ia_gym.domains.question_forms import QuestionForm, make_names_menu
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 
 END, STEPS, RANDOM, ARE_EDGES, CANDIDATES, ALL = (
@@ -186,6 +187,23 @@ class GraphDomain(Domain):
         return self.make_questions(kind, drawn[0], np.where(y != 0, drawn[1], 0), asked)
 
     # --------------------------------------------------------------------- text
+
+    def make_forms(
+        self, context: Contexts, *forms: tuple[str, int, int]
+    ) -> tuple[QuestionForm, ...]:
+        """Forms of questions about the vertices of one context (shape ``()``).
+
+        Args:
+            context: the context.
+            forms: the words, the kind and the number of vertices of each.
+        """
+        names = context["vertices"][context["vertices"] != IDK]
+        texts = [str(name) for name in names]
+        menus = tuple(make_names_menu("vertex", place, texts, names) for place in (1, 2))
+        return tuple(
+            QuestionForm(words, np.array([self.kind_symbol + kind, 0, 0]), menus[:count])
+            for words, kind, count in forms
+        )
 
     def question_text(self, question: Symbols) -> str:
         if question[0] == 0:

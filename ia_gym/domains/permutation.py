@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import choose_name, pick_name, sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.question_forms import Menu, QuestionForm, make_names_menu
 from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
@@ -249,6 +250,14 @@ class Permutation(Domain):
             "σ is a permutation of names, which are numbers. σ^k(x) is the name that x becomes when "
             "σ is applied k times. The answer is a name."
         )
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        names = context["facts"][:, 0][context["facts"][:, 0] != IDK]
+        name = make_names_menu("name", 1, [self.symbol_text(x) for x in names], names)
+        texts = [str(power) for power in range(self.max_power)]
+        power = Menu("power", 2, texts, self.rows[: self.max_power, 2:])
+        words = "Start at {0} and follow {1} arrows: where do you end?"
+        return (QuestionForm(words, self.rows[0], (name, power)),)
 
     def context_text(self, context: Contexts) -> str:
         cycles = " ".join(

@@ -52,6 +52,7 @@ from ia_gym.domains.graph_steps import (
     find_nearest,
     find_next_neighbour,
 )
+from ia_gym.domains.question_forms import QuestionForm
 from ia_gym.domains.symbol_text import format_steps
 from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
@@ -402,6 +403,15 @@ class ShortestPath(GraphDomain):
         return np.where(is_distance & (kind == D), a + 1, IDK)
 
     # --------------------------------------------------------------------- text
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        return self.make_forms(
+            context,
+            ("How far is it from {0} to {1}?", D, 2),
+            ("Which vertex comes first on a shortest way from {0} to {1}?", S, 2),
+            ("Does an edge lead from {0} to {1}?", EDGE, 2),
+            ("Name a vertex, drawn at random, that an edge leads to from {0}.", NEIGHBOUR, 1),
+        )
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)

@@ -54,6 +54,29 @@ class Transcript:
             np.zeros((*batch, slots), np.int64),
         )
 
+    def in_steps(self, steps: int) -> Transcript:
+        """The same sub-questions one after another, without the slots that are not used.
+
+        Args:
+            steps: slots of the new transcript; the last ones stay empty.
+
+        Raises:
+            ValueError: if a transcript has more sub-questions.
+        """
+        used = self.questions[..., 0] != 0
+        most = int(used.sum(axis=-1).max(initial=0))
+        if most > steps:
+            raise ValueError(f"steps must be at least {most}, got {steps}")
+        order = np.argsort(~used, axis=-1, kind="stable")[..., :steps]
+        questions = np.take_along_axis(self.questions, order[..., None], axis=-2)
+        answers = np.take_along_axis(self.answers, order, axis=-1)
+        missing = steps - order.shape[-1]
+        lead = [(0, 0)] * (answers.ndim - 1)
+        return Transcript(
+            np.pad(questions, [*lead, (0, missing), (0, 0)]),
+            np.pad(answers, [*lead, (0, missing)]),
+        )
+
     def __getitem__(self, index: Any) -> Transcript:
         """The transcripts at ``index``, an index into the batch axes (by NumPy's rules)."""
         draws = None if self.draws is None else self.draws[index]

@@ -55,6 +55,7 @@ from ia_gym.domains.graph_steps import (
     find_next_neighbour,
     measure_difference,
 )
+from ia_gym.domains.question_forms import QuestionForm
 from ia_gym.domains.symbol_text import format_letters, format_steps
 from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
@@ -278,6 +279,17 @@ class UnionFind(GraphDomain):
         return np.where(is_distance & in_range, moved, IDK)
 
     # --------------------------------------------------------------------- text
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        return self.make_forms(
+            context,
+            ("Which label does the tree of {0} carry?", V, 1),
+            ("Which vertex comes next on the way from {0} to the label?", P, 1),
+            ("How far is it from {0} to the label?", D, 1),
+            ("Which label does {0} itself carry?", LABEL, 1),
+            ("Is there an edge between {0} and {1}?", EDGE, 2),
+            ("Name a neighbour, drawn at random, of {0}.", NEIGHBOUR, 1),
+        )
 
     def answer_mask(self, questions: Symbols) -> NDArray[np.bool_]:
         symbols = np.arange(self.n_answers)

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ia_gym.domains.batch_arrays import sample_names, take
 from ia_gym.domains.domain import Contexts, Domain
+from ia_gym.domains.question_forms import Menu, QuestionForm
 from ia_gym.domains.templates import Template
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.validation import check_range
@@ -239,6 +240,16 @@ class Wildcard(Domain):
             f"sum beyond {self.bound} or -{self.bound} counts as that number. The answer is a "
             "number."
         )
+
+    def question_forms(self, context: Contexts) -> tuple[QuestionForm, ...]:
+        tokens = self.bit_symbol + np.arange(3)[:, None]
+        menus = tuple(
+            Menu(f"place {place + 1}", 1 + place, ("0", "1", "*"), tokens)
+            for place in range(self.n_bits)
+        )
+        pattern = "".join(f"{{{place}}}" for place in range(self.n_bits))
+        words = f"What does f add up to over the pattern {pattern}?"
+        return (QuestionForm(words, self.rows[0], menus),)
 
     def fact_text(self, fact: Symbols) -> str:
         if fact[0] == 0:

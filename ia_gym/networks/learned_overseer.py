@@ -121,6 +121,7 @@ class LearnedOverseer:
         """
         header = {
             "made_for": describe_domain(self.domain),
+            "steps": self.domain.steps,
             "sizes": self.predictor.sizes,
             "human_interactions": self.human_interactions,
         }
@@ -132,7 +133,8 @@ class LearnedOverseer:
 
         Args:
             path: the file.
-            domain: the domain of the questions.
+            domain: the domain of the questions. The overseer's own is this one, or this one
+                :meth:`~ia_gym.domains.Domain.with_steps` for a model of a person.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -145,6 +147,8 @@ class LearnedOverseer:
         try:
             header, state = read_tensors(Path(path))
             found, sizes, asked = (header[k] for k in ("made_for", "sizes", "human_interactions"))
+            if header.get("steps") is not None:
+                domain = domain.with_steps(header["steps"])
         except (ValueError, KeyError) as error:
             raise ValueError(
                 f"overseer must name a saved human predictor; {path}: {error}"

@@ -1,5 +1,7 @@
 """Pictures of contexts, one file a domain; the two graph domains share ``graphs.py``.
 
+``sketch.py`` has all of them as data instead, for the page on which a person decomposes.
+
 Only :meth:`ia_gym.domains.Domain.draw` imports this, when it is called: it takes matplotlib.
 """
 
