@@ -19,6 +19,7 @@ from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssista
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.amplification.work import WORK
 from ia_gym.domains import Domain
 from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
@@ -28,7 +29,7 @@ from ia_gym.validation import check_number, check_range
 
 MAX_LEVELS = 10
 """Levels of amplification; the overseer's sub-questions multiply with each."""
-COUNTERS = ("human_interactions", "assistant_answers")
+COUNTERS = ("human_interactions", "assistant_answers", *WORK)
 """What an overseer counts."""
 
 
@@ -248,7 +249,7 @@ class AmplifiedLearner(AnswerLearner):
 
     def _collect_training_state(self) -> dict[str, Tensor]:
         state = super()._collect_training_state()
-        counts = {name: torch.tensor(getattr(self.overseer, name)) for name in COUNTERS}
+        counts = {name: torch.tensor(getattr(self.overseer, name, 0)) for name in COUNTERS}
         state |= add_prefix(counts, "overseer")
         if self.predictor_trainer is not None:
             state |= add_prefix(self.predictor_trainer.tensors(), "human_predictor")
