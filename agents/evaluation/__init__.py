@@ -4,6 +4,7 @@
 - ``question_evaluator.py``, ``decomposition_evaluator.py`` and ``episode_evaluator.py``: its
   implementations, for environments that ask questions, that let the agent decompose them, and
   whose actions are approved of.
+- ``judges.py``: who judges an agent's answers, and how good the judge is.
 - ``make_evaluator.py``: the evaluator that fits an environment.
 - ``question_trace.py`` and ``episode_trace.py``: one held-out question or episode, to look at.
 """

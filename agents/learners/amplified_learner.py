@@ -31,6 +31,7 @@ from ia_gym.amplification.overseers import (
     find_base,
     find_wrapper,
 )
+from ia_gym.amplification.work import WORK
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.networks.context_network import check_parameters
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 MAX_LEVELS = 10
 """Levels of amplification; the overseer's sub-questions multiply with each."""
-COUNTERS = ("human_interactions", "assistant_answers")
+COUNTERS = ("human_interactions", "assistant_answers", *WORK)
 """What an overseer counts."""
 BROADCAST_PERIOD = 4
 """Training steps after which workers get the latest weights, by default."""
@@ -435,7 +436,7 @@ class AmplifiedLearner(AnswerLearner):
 
     def _collect_training_state(self) -> dict[str, Tensor]:
         state = super()._collect_training_state()
-        counts = {name: torch.tensor(getattr(self.overseer, name)) for name in COUNTERS}
+        counts = {name: torch.tensor(getattr(self.overseer, name, 0)) for name in COUNTERS}
         state |= add_prefix(counts, "overseer")
         failures = {name: torch.as_tensor(numbers) for name, numbers in self.failures.items()}
         state |= add_prefix(failures, "failures")

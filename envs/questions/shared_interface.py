@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.failures import FailingOverseer
 from ia_gym.amplification.overseers import Overseer, count_votes, find_base, find_wrapper
+from ia_gym.amplification.work import read_work
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.envs.questions.engine import Engine
@@ -166,6 +167,21 @@ class QuestionInterface:
         is "deception".
         """
         return {} if self.engine.deception is None else self.engine.deception.measure()
+
+    @property
+    def lookups(self) -> int:
+        """Primitive questions that the overseer has answered so far."""
+        return read_work(self.engine.overseer)["lookups"]
+
+    @property
+    def combinations(self) -> int:
+        """Answers that the overseer has put together from sub-answers so far."""
+        return read_work(self.engine.overseer)["combinations"]
+
+    @property
+    def verdicts(self) -> int:
+        """Answers that the overseer has judged so far."""
+        return read_work(self.engine.overseer)["verdicts"]
 
     @property
     def trusted(self) -> NDArray[np.bool_] | None:

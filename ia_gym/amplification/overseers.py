@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode, compute_approval
+from ia_gym.amplification.work import WorkCounters
 from ia_gym.domains.checks import check_array
 from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.transcript import Symbols, Transcript
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
 
 
 class Overseer(Protocol):
     """Decomposes and answers questions, and judges answers to them.
+
+    One whose work is to be counted is a :class:`~ia_gym.amplification.work.WorkCounters` too.
 
     Attributes:
         domain: the domain of the questions.
@@ -84,8 +87,8 @@ class Overseer(Protocol):
         ...
 
 
-class ScriptedOverseer:
-    """An overseer that follows the domain's script, and counts every query.
+class ScriptedOverseer(WorkCounters):
+    """An overseer that follows the domain's script, and counts every query and all its work.
 
     Args:
         domain: the domain of the questions.
@@ -108,6 +111,7 @@ class ScriptedOverseer:
                 f"domain must have the rounds of its script, got {domain!r} for an overseer that "
                 f"asks one sub-question at a time, up to {domain.steps}"
             )
+        super().__init__()
         self.domain = domain
         self.approval = approval
         self.human_interactions = 0
@@ -135,6 +139,7 @@ class ScriptedOverseer:
         domain = self.domain
         answers = domain.answer(contexts, questions, transcript)
         check_array(domain, "answer", answers, questions.shape[:2], domain.n_answers - 1)
+        self.combinations += int(np.count_nonzero(questions[..., 0]))
         return answers
 
     def judge(
@@ -142,7 +147,16 @@ class ScriptedOverseer:
     ) -> NDArray[np.float64]:
         """The script's approval of ``answers (B, Q)``, see :class:`Overseer`."""
         case = contexts, questions, transcript, answers
+        self.verdicts += int(np.count_nonzero((questions[..., 0] != 0) & (answers != IDK)))
         return compute_approval(self.domain, self.approval, *case)
+
+
+def share_counter(name: str) -> property:
+    """A counter that is that of the wrapped overseer."""
+    return property(
+        lambda self: getattr(self.inner, name, 0),
+        lambda self, count: setattr(self.inner, name, count),
+    )
 
 
 class OverseerWrapper(ABC):
@@ -159,23 +173,11 @@ class OverseerWrapper(ABC):
         self.inner = overseer
         self.domain = overseer.domain
 
-    @property
-    def human_interactions(self) -> int:
-        """See :class:`Overseer`."""
-        return self.inner.human_interactions
-
-    @human_interactions.setter
-    def human_interactions(self, count: int) -> None:
-        self.inner.human_interactions = count
-
-    @property
-    def assistant_answers(self) -> int:
-        """See :class:`Overseer`."""
-        return self.inner.assistant_answers
-
-    @assistant_answers.setter
-    def assistant_answers(self, count: int) -> None:
-        self.inner.assistant_answers = count
+    human_interactions = share_counter("human_interactions")
+    assistant_answers = share_counter("assistant_answers")
+    lookups = share_counter("lookups")
+    combinations = share_counter("combinations")
+    verdicts = share_counter("verdicts")
 
     @abstractmethod
     def ask(
