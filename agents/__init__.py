@@ -15,8 +15,10 @@ from ia_gym.agents.evaluation.make_evaluator import make_evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_search import AnswerSearch
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.learners.preferences import Preferences
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
+from ia_gym.agents.learners.reward_modelling import RewardModelling
 from ia_gym.agents.learners.supervised import Supervised
 from ia_gym.agents.policies.facts_extractor import FactsExtractor
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
@@ -43,9 +45,11 @@ __all__ = [
     "LearnedActionAssistant",
     "MaskableDQN",
     "PolicyAssistant",
+    "Preferences",
     "QuestionEvaluator",
     "Reinforce",
     "ReinforceWithDemonstrations",
+    "RewardModelling",
     "Supervised",
     "make_evaluator",
     "make_sb3_vec_env",

@@ -81,6 +81,8 @@ class Domain(ABC):
             little about the others.
         inconclusive: answers that say only that nothing was found. If the question is decomposed
             again, another answer may turn up.
+        interchangeable: groups of symbols that are mere names. If those of a group change places
+            in all facts, the question and the answer, the answer is as right as it was.
 
     Raises:
         ValueError: for a size out of range.
@@ -100,6 +102,7 @@ class Domain(ABC):
     max_depth: int
     trivial_depths: tuple[int, ...] = ()
     inconclusive: tuple[int, ...] = (IDK,)
+    interchangeable: tuple[range, ...] = ()
 
     def __init__(self, size: int, max_size: int | None = None) -> None:
         if max_size is None:
