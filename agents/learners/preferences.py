@@ -34,7 +34,7 @@ class Preferences(RewardModelling):
         n_samples: int | None = None,
         policy_update: str = "gradient",
         ent_coef: float = 0.05,
-        reward_updates: int = 2,
+        reward_updates: int = 20,
         reward_batch_size: int = 64,
         rename: bool = False,
         max_grad_norm: float = 1.0,

@@ -72,6 +72,21 @@ def read_overseer(env: VecEnv, domain: Domain) -> Overseer:
     return found
 
 
+def refuse_overseer(env: VecEnv, learner: str) -> None:
+    """Refuse an environment with an overseer of its own, for a learner that has none.
+
+    Raises:
+        ValueError: naming what was given.
+    """
+    overseer = env.get_attr("engine")[0].overseer
+    scripted = type(overseer) is ScriptedOverseer and overseer.approval == "strict"
+    if overseer is not None and not scripted:
+        raise ValueError(
+            f"overseer and approval of env have no effect on {learner}: leave them out, "
+            f"got {overseer!r}"
+        )
+
+
 def refuse_unused_options(env: VecEnv, learner: str) -> None:
     """Refuse an environment with options that would have no effect on a learner.
 

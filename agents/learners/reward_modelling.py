@@ -7,14 +7,20 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
+from ia_gym.agents.learners.distinct_answers import (
+    draw_distinct_answers,
+    find_allowed_answers,
+)
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
-from ia_gym.agents.learners.reward_model_trainer import Judgements, RewardModelTrainer
+from ia_gym.agents.learners.reward_model_trainer import (
+    Judgements,
+    RewardModelTrainer,
+)
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing
@@ -27,8 +33,10 @@ from ia_gym.validation import check_number, check_range
 
 QUESTIONS_JUDGED = 8
 """Questions about a context that are judged; it has as many at least."""
-JUDGING_STEPS = 50
+JUDGING_STEPS = 10
 """Training steps over which the judgements of a level are spread, at the least."""
+EXPLORATION = 0.5
+"""Share of the answers to judge that are drawn at random, and not by the policy."""
 POLICY_UPDATES = ("gradient", "ppo")
 """How the policy is trained on the rewards."""
 PPO_EPOCHS, PPO_CLIP_RANGE = 4, 0.2
@@ -53,7 +61,8 @@ class RewardModelling(AmplifiedLearner):
         feedback: "approval": the overseer approves of single answers. "comparisons": it says which
             of two answers it prefers, if any (Christiano et al., 2017); the reward model is that of
             Bradley and Terry.
-        n_judgements: judgements on each level, 1..10,000,000; rounded up to whole contexts.
+        n_judgements: judgements on each level, at most; 1..10,000,000. Contexts are judged as a
+            whole, with 8 questions each.
         n_samples: answers to a question that are judged, or each compared with the next; half of
             them are drawn from the policy, half at random. None for all answers of the type that
             the question asks for.
@@ -66,7 +75,8 @@ class RewardModelling(AmplifiedLearner):
             "ppo" for proximal policy optimisation on one sampled answer a question.
         ent_coef: weight of the policy's entropy; at least 0. It keeps the agent undecided where
             nothing is preferred.
-        reward_updates: updates of the reward model in a training step, 1..1000.
+        reward_updates: updates of the reward model in a training step, 1..1000, as long as it does
+            not agree with the overseer; one from then on.
         reward_batch_size: contexts in an update of it.
         rename: whether the reward model sees the judged contexts with the interchangeable symbols
             of the domain (names, vertices) exchanged at random: a judgement holds whatever things
@@ -95,7 +105,7 @@ class RewardModelling(AmplifiedLearner):
         agreement: float = 0.95,
         policy_update: str = "gradient",
         ent_coef: float = 0.05,
-        reward_updates: int = 2,
+        reward_updates: int = 20,
         reward_batch_size: int = 64,
         rename: bool = False,
         assistant_temperature: float = 1.0,
@@ -150,7 +160,9 @@ class RewardModelling(AmplifiedLearner):
     def _setup_training(self) -> None:
         super()._setup_training()
         if self.rename and not self.domain.interchangeable:
-            raise ValueError(f"rename must be False for {self.domain!r}, whose symbols are no names")
+            raise ValueError(
+                f"rename must be False for {self.domain!r}, whose symbols are no names"
+            )
         self.helper: Assistant = KnowNothing()
         self.level, self.n_judged, self.n_judged_before = 1, 0, 0
         self.share_earned = 0.0
@@ -172,13 +184,14 @@ class RewardModelling(AmplifiedLearner):
     def train_step(self) -> None:
         """Query the overseer, train the reward model on its judgements, and the policy on that."""
         self.query_overseer()
-        for _ in range(self.reward_updates):
+        agrees = self.trainer.measure_agreement() >= self.agreement
+        for _ in range(1 if agrees else self.reward_updates):
             self.trainer.train()
         self.improve_policy()
         agreement = self.trainer.measure_agreement()
         if (
             self.level < self.n_levels
-            and self.n_judged >= self.n_judgements
+            and self.count_contexts_to_judge() == 0
             and min(agreement, self.share_earned) >= self.agreement
         ):
             self.begin_level()
@@ -203,15 +216,25 @@ class RewardModelling(AmplifiedLearner):
             self.assistant_min_probability,
         )
 
+    @property
+    def judgements_per_context(self) -> int:
+        """The most judgements about one context."""
+        most = self.domain.n_answers - 1
+        answers = most if self.n_samples is None else min(self.n_samples, most)
+        return QUESTIONS_JUDGED * (answers if self.feedback == "approval" else answers - 1)
+
+    def count_contexts_to_judge(self) -> int:
+        """How many contexts the next training step has judged; 0 when the level has no more."""
+        each = self.judgements_per_context
+        left = (self.n_judgements - self.n_judged) // each
+        return min(left, -(-self.n_judgements // (JUDGING_STEPS * each)))
+
     def query_overseer(self) -> None:
         """Have the overseer judge a part of the level's answers; none when all are judged."""
-        if self.n_judged >= self.n_judgements:
+        n_contexts = self.count_contexts_to_judge()
+        if n_contexts == 0:
             return
-        domain, rng = self.domain, self.rng
-        a_question = domain.n_answers - 1 if self.n_samples is None else self.n_samples
-        a_context = QUESTIONS_JUDGED * a_question
-        n_contexts = -(-self.n_judgements // (JUDGING_STEPS * a_context))
-        at = self.difficulty
+        domain, rng, at = self.domain, self.rng, self.difficulty
         contexts = domain.sample_contexts(rng, n_contexts, at["size"])
         questions = domain.sample_questions(rng, contexts, QUESTIONS_JUDGED, at["depths"])
         answers = self.draw_answers(contexts, questions)
@@ -243,34 +266,19 @@ class RewardModelling(AmplifiedLearner):
         Returns:
             ``(B, Q, K)``; ``IDK`` where there are fewer.
         """
-        allowed = self.find_allowed(questions)
+        allowed = find_allowed_answers(self.domain, questions)
         with torch.no_grad():
             logits = self.compute_logits(contexts["facts"], questions)
-        policy = logits.softmax(dim=-1).cpu().numpy() * allowed
-        weights = policy + allowed * policy.sum(-1, keepdims=True) / allowed.sum(-1, keepdims=True)
-        # The largest with Gumbel noise are drawn without replacement.
-        noise = self.rng.gumbel(size=weights.shape)
-        keys = np.where(allowed, np.log(np.maximum(weights, 1e-30)) + noise, -np.inf)
-        most = self.domain.n_answers - 1
-        n = most if self.n_samples is None else min(self.n_samples, most)
-        answers: Symbols = np.argsort(-keys, axis=-1, kind="stable")[..., :n]
-        return np.where(np.take_along_axis(allowed, answers, -1), answers, IDK)
-
-    def find_allowed(self, questions: Symbols) -> NDArray[np.bool_]:
-        """Which answers are of the type asked for, "I don't know" left out: ``(B, Q, n_answers)``."""
-        allowed = self.domain.answer_mask(questions).copy()
-        allowed[..., IDK] = False
-        return allowed
+        p = logits.softmax(dim=-1).cpu().numpy()
+        return draw_distinct_answers(self.rng, allowed, p, self.n_samples, EXPLORATION)
 
     def improve_policy(self) -> None:
         """Train the policy on fresh questions, by the rewards of the reward model."""
         at = self.difficulty
         contexts = self.domain.sample_contexts(self.rng, self.n_contexts, at["size"])
-        questions = self.domain.sample_questions(
-            self.rng, contexts, self.n_questions, at["depths"]
-        )
+        questions = self.domain.sample_questions(self.rng, contexts, self.n_questions, at["depths"])
         case = contexts["facts"], questions
-        allowed = torch.as_tensor(self.find_allowed(questions), device=self.device)
+        allowed = torch.as_tensor(find_allowed_answers(self.domain, questions), device=self.device)
         rewards = compute_rewards(self.trainer.compute_scores(*case), allowed, self.feedback)
         logits = self.compute_logits(*case)
         earned = rewards.gather(-1, logits.argmax(dim=-1, keepdim=True))[..., 0]
@@ -313,7 +321,7 @@ class RewardModelling(AmplifiedLearner):
             self.minimize(-gain - self.ent_coef * compute_entropy(log_p))
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """See the base class; also the level, and the reward model's agreement with the overseer."""
+        """See the base class; also level and agreement of the reward model."""
         return {
             **super().measure(evaluator),
             "reward_model/level": float(self.level),
