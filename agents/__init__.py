@@ -14,10 +14,14 @@ from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import make_evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_search import AnswerSearch
+from ia_gym.agents.learners.expert_iteration import ExpertIteration
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.learners.preferences import Preferences
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
+from ia_gym.agents.learners.reward_modelling import RewardModelling
 from ia_gym.agents.learners.supervised import Supervised
+from ia_gym.agents.learners.tree_expert_iteration import TreeExpertIteration
 from ia_gym.agents.policies.facts_extractor import FactsExtractor
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.approval_callback import ApprovalCallback
@@ -35,6 +39,7 @@ __all__ = [
     "EpisodeEvaluator",
     "EvaluationCallback",
     "Evaluator",
+    "ExpertIteration",
     "FactsExtractor",
     "GymnasiumVecEnv",
     "HumanPredictorCallback",
@@ -43,10 +48,13 @@ __all__ = [
     "LearnedActionAssistant",
     "MaskableDQN",
     "PolicyAssistant",
+    "Preferences",
     "QuestionEvaluator",
     "Reinforce",
     "ReinforceWithDemonstrations",
+    "RewardModelling",
     "Supervised",
+    "TreeExpertIteration",
     "make_evaluator",
     "make_sb3_vec_env",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stable_baselines3.common.vec_env import VecEnv
 
-from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.files import write_atomically
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
@@ -16,10 +16,10 @@ CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensor
 
 def can_resume(cls: type) -> bool:
     """Whether agents of this class write checkpoints; SB3's agents do not, and start over."""
-    return issubclass(cls, AnswerLearner)
+    return issubclass(cls, SavedLearner)
 
 
-def save_checkpoint(model: AnswerLearner, folder: Path) -> None:
+def save_checkpoint(model: SavedLearner, folder: Path) -> None:
     """Write a checkpoint, and keep the one before it."""
     latest = folder / CHECKPOINT
     if latest.exists():
@@ -28,8 +28,8 @@ def save_checkpoint(model: AnswerLearner, folder: Path) -> None:
 
 
 def load_checkpoint(
-    cls: type[AnswerLearner], folder: Path, env: VecEnv, device: str = "auto"
-) -> AnswerLearner | None:
+    cls: type[SavedLearner], folder: Path, env: VecEnv, device: str = "auto"
+) -> SavedLearner | None:
     """The learner of the last checkpoint, or of the one before; None if there is none.
 
     Raises:

@@ -13,7 +13,7 @@ from stable_baselines3.common.type_aliases import PolicyPredictor
 
 from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import make_evaluator
-from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.approval_callback import ApprovalCallback
 from ia_gym.agents.sb3.bridge import GymnasiumVecEnv, make_sb3_vec_env
@@ -96,7 +96,7 @@ class TrainingRecipe:
             callbacks.append(CurriculumCallback(**settings.curriculum))
         if settings.amplification is not None:
             callbacks.append(AmplificationCallback(path=assistant_path, **settings.amplification))
-        elif not issubclass(self.model_class, AnswerLearner) and not self._rewards_truth:
+        elif not issubclass(self.model_class, SavedLearner) and not self._rewards_truth:
             callbacks.append(ApprovalCallback())  # the agent is its own assistant
         return callbacks
 

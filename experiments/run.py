@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ia_gym.agents.assistants.action_assistant import ASSISTANT
 from ia_gym.agents.evaluation.evaluator import Evaluator, preserve_random_state
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
-from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
 from ia_gym.experiments import provenance
 from ia_gym.experiments.checkpoints import load_checkpoint, remove_checkpoints, save_checkpoint
@@ -111,7 +111,7 @@ def run_training(
 
         def save_progress(row: dict[str, float]) -> None:
             write_text(run.folder / CURVE, pd.DataFrame(evaluation.history).to_csv(index=False))
-            if isinstance(model, AnswerLearner):
+            if isinstance(model, SavedLearner):
                 save_checkpoint(model, run.folder)
             if on_evaluation is not None:
                 on_evaluation(row)
@@ -125,7 +125,7 @@ def run_training(
                     reset_num_timesteps=not history,
                 )
             except Interrupted:
-                if isinstance(model, AnswerLearner):
+                if isinstance(model, SavedLearner):
                     save_checkpoint(model, run.folder)
                 raise
         save_model(model, run.folder)
@@ -151,7 +151,7 @@ def run_training(
 def load_or_make_model(run: Run, env: VecEnv) -> tuple[Any, list[dict[str, float]]]:
     """The agent and its evaluations so far: from the last checkpoint, or new and none."""
     model_class, arguments = run.recipe.model_class, run.recipe.model_kwargs
-    if issubclass(model_class, AnswerLearner):
+    if issubclass(model_class, SavedLearner):
         device = arguments.get("device", "auto")
         model = load_checkpoint(model_class, run.folder, env, device)
         if model is not None:
@@ -181,7 +181,7 @@ def describe_interactions(folder: Path) -> dict[str, Any]:
 
 def save_model(model: BaseAlgorithm, folder: Path) -> None:
     """Write the trained agent, and the human predictor if it has one."""
-    if isinstance(model, AnswerLearner):
+    if isinstance(model, SavedLearner):
         model.save(folder / "model", resumable=False)
         if isinstance(model, AmplifiedLearner) and model.predictor_trainer is not None:
             model.predictor_trainer.overseer.save(folder / HUMAN)

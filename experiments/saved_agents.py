@@ -12,7 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ia_gym.agents.assistants.action_assistant import ASSISTANT
 from ia_gym.agents.evaluation.evaluator import Evaluator
-from ia_gym.agents.learners.answer_learner import AnswerLearner
+from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.agents.policies.facts_extractor import read_spaces
 from ia_gym.envs.questions.observations import ObservationEncoding, find_encoding
 from ia_gym.experiments.checkpoints import CHECKPOINT, PREVIOUS
@@ -57,7 +57,7 @@ def load_agent(path: str | os.PathLike[str]) -> BaseAlgorithm:
     return model
 
 
-def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
+def load_learner(path: str | os.PathLike[str]) -> SavedLearner:
     """Load one of the suite's learners, of the class that wrote the file.
 
     Raises:
@@ -70,7 +70,7 @@ def load_learner(path: str | os.PathLike[str]) -> AnswerLearner:
         name = read_tensors(Path(path))[0]["learner"]
     except (ValueError, KeyError) as error:
         raise ValueError(f"model must name a saved learner, got {path}: {error}") from error
-    learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, AnswerLearner)}
+    learners = {key: cls for key, cls in CLASSES.items() if issubclass(cls, SavedLearner)}
     if not isinstance(name, str) or name not in learners:
         raise ValueError(f"model must hold one of {sorted(learners)}, got {name}")
     return learners[name].load(path)

@@ -5,33 +5,28 @@ The algorithms are in the files beside it, one a file: each defines a ``train_st
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
-from collections import deque
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
-from stable_baselines3.common.utils import check_for_correct_spaces, configure_logger
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
-from ia_gym.agents.learners.progress_bar import make_progress_bar
 from ia_gym.agents.learners.question_source import (
     format_domain,
     read_domain,
     refuse_unused_options,
 )
-from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.agents.learners.schedules import WarmupLinear
+from ia_gym.agents.learners.training_loop import TrainingLoop
 from ia_gym.agents.policies.answer_policy import (
     AnswerPolicy,
     BaseAnswerPolicy,
@@ -45,13 +40,8 @@ from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.network_assistant import NetworkAssistant
 from ia_gym.validation import check_number, check_range
 
-MAX_TIMESTEPS = 10**15
-"""Most timesteps of a call of ``learn``; more is taken for a mistake."""
-FLOP_COUNT_PERIOD = 50
-"""Training steps from one count of their floating-point operations to the next."""
 
-
-class AnswerLearner(SavedLearner):
+class AnswerLearner(TrainingLoop):
     """Base class of the agents that train on batches of questions.
 
     It has the interface of an SB3 algorithm: ``learn``, ``predict``, ``save``, ``load``, callbacks
@@ -82,14 +72,15 @@ class AnswerLearner(SavedLearner):
 
     Attributes:
         domain: what questions are drawn from; absent until there is an environment.
-        steps: training steps so far.
-        flops: floating-point operations of all networks in training steps so far; counted in every
-            ``FLOP_COUNT_PERIOD``-th step, and taken to be the same in between.
+        steps: training steps so far; ``flops``: see
+            :class:`~ia_gym.agents.learners.training_loop.TrainingLoop`.
 
     Raises:
         ValueError: for an argument out of range, or an environment that does not ask questions.
     """
 
+    uses_truth: ClassVar[bool] = False
+    """Whether it trains on the truth, which is for measuring otherwise."""
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
         "MultiInputPolicy": AnswerPolicy,
         "MlpPolicy": MlpAnswerPolicy,
@@ -147,15 +138,8 @@ class AnswerLearner(SavedLearner):
         self.lr_schedule = rate if callable(rate) else WarmupLinear(rate)
         policy = self.policy_class(*spaces, self.lr_schedule, **self.policy_kwargs)
         self.policy = cast("BaseAnswerPolicy", policy.to(self.device))
-        self.steps, self.flops, self.step_flops = 0, 0.0, 0.0
         if self.env is not None:
             self.set_env(self.env)
-
-    def set_random_seed(self, seed: int | None = None) -> None:
-        """Seed all random numbers, as in SB3; None leaves them as they are."""
-        super().set_random_seed(seed)
-        if seed is not None:  # in place, for it is shared with the human predictor's trainer
-            self.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
     # ------------------------------------------------------------ the environment
 
@@ -201,9 +185,6 @@ class AnswerLearner(SavedLearner):
     def _setup_training(self) -> None:
         """Build what depends on the domain; called once, when an environment is set."""
 
-    def _follow_environment(self) -> None:
-        """Read what may have changed in the environment; called whenever training begins."""
-
     @property
     def human_interactions(self) -> int:
         """Queries to the overseer so far."""
@@ -237,6 +218,11 @@ class AnswerLearner(SavedLearner):
     @abstractmethod
     def train_step(self) -> None:
         """Draw questions, get the answers to learn, and take one gradient step."""
+
+    @property
+    def timesteps_per_step(self) -> int:
+        """Questions in a training step."""
+        return self.n_contexts * self.n_questions
 
     @property
     def difficulty(self) -> dict[str, Any]:
@@ -305,99 +291,6 @@ class AnswerLearner(SavedLearner):
             self.logger.record("curriculum/max_depth", self.curriculum.max_depth)
             self.logger.record("curriculum/size", self.curriculum.size)
 
-    def learn(
-        self,
-        total_timesteps: int,
-        callback: MaybeCallback = None,
-        log_interval: int | None = 50,
-        tb_log_name: str | None = None,
-        reset_num_timesteps: bool = True,
-        progress_bar: bool = False,
-    ) -> Self:
-        """Train on ``total_timesteps`` questions, rounded up to whole training steps.
-
-        Args:
-            total_timesteps: root questions to train on, at least 0.
-            callback: as in SB3; called once a training step.
-            log_interval: training steps from one log entry to the next; None to log nothing.
-            tb_log_name: name of the run in TensorBoard; default the class's.
-            reset_num_timesteps: count timesteps from 0; False to resume the count.
-            progress_bar: show a progress bar; needs tqdm and rich.
-
-        Raises:
-            ValueError: for a number out of range, or if there is no environment.
-            ImportError: if ``progress_bar`` is set and tqdm or rich is not installed.
-        """
-        total_timesteps = check_range("total_timesteps", total_timesteps, 0, MAX_TIMESTEPS)
-        if log_interval is not None:
-            check_range("log_interval", log_interval, 1, MAX_TIMESTEPS)
-        if self.env is None:
-            raise ValueError("env must be given to learn: call set_env(env), or load(path, env)")
-        if self._schedule_is_lost:
-            raise ValueError(
-                "learning_rate must be given to load(path, learning_rate=...) to resume training: "
-                "the model was saved with a schedule of the caller's own, which a file cannot hold"
-            )
-        bar = make_progress_bar() if progress_bar else None
-        self._follow_environment()
-        total_timesteps, callback = self._setup_learn(
-            total_timesteps, callback, reset_num_timesteps, tb_log_name or type(self).__name__
-        )
-        if bar is not None:
-            bar.init_callback(self)
-            callback = self._init_callback([callback, bar])
-        callback.on_training_start(locals(), globals())
-        if self.num_timesteps < total_timesteps:
-            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
-        while self.num_timesteps < total_timesteps:
-            callback.on_rollout_start()
-            self._update_learning_rate(self.policy.optimizer)
-            if self.steps % FLOP_COUNT_PERIOD == 0:
-                with FlopCounterMode(display=False) as counter:
-                    self.train_step()
-                self.step_flops = float(counter.get_total_flops())
-            else:
-                self.train_step()
-            self.flops += self.step_flops
-            self.steps += 1
-            self.num_timesteps += self.n_contexts * self.n_questions
-            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
-            callback.update_locals(locals())
-            if not callback.on_step():
-                break
-            callback.on_rollout_end()
-            if log_interval is not None and self.steps % log_interval == 0:
-                elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-9)
-                done = self.num_timesteps - self._num_timesteps_at_start
-                self.logger.record("time/fps", int(done / elapsed))
-                self.logger.record("time/total_timesteps", self.num_timesteps)
-                self.logger.dump(step=self.num_timesteps)
-        callback.on_training_end()
-        return self
-
-    def _setup_learn(
-        self,
-        total_timesteps: int,
-        callback: MaybeCallback = None,
-        reset_num_timesteps: bool = True,
-        tb_log_name: str = "run",
-        progress_bar: bool = False,
-    ) -> tuple[int, BaseCallback]:
-        """As SB3's, without resetting the environment: nothing uses what its overseer would say."""
-        self.start_time = time.time_ns()
-        if self.ep_info_buffer is None:  # it stays empty; callbacks may read it
-            self.ep_info_buffer, self.ep_success_buffer = deque(), deque()
-        if reset_num_timesteps:
-            self.num_timesteps = 0
-        total_timesteps += self.num_timesteps
-        self._total_timesteps = total_timesteps
-        self._num_timesteps_at_start = self.num_timesteps
-        if not self._custom_logger:
-            self._logger = configure_logger(
-                self.verbose, self.tensorboard_log, tb_log_name, reset_num_timesteps
-            )
-        return total_timesteps, self._init_callback(callback, progress_bar)
-
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
         """Measure what evaluations log of a learner besides its accuracy and approval.
 
@@ -418,13 +311,8 @@ class AnswerLearner(SavedLearner):
     # ------------------------------------------------------------ save and load
 
     def _collect_training_state(self) -> dict[str, Tensor]:
-        """What training has changed besides the policy and ``rng``."""
-        state = {
-            "random/torch": torch.get_rng_state(),
-            "flops": torch.tensor([self.steps, self.flops, self.step_flops], dtype=torch.float64),
-        }
-        if self.device.type == "cuda":
-            state["random/cuda"] = torch.cuda.get_rng_state(self.device)
+        """See the base class; also the curriculum."""
+        state = super()._collect_training_state()
         if self.curriculum is not None:
             arrays = self.curriculum.state_dict()
             tensors = {key: torch.as_tensor(array) for key, array in arrays.items()}
@@ -432,13 +320,8 @@ class AnswerLearner(SavedLearner):
         return state
 
     def _restore_training_state(self, state: dict[str, Tensor]) -> None:
-        """Restore what :meth:`_collect_training_state` gave, as far as it is in ``state``."""
-        if "random/torch" in state:
-            torch.set_rng_state(state["random/torch"])
-        if "random/cuda" in state and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random/cuda"], self.device)
-        steps, self.flops, self.step_flops = state["flops"].tolist()
-        self.steps = int(steps)
+        """See the base class."""
+        super()._restore_training_state(state)
         saved = select_prefix(state, "curriculum")
         if self.curriculum is not None and saved:
             self.curriculum.load_state_dict({key: value.numpy() for key, value in saved.items()})

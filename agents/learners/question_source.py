@@ -13,7 +13,8 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 from ia_gym.agents.assistants.observation_encoder import find_encoder
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer, find_base
 from ia_gym.domains import Domain
-from ia_gym.envs.questions.config import QuestionConfig
+from ia_gym.envs.arguments import refuse_without_effect
+from ia_gym.envs.questions.config import FAILURE_ARGUMENTS, QuestionConfig
 
 STEP_OPTIONS = ("assistant", "trust", "questions_per_context", "wrong_answer_penalty", "audit")
 """Arguments of a question environment that say how its steps come about."""
@@ -78,6 +79,23 @@ def read_config(env: VecEnv) -> QuestionConfig:
     """The arguments of the environment."""
     config: QuestionConfig = env.get_attr("config")[0]
     return config
+
+
+def refuse_overseer(env: VecEnv, learner: str) -> None:
+    """Refuse an environment with an overseer of its own, for a learner that has none.
+
+    Raises:
+        ValueError: naming what was given.
+    """
+    config, overseer = read_config(env), env.get_attr("engine")[0].overseer
+    refuse_without_effect(config, FAILURE_ARGUMENTS, learner)
+    scripted = type(overseer) is ScriptedOverseer and overseer.approval == "strict"
+    scripted &= config.overseer == QuestionConfig.overseer
+    if overseer is not None and not scripted:
+        raise ValueError(
+            f"overseer and approval of env have no effect on {learner}: leave them out, "
+            f"got {overseer!r}"
+        )
 
 
 def refuse_unused_options(env: VecEnv, learner: str) -> None:

@@ -57,6 +57,37 @@ class SavedLearner(BaseAlgorithm):
     def _collect_training_state(self) -> dict[str, Tensor]:
         """What training has changed besides the policy and ``rng``."""
 
+    def _answering_network(self) -> torch.nn.Module:
+        """The network that predicts."""
+        return self.policy.average_network
+
+    def _describe_spaces(self) -> dict[str, Any]:
+        """The spaces, fit for JSON."""
+        sizes = read_sizes(self.observation_space, cast("Discrete", self.action_space))
+        is_one_hot = isinstance(self.observation_space, OneHotBox)
+        return {
+            "observation": "onehot" if is_one_hot else "tokens",
+            "n_symbols": sizes[0],
+            "rows": sizes[1][0],
+            "row_length": sizes[1][1],
+            "question_length": sizes[2],
+            "n_answers": sizes[3],
+        }
+
+    def _read_spaces(self, described: dict[str, Any]) -> None:
+        """Set the spaces that :meth:`_describe_spaces` gave."""
+        sizes = dict(described)
+        is_one_hot = sizes.pop("observation", "tokens") == "onehot"
+        self.observation_space, self.action_space = make_spaces(**sizes)
+        if is_one_hot:
+            del sizes["n_answers"]
+            self.observation_space = OneHotBox(**sizes)
+
+    def _read_answering_network(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the network that :meth:`_answering_network` gave."""
+        self.policy.network.load_state_dict(tensors)
+        self.policy.average_network.load_state_dict(tensors)
+
     def save(  # type: ignore[override]
         self, path: str | os.PathLike[str], *, resumable: bool = True
     ) -> None:
@@ -77,25 +108,14 @@ class SavedLearner(BaseAlgorithm):
                 **add_prefix(self.policy.state_dict(), "policy"),
                 **add_prefix(self.policy.optimizer.tensors(), "optimizer"),
             }
-            known = hasattr(self, "domain")
-            state = self._collect_training_state() if known else self._saved_state
+            state = self._saved_state if self.env is None else self._collect_training_state()
             tensors |= add_prefix(state, "training")
         else:
-            tensors = add_prefix(self.policy.average_network.state_dict(), "answers")
-        sizes = read_sizes(self.observation_space, cast("Discrete", self.action_space))
+            tensors = add_prefix(self._answering_network().state_dict(), "answers")
         settings = {
             "learner": type(self).__name__,
             "policy": self.policy_class.__name__,
-            "spaces": {
-                "observation": "onehot"
-                if isinstance(self.observation_space, OneHotBox)
-                else "tokens",
-                "n_symbols": sizes[0],
-                "rows": sizes[1][0],
-                "row_length": sizes[1][1],
-                "question_length": sizes[2],
-                "n_answers": sizes[3],
-            },
+            "spaces": self._describe_spaces(),
             "arguments": self._collect_arguments(),
             "num_timesteps": self.num_timesteps,
             "random": self.rng.bit_generator.state,
@@ -164,18 +184,12 @@ class SavedLearner(BaseAlgorithm):
                 f"policy must be the class {saved_policy} that the file was saved with, "
                 f"got {model.policy_class.__name__}"
             )
-        sizes = dict(settings["spaces"])
-        is_one_hot = sizes.pop("observation", "tokens") == "onehot"
-        model.observation_space, model.action_space = make_spaces(**sizes)
-        if is_one_hot:
-            del sizes["n_answers"]
-            model.observation_space = OneHotBox(**sizes)
+        model._read_spaces(settings["spaces"])
         model._setup_model()
         model._schedule_is_lost = schedule_is_lost
         model.num_timesteps = settings["num_timesteps"]
         if answers := select_prefix(tensors, "answers"):
-            model.policy.network.load_state_dict(answers)
-            model.policy.average_network.load_state_dict(answers)
+            model._read_answering_network(answers)
         else:
             model.policy.load_state_dict(select_prefix(tensors, "policy"))
         model.policy.optimizer.load_tensors(select_prefix(tensors, "optimizer"))

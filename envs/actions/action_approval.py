@@ -182,6 +182,11 @@ class ActionApproval(gym.Wrapper[Any, np.int64, Any, np.int64], RecordConstructo
         return self.shared_overseer.overseer
 
     @property
+    def inner_env(self) -> Env:
+        """The environment whose actions are judged, which :attr:`copier` copies."""
+        return self.env
+
+    @property
     def human_interactions(self) -> int:
         """Queries to the overseer so far."""
         return self.overseer.human_interactions

@@ -8,11 +8,15 @@ from typing import Any
 import stable_baselines3 as sb3
 
 from ia_gym.agents.learners.answer_search import AnswerSearch
+from ia_gym.agents.learners.expert_iteration import ExpertIteration
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.learners.preferences import Preferences
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
+from ia_gym.agents.learners.reward_modelling import RewardModelling
 from ia_gym.agents.learners.schedules import HoldLinear
 from ia_gym.agents.learners.supervised import Supervised
+from ia_gym.agents.learners.tree_expert_iteration import TreeExpertIteration
 from ia_gym.agents.policies.facts_extractor import FactsExtractor
 from ia_gym.networks.optimizers import MuonAdamW
 
@@ -22,6 +26,7 @@ CLASSES: dict[str, type] = {
         *(sb3.PPO, sb3.A2C, sb3.DQN),
         *(ImitationIA, IteratedAmplification, Supervised),
         *(Reinforce, AnswerSearch, ReinforceWithDemonstrations),
+        *(RewardModelling, Preferences, ExpertIteration, TreeExpertIteration),
         *(FactsExtractor, MuonAdamW),
     )
 }

@@ -86,6 +86,7 @@ class Assignment(Domain):
         self.n_answers = 1 + v
         self.kind_symbol = self.n_answers + self.max_size
         self.n_symbols = self.kind_symbol + 4
+        self.interchangeable = (range(1, self.n_answers), range(self.n_answers, self.kind_symbol))
         # What stands for each symbol, 0 where it is not a variable of the context.
         by_symbol = (np.int16, (self.kind_symbol,))
         self.context_dtype = np.dtype(

@@ -94,6 +94,8 @@ class Domain(ABC):
             at most so many, as a person asks them: see :meth:`with_steps`.
         inconclusive: answers that say only that nothing was found. If the question is decomposed
             again, another answer may turn up.
+        interchangeable: groups of symbols that are mere names. If those of a group change places
+            in all facts, the question and the answer, the answer is as right as it was.
 
     Raises:
         ValueError: for a size out of range.
@@ -117,6 +119,7 @@ class Domain(ABC):
     trivial_depths: tuple[int, ...] = ()
     steps: int | None = None
     inconclusive: tuple[int, ...] = (IDK,)
+    interchangeable: tuple[range, ...] = ()
 
     def __init__(self, size: int, max_size: int | None = None) -> None:
         if max_size is None:

@@ -83,6 +83,7 @@ class GraphDomain(Domain):
     ) -> None:
         super().__init__(size, max_size)
         self.question_kinds = check_kinds(question_kinds, self.kinds)
+        self.interchangeable = (range(1, self.max_size + 1),)
         self.max_degree = min(MAX_DEGREE, self.max_size)
         self.judge_subquestions_per_round = (self.max_degree,)
 

@@ -78,6 +78,7 @@ class Permutation(Domain):
         self.bit_symbol = self.n_answers
         self.kind_symbol = self.bit_symbol + 2
         self.n_symbols = self.kind_symbol + 1
+        self.interchangeable = (range(1, self.n_answers),)
         # The question for each power, without its name yet; zeros come last.
         powers = np.arange(2**self.n_bits)[:, None]
         self.rows = np.zeros((len(powers) + 1, self.question_length), np.int64)

@@ -117,6 +117,7 @@ class UnionFind(GraphDomain):
         self.n_answers = self.zero_symbol + self.max_size
         self.kind_symbol = self.n_answers
         self.n_symbols = self.kind_symbol + 6
+        self.interchangeable += (range(self.max_size + 1, self.zero_symbol),)  # labels
         by_name = (np.int16, (self.max_size + 1,))  # with idk
         self.context_dtype = np.dtype(
             [
