@@ -8,6 +8,7 @@
 # make mutants    changes the domains' rules in hundreds of ways: would the tests notice?
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make test-clients  Tianshou, skrl, TorchRL and Minari, in a virtual environment of their own
+# make test-trl  language models with TRL, and reasoning-gym, in a virtual environment of their own
 # make bench  measures the suite's speed on this machine
 # make networks  packs the trained networks under results/ into build/networks.tar.gz, for a release
 # make docs   writes the domains' pages from their docstrings, and the site into build/site
@@ -17,7 +18,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long test-oldest test-wheel test-zoo test-clients results-check coverage mutants bench networks docs clean
+.PHONY: demo test test-long test-oldest test-wheel test-zoo test-clients test-trl results-check coverage mutants bench networks docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -76,6 +77,13 @@ test-clients:
 		-c constraints-clients.txt -e ".[clients]" pytest
 	$(VENV)-clients/bin/pytest -o addopts= -v tests/clients
 
+# Language models: transformers and TRL bring many packages of their own; reasoning-gym too.
+test-trl:
+	$(PYTHON) -m venv $(VENV)-trl
+	$(VENV)-trl/bin/pip install --quiet --disable-pip-version-check \
+		-c constraints-trl.txt -e ".[trl,reasoning-gym]" pytest
+	$(VENV)-trl/bin/pytest -o addopts= -v tests/language
+
 bench: $(READY)
 	$(VENV)/bin/ia-gym bench
 
@@ -94,4 +102,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(VENV)-zoo $(VENV)-clients $(VENV)-oldest runs build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-zoo $(VENV)-clients $(VENV)-trl $(VENV)-oldest runs build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@
 - ``actions``: approval of actions in other environments.
 - ``arguments.py``: kinds of reward, and checks of arguments and actions, for both.
 - ``wrappers.py``: environments that follow a curriculum.
+- ``text_actions.py``: environments that are answered in text.
 - ``autoreset.py``: the autoreset mode of vectors, and their final observations.
 - ``vector_checker.py``: a checker for vector environments.
 """
@@ -13,6 +14,7 @@ from ia_gym.envs.actions.games import make_action_env, make_action_vec
 from ia_gym.envs.questions.config import make_evaluation_kwargs
 from ia_gym.envs.questions.question_env import QuestionEnv
 from ia_gym.envs.questions.question_vector_env import QuestionVectorEnv
+from ia_gym.envs.text_actions import TextActions, TextActionsVectorWrapper
 from ia_gym.envs.vector_checker import check_vector_env
 from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper
 
@@ -23,6 +25,8 @@ __all__ = [
     "CurriculumWrapper",
     "QuestionEnv",
     "QuestionVectorEnv",
+    "TextActions",
+    "TextActionsVectorWrapper",
     "check_vector_env",
     "make_action_env",
     "make_action_vec",
