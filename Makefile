@@ -9,6 +9,7 @@
 # make test-zoo  trains by way of rl-zoo3, in a virtual environment of its own
 # make test-clients  Tianshou, skrl, TorchRL and Minari, in a virtual environment of their own
 # make test-ray  Ray and RLlib, with the older gymnasium that they need, in an environment of their own
+# make test-trl  language models with TRL, and reasoning-gym, in a virtual environment of their own
 # make bench  measures the suite's speed on this machine
 # make networks  packs the trained networks under results/ into build/networks.tar.gz, for a release
 # make docs   writes the domains' pages from their docstrings, and the site into build/site
@@ -18,7 +19,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long test-oldest test-wheel test-zoo test-clients test-ray results-check coverage mutants bench networks docs clean
+.PHONY: demo test test-long test-oldest test-wheel test-zoo test-clients test-ray test-trl results-check coverage mutants bench networks docs clean
 
 demo: $(READY)
 	$(VENV)/bin/python examples/compare.py
@@ -84,6 +85,13 @@ test-ray:
 		-c constraints-ray.txt -e ".[ray]" pytest
 	$(VENV)-ray/bin/pytest -o addopts= -v tests/ray
 
+# Language models: transformers and TRL bring many packages of their own; reasoning-gym too.
+test-trl:
+	$(PYTHON) -m venv $(VENV)-trl
+	$(VENV)-trl/bin/pip install --quiet --disable-pip-version-check \
+		-c constraints-trl.txt -e ".[trl,reasoning-gym]" pytest
+	$(VENV)-trl/bin/pytest -o addopts= -v tests/language
+
 bench: $(READY)
 	$(VENV)/bin/ia-gym bench
 
@@ -102,4 +110,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(VENV)-zoo $(VENV)-clients $(VENV)-ray $(VENV)-oldest runs build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-zoo $(VENV)-clients $(VENV)-ray $(VENV)-trl $(VENV)-oldest runs build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

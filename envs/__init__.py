@@ -5,6 +5,7 @@
 - ``actions``: approval of actions in other environments.
 - ``arguments.py``: kinds of reward, and checks of arguments and actions, for both.
 - ``wrappers.py``: environments that follow a curriculum.
+- ``text_actions.py``: environments that are answered in text.
 - ``batched_vector.py``: what vectors share whose environments are one object.
 - ``autoreset.py``: the autoreset mode of vectors, and their final observations.
 - ``vector_checker.py``: a checker for vector environments.
@@ -17,6 +18,7 @@ from ia_gym.envs.decomposition.decomposition_vector_env import DecompositionVect
 from ia_gym.envs.questions.config import make_evaluation_kwargs
 from ia_gym.envs.questions.question_env import QuestionEnv
 from ia_gym.envs.questions.question_vector_env import QuestionVectorEnv
+from ia_gym.envs.text_actions import TextActions, TextActionsVectorWrapper
 from ia_gym.envs.vector_checker import check_vector_env
 from ia_gym.envs.wrappers import CurriculumVectorWrapper, CurriculumWrapper
 
@@ -29,6 +31,8 @@ __all__ = [
     "DecompositionVectorEnv",
     "QuestionEnv",
     "QuestionVectorEnv",
+    "TextActions",
+    "TextActionsVectorWrapper",
     "check_vector_env",
     "make_action_env",
     "make_action_vec",

@@ -372,21 +372,75 @@ def envs() -> None:
 @app.command("eval")
 @report_errors("eval")
 def evaluate(
-    model: Model,
     env: EnvId,
-    eval_questions: EvalQuestions = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL", help="Folder of a run, or a model file in one.", show_default=False
+        ),
+    ] = None,
+    eval_questions: Annotated[
+        int | None,
+        typer.Option(
+            "--eval-questions",
+            help="Held-out questions to ask.  [default: 4096; 512 with --hf]",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, other questions.")] = 0,
+    hf: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Instead of MODEL, a causal language model of transformers."
+        ),
+    ] = None,
+    levels: Annotated[
+        int | None,
+        typer.Option(help="With --hf: how often to amplify it.  [default: 2]", min=0, max=5),
+    ] = None,
+    observation: Annotated[
+        str | None,
+        typer.Option(help="With --hf: prompt (with the rules) or text.  [default: prompt]"),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="With --hf: tokens of an answer.  [default: 64]")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="With --hf: write the scores to this JSON file."),
+    ] = None,
 ) -> None:
-    """Evaluate a trained agent on held-out questions.
+    """Evaluate a trained agent, or a language model, on held-out questions.
 
-    Prints its accuracy, and how far the overseer approves of its answers.
+    Prints its accuracy, and how far the overseer approves of its answers; of a language model the
+    accuracy by depth, alone and amplified.
 
     \b
-    Example:
+    Examples:
       ia-gym eval runs/mine --env IA-Permutation-v0
+      ia-gym eval --hf runs/trl --env IA-Permutation-N4-v0 --observation text
     """
+    if (model is None) == (hf is None):
+        raise ValueError("model must be given, or hf instead of it")
+    given = {
+        "levels": levels,
+        "observation": observation,
+        "max_new_tokens": max_new_tokens,
+        "out": out,
+        "n_eval_questions": eval_questions,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if hf is not None:
+        from ia_gym.experiments.inspection.language_model import evaluate_language_model
+
+        check_output_file("out", out)
+        evaluate_language_model(hf, env, seed=seed, **given)  # type: ignore[arg-type]
+        return
     from ia_gym.experiments.inspection.evaluation import print_evaluation
 
+    given.pop("n_eval_questions", None)
+    if given:
+        raise ValueError(f"{next(iter(given))} has no effect without --hf: leave it out")
+    assert model is not None
     print_evaluation(model, env, eval_questions, seed)
 
 

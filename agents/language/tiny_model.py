@@ -5,17 +5,26 @@ Nothing is downloaded. It serves for tests and for examples that take minutes on
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+from gymnasium import spaces
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from ia_gym.envs.questions.observations import ObservationEncoding
 
-WORD = r"[^\W\d_]+|\S"
-"""A run of letters, or one character of any other kind: numbers are read digit by digit."""
+WORD = r"\p{L}+\(?|\)=\??|:=|."
+"""Letters, with the bracket that follows; the end of one side of an equation; else one character.
+So numbers are read digit by digit."""
 
 PAD, BEGIN, END = "<pad>", "<s>", "</s>"
 
@@ -23,31 +32,38 @@ PAD, BEGIN, END = "<pad>", "<s>", "</s>"
 def make_tokenizer(encoding: ObservationEncoding) -> PreTrainedTokenizerFast:
     """Make a tokenizer of words for the prompts and answers of a domain.
 
-    Words are runs of letters; digits and signs are words of their own; spaces are left out. It
-    knows every prompt and answer of the domain.
+    Words are runs of letters; digits are words of their own; spaces are left out. It knows every
+    prompt and answer of the domain.
 
     Args:
         encoding: of "text" or "prompt".
     """
     domain, space = encoding.domain, encoding.space
-    texts = [
-        encoding.frame.before,
-        encoding.frame.after,
-        *map(domain.answer_text, range(domain.n_answers)),
-        *map(domain.symbol_text, range(domain.n_symbols)),
-        *map(domain.fact_text, domain.longest_facts()),
-        *map(domain.question_text, domain.longest_questions()),
-    ]
-    words = {word for text in texts for word in re.findall(WORD, text)}
-    words |= {character for character in space.character_list if not character.isspace()}
-    vocabulary = {word: i for i, word in enumerate([PAD, BEGIN, END, *sorted(words)])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=PAD))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    assert isinstance(space, spaces.Text)
+    normalizer = normalizers.Replace(" = ", "=")
+    splitter = pre_tokenizers.Sequence(
         [
             pre_tokenizers.WhitespaceSplit(),
-            pre_tokenizers.Split(Regex(r"[\p{L}]+|."), "removed", invert=True),
+            pre_tokenizers.Split(Regex(WORD), "removed", invert=True),
         ]
     )
+    facts = [domain.fact_text(fact) for fact in domain.longest_facts()]
+    questions = map(domain.question_text, domain.longest_questions())
+    texts = [
+        *(encoding.frame.enclose("; ".join(facts), f"{question} = ?") for question in questions),
+        *map(domain.answer_text, range(domain.n_answers)),
+        *map(domain.symbol_text, range(domain.n_symbols)),
+        *space.character_list,
+    ]
+    words = {
+        word
+        for text in texts
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
+    }
+    vocabulary = {word: i for i, word in enumerate([PAD, BEGIN, END, *sorted(words)])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=PAD))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = splitter
     tokenizer.decoder = decoders.Fuse()
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BEGIN} $A", special_tokens=[(BEGIN, vocabulary[BEGIN])]
@@ -84,7 +100,7 @@ def make_tiny_model(
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
-        intermediate_size=4 * width,
+        intermediate_size=2 * width,
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=heads,
@@ -98,4 +114,5 @@ def make_tiny_model(
     torch.manual_seed(seed)
     model = LlamaForCausalLM(config)
     torch.random.set_rng_state(state)
+    model.get_input_embeddings().weight.use_muon = False  # for MuonAdamW: it is a table
     return model

@@ -9,6 +9,7 @@
   ``VectorEnv``; ``shared_interface.py``: what these two share.
 - ``observations.py``: how questions are shown: the encodings of observations; ``texts.py``: those
   in words.
+- ``numbered_questions.py``: endless questions, each known by its number alone.
 - ``spaces.py``: observation and action spaces.
 - ``rendering.py``: an environment as text and as a picture.
 """

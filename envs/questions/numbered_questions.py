@@ -65,9 +65,13 @@ class NumberedQuestions:
         self.seed = check_range("seed", seed, 0, 2**32 - 1)
         if observation not in TEXT_MODES:
             raise ValueError(f"observation must be one of {list(TEXT_MODES)}, got {observation!r}")
-        env = gym.make(env_id, observation=observation, **env_kwargs).unwrapped
+        needed = f"env_id must be of an environment that asks questions, got {env_id!r}"
+        try:
+            env = gym.make(env_id, observation=observation, **env_kwargs).unwrapped
+        except TypeError as error:  # an argument that it does not take
+            raise ValueError(f"{needed}: {error}") from error
         if not isinstance(env, QuestionEnv):
-            raise ValueError(f"env_id must be of an environment that asks questions, got {env_id}")
+            raise ValueError(needed)
         self.env_id = env_id
         self.config: QuestionConfig = env.config
         self.domain: Domain = env.domain

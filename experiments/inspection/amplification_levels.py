@@ -77,14 +77,9 @@ def measure_amplification(
         network = learner.policy.average_network
         if network.fact_shape != evaluator.domain.fact_shape:
             raise ValueError(f"model must have been trained on {env_id}, got {model}")
-        rng = np.random.default_rng(evaluator.seed)
         n_passes = learner.policy.answer_passes if passes is None else passes
-        assistant: Assistant = NetworkAssistant(network, temperature=0, passes=n_passes)
-        answers = {"0": assistant.answer(evaluator.contexts, evaluator.questions)}
-        for level in range(1, levels + 1):
-            assistant = AmplifiedAssistant(ScriptedOverseer(evaluator.domain), assistant, rng)
-            answers[str(level)] = assistant.answer(evaluator.contexts, evaluator.questions)
-        scores[str(size)] = {level: evaluator.score(given) for level, given in answers.items()}
+        assistant = NetworkAssistant(network, temperature=0, passes=n_passes)
+        scores[str(size)] = score_levels(assistant, evaluator, levels)
     result = {
         "env_id": env_id,
         "model": Path(model).name,
@@ -96,6 +91,25 @@ def measure_amplification(
         write_json(Path(out), result)
     print_accuracies(result, TerminalConsole())
     return result
+
+
+def score_levels(
+    assistant: Assistant, evaluator: QuestionEvaluator, levels: int
+) -> dict[str, dict[str, float]]:
+    """Scores of an assistant on held-out questions, and of the overseer with its help, by level.
+
+    Args:
+        assistant: level 0.
+        evaluator: asks the questions.
+        levels: the highest level.
+    """
+    rng = np.random.default_rng(evaluator.seed)
+    asked = evaluator.contexts, evaluator.questions
+    scores = {"0": evaluator.score(assistant.answer(*asked))}
+    for level in range(1, levels + 1):
+        assistant = AmplifiedAssistant(ScriptedOverseer(evaluator.domain), assistant, rng)
+        scores[str(level)] = evaluator.score(assistant.answer(*asked))
+    return scores
 
 
 def print_accuracies(result: dict[str, Any], console: Console) -> None:

@@ -1,0 +1,111 @@
+"""GRPO of TRL on the overseer's approval: a tiny language model learns to answer from nothing.
+
+python examples/trl_grpo.py --config examples/trl_grpo.yaml
+python examples/trl_grpo.py --config examples/trl_grpo.yaml --reward truth
+python examples/trl_grpo.py --config examples/trl_grpo.yaml --trust -1
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer, TrlParser
+
+from ia_gym.agents import QuestionEvaluator
+from ia_gym.agents.language import (
+    ApprovalReward,
+    CausalAssistant,
+    SlowCopyCallback,
+    TruthReward,
+    make_prompt_dataset,
+    make_tiny_model,
+    make_tokenizer,
+)
+from ia_gym.envs.questions.numbered_questions import NumberedQuestions
+from ia_gym.networks.optimizers import MuonAdamW
+
+
+@dataclass
+class Task:
+    """What is asked, of which model, and for which reward."""
+
+    env_id: str = field(default="IA-Permutation-N4-v0", metadata={"help": "Environment."})
+    observation: str = field(default="text", metadata={"help": "text, or prompt with the rules."})
+    reward: str = field(default="approval", metadata={"help": "approval, or truth for a baseline."})
+    trust: float = field(default=0.75, metadata={"help": "Of the trust gate; below 0 without."})
+    width: int = field(default=64, metadata={"help": "Of the model."})
+    layers: int = field(default=3, metadata={"help": "Of the model."})
+    heads: int = field(default=4, metadata={"help": "Of the model."})
+    format_steps: int = field(default=40, metadata={"help": "Steps of learning the format."})
+    polyak_tau: float = field(default=0.1, metadata={"help": "Weight of the latest model."})
+
+
+def teach_format(model, tokenizer, questions, n_steps, config):
+    """Supervised on the form of answers alone: the right kind, drawn at random."""
+    numbers = range(10**9, 10**9 + 128 * n_steps)  # other questions than those of the training
+    _, asked = questions.find(numbers)
+    rng = np.random.default_rng(config.seed)
+    allowed = questions.domain.answer_mask(asked)
+    answers = np.where(allowed, rng.random(allowed.shape), -1)[:, 1:].argmax(axis=1) + 1  # not idk
+    rows = {
+        "prompt": questions.describe(numbers),
+        "completion": [questions.domain.answer_text(int(answer)) for answer in answers],
+    }
+    arguments = SFTConfig(
+        output_dir=config.output_dir,
+        max_steps=n_steps,
+        per_device_train_batch_size=128,
+        learning_rate=config.learning_rate,
+        gradient_checkpointing=False,
+        bf16=False,
+        use_cpu=config.use_cpu,
+        disable_tqdm=config.disable_tqdm,
+        save_strategy="no",
+        logging_steps=n_steps,
+        report_to="none",
+        seed=config.seed,
+    )
+    data = Dataset.from_dict(rows)
+    SFTTrainer(model, arguments, train_dataset=data, processing_class=tokenizer).train()
+
+
+def main() -> None:
+    """Train, and print the accuracy on held-out questions."""
+    task, config = TrlParser((Task, GRPOConfig)).parse_args_and_config()
+    torch.set_num_threads(1)
+    trust = task.trust if task.trust >= 0 else None
+    questions = NumberedQuestions(task.env_id, config.seed, task.observation, trust=trust)
+    tokenizer = make_tokenizer(questions.encoding)
+    model = make_tiny_model(
+        tokenizer, width=task.width, layers=task.layers, heads=task.heads, seed=config.seed
+    )
+    print(f"{model.num_parameters():,} parameters, {len(tokenizer)} words")
+    teach_format(model, tokenizer, questions, task.format_steps, config)
+
+    shown = dict(max_new_tokens=config.max_completion_length, batch_size=512)
+    copy = SlowCopyCallback(
+        model, tokenizer, questions.domain, task.observation, polyak_tau=task.polyak_tau, **shown
+    )
+    config.reward_weights = [1.0, 0.0] if task.reward == "approval" else [0.0, 1.0]
+    trainer = GRPOTrainer(
+        model,
+        [ApprovalReward(questions, copy.assistant), TruthReward(questions)],
+        config,
+        train_dataset=make_prompt_dataset(questions),
+        processing_class=tokenizer,
+        callbacks=[copy],
+        optimizers=(MuonAdamW(model.parameters(), lr=config.learning_rate), None),
+    )
+    trainer.train()
+    trainer.save_model()
+    trainer.save_state()
+
+    held_out = QuestionEvaluator(task.env_id, 1024)
+    agent = CausalAssistant(model, tokenizer, questions.domain, task.observation, **shown)
+    score = held_out.score(agent.answer(held_out.contexts, held_out.questions))
+    print(f"accuracy {score['accuracy']:.1%} on held-out questions; model: {config.output_dir}")
+
+
+if __name__ == "__main__":
+    main()
