@@ -106,7 +106,9 @@ def test_workers_teach_as_well_as_none():
     for workers in (0, 2):
         model = make_tiny_learner(
             ImitationIA,
-            make_tiny_env() if not env else __import__("gymnasium").make("IA-Permutation-v0", **env),
+            make_tiny_env()
+            if not env
+            else __import__("gymnasium").make("IA-Permutation-v0", **env),
             workers=workers,
             n_contexts=32,
             learning_rate=1e-2,
