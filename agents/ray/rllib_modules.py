@@ -72,8 +72,8 @@ class FactsEncoder(TorchModel, Encoder):
         return {ENCODER_OUT: read_pairs(self.network, facts, questions)}
 
 
-class AnswerPPOCatalog(PPOCatalog):
-    """PPO's heads on a :class:`FactsEncoder`; a fresh policy finds all answers equally likely."""
+class FactsCatalog:
+    """Puts a :class:`FactsEncoder` in the place of RLlib's encoder; a mixin for its catalogs."""
 
     @classmethod
     def _get_encoder_config(
@@ -84,6 +84,10 @@ class AnswerPPOCatalog(PPOCatalog):
     ) -> FactsEncoderConfig:
         return FactsEncoderConfig(network=model_config_dict[ANSWER_NETWORK])
 
+
+class AnswerPPOCatalog(FactsCatalog, PPOCatalog):
+    """PPO's heads on a :class:`FactsEncoder`; a fresh policy finds all answers equally likely."""
+
     def build_pi_head(self, framework: str) -> Model:
         """A linear layer that begins at 0."""
         head = super().build_pi_head(framework)
@@ -92,10 +96,8 @@ class AnswerPPOCatalog(PPOCatalog):
         return head
 
 
-class AnswerDQNCatalog(DQNCatalog):
+class AnswerDQNCatalog(FactsCatalog, DQNCatalog):
     """DQN's heads on a :class:`FactsEncoder`."""
-
-    _get_encoder_config = AnswerPPOCatalog.__dict__["_get_encoder_config"]
 
 
 class AnswerPPOModule(DefaultPPOTorchRLModule):
