@@ -66,7 +66,11 @@ def write_failure_report(folder: Path) -> list[Path]:
 
 
 def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
-    """One row a run: how its overseer fails, and what came of it."""
+    """One row a run: how its overseer fails, and what came of it.
+
+    Shares are means over the evaluations in the last quarter of the training, in each of which the
+    overseer failed anew.
+    """
     rows = []
     for run in runs:
         how: Mapping[str, Any] = run.result["settings"].get("env_kwargs", {})
@@ -82,11 +86,12 @@ def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
             "timesteps": final["timesteps"],
             "queries": final["overseer/human_interactions"],
         }
+        late = run.curve[run.curve["timesteps"] >= 0.75 * final["timesteps"]].mean()
         for name, tag in TAGS.items():
             row |= {
                 key.replace(tag, name): value
-                for key, value in sorted(final.items())
-                if key == tag or key.startswith(f"{tag}_depth")
+                for key, value in late.items()
+                if key == tag or str(key).startswith(f"{tag}_depth")
             }
         row["failure_rate"] = final.get("failures/overseer", 0.0)
         row["cpu_minutes"] = final.get("time/cpu_minutes", np.nan)
