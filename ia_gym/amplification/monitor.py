@@ -1,8 +1,8 @@
 """Signs of a collapse that an overseer can see by itself, without the truth.
 
 In a collapse an overseer approves of wrong answers, since they agree with one another
-(``docs/collapse.md``). What an agent says when its answers are *checked*, one level further down,
-then falls short of the approval that it earns.
+(``docs/collapse.md``). If it checks the sub-answers, by decomposing their questions in turn, it
+finds other answers to some of those that it can look up: approval rested on nothing.
 """
 
 from __future__ import annotations
@@ -27,17 +27,15 @@ class Signs:
         approval: of the agent's answers, with the agent as the assistant.
         confirmed: of the sub-answers, those that the overseer finds itself when it decomposes their
             questions in turn; 1 if there are none.
+        unfounded: approval of those answers that rest on a sub-answer that is not confirmed, over
+            all answers: large in a collapse.
         repeated: how often two amplifications with sampled sub-answers give the same answer.
     """
 
     approval: float
     confirmed: float
+    unfounded: float
     repeated: float
-
-    @property
-    def unfounded(self) -> float:
-        """Approval less what the sub-answers that it rests on deserve: large in a collapse."""
-        return self.approval - self.confirmed
 
 
 def look_for_signs(
@@ -62,15 +60,20 @@ def look_for_signs(
     domain = overseer.domain
     transcript = amplify(overseer, best, rng, contexts, questions)
     answers = best.answer(contexts, questions)
-    approval = overseer.judge(contexts, questions, transcript, answers).mean()
+    approvals = overseer.judge(contexts, questions, transcript, answers)
     asked = transcript.questions.reshape(len(contexts), -1, domain.question_length)
     said = transcript.answers.reshape(len(contexts), -1)
     checked = (asked[..., 0] != 0) & ~domain.is_primitive(asked)
-    confirmed = 1.0
+    refuted = np.zeros(checked.shape, bool)
     if checked.any():
         auditor = AmplifiedAssistant(overseer, best, rng)
-        found = auditor.answer(contexts, asked * checked[..., None])
-        confirmed = float((found == said)[checked].mean())
+        refuted = checked & (auditor.answer(contexts, asked * checked[..., None]) != said)
+    unfounded = approvals * refuted.reshape(transcript.answers.shape).any(axis=-1)
     repeats = AmplifiedAssistant(overseer, sampling, rng)
     once, again = (repeats.answer(contexts, questions) for _ in range(2))
-    return Signs(float(approval), confirmed, float((once == again).mean()))
+    return Signs(
+        approval=float(approvals.mean()),
+        confirmed=1 - float(refuted.sum() / max(checked.sum(), 1)),
+        unfounded=float(unfounded.mean()),
+        repeated=float((once == again).mean()),
+    )
