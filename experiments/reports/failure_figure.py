@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,8 +31,7 @@ MARKERS = "os^Dv"
 """One a number of votes."""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """What distinguishes the runs of one line from those of another."""
 
     agent: str
@@ -103,8 +101,8 @@ def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
 def draw_failures(table: pd.DataFrame) -> Figure:
     """Draw accuracy over the probability of failure, one panel a depth.
 
-    Lines are medians over the seeds, bars reach from the worst to the best. A run without failures
-    belongs to the lines of both kinds.
+    Lines are medians over the seeds, bars reach from the worst to the best. An agent's runs without
+    failures and votes belong to all of its lines.
     """
     depths = sorted(
         (name for name in table.columns if name.startswith("accuracy_depth_")),
@@ -147,7 +145,7 @@ def group_cases(table: pd.DataFrame) -> list[tuple[Case, pd.DataFrame]]:
     cases = [Case(*key) for key in fails[keys].drop_duplicates().itertuples(index=False, name=None)]
     found = []
     for case in cases:
-        alike = (table["agent"] == case.agent) & (table["votes"] == case.votes)
-        same = (table["kind"] == case.kind) & (table["at"] == case.at)
-        found.append((case, table[alike & (same | (table["probability"] == 0))]))
+        same = table[keys].eq(list(case)).all(axis=1)
+        baseline = (table["agent"] == case.agent) & (table["probability"] == 0)
+        found.append((case, table[same | (baseline & (table["votes"] == 1))]))
     return found
