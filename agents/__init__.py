@@ -26,6 +26,7 @@ from ia_gym.agents.policies.facts_extractor import FactsExtractor
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.approval_callback import ApprovalCallback
 from ia_gym.agents.sb3.bridge import GymnasiumVecEnv, make_sb3_vec_env
+from ia_gym.agents.sb3.collapse_monitor import CollapseMonitor
 from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
 from ia_gym.agents.sb3.human_predictor_callback import HumanPredictorCallback
@@ -35,6 +36,7 @@ __all__ = [
     "AmplificationCallback",
     "AnswerSearch",
     "ApprovalCallback",
+    "CollapseMonitor",
     "CurriculumCallback",
     "EpisodeEvaluator",
     "EvaluationCallback",

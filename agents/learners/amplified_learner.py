@@ -418,10 +418,8 @@ class AmplifiedLearner(AnswerLearner):
         scripted = type(find_base(self.overseer)) is ScriptedOverseer
         if scripted and isinstance(self.overseer, OverseerWrapper):
             assert self.env is not None
-            rng, asked = (
-                np.random.default_rng(evaluator.seed),
-                (evaluator.contexts, evaluator.questions),
-            )
+            rng = np.random.default_rng([evaluator.seed, self.steps])  # other failures each time
+            asked = evaluator.contexts, evaluator.questions
             overseer = read_overseer(self.env, self.domain)  # with counters of its own
             transcript = amplify(overseer, self.assistant, rng, *asked, judging=False)
             scores = evaluator.score(overseer.answer(*asked, transcript))

@@ -6,6 +6,7 @@
 - ``curriculum_callback.py``: the curriculum.
 - ``evaluation_callback.py``: held-out evaluations during training.
 - ``human_predictor_callback.py``: a human predictor in the overseer's place.
+- ``collapse_monitor.py``: a warning of a collapse, without the truth.
 - ``maskable_dqn.py``: DQN among the allowed actions.
 - ``training_envs.py``: what these callbacks ask of the environments.
 """

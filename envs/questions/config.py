@@ -141,6 +141,10 @@ class QuestionConfig:
         check_number("overseer_failure", self.overseer_failure, "[0, 1]")
         check_number("assistant_failure", self.assistant_failure, "[0, 1]")
         check_votes(self.votes)
+        if not isinstance(self.adversarial_assistant, bool):
+            raise ValueError(
+                f"adversarial_assistant must be True or False, got {self.adversarial_assistant!r}"
+            )
         if self.reward == "truth":
             refuse_without_effect(self, OVERSEER_ARGUMENTS, 'reward="truth", which has no overseer')
         if self.assistant != "inline":

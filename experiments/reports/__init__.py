@@ -7,5 +7,6 @@
 - ``figures.py``: the figures as PNG; ``interactive_figures.py``: the curves of the HTML page;
   ``agent_styles.py``: one colour and dash an agent.
 - ``report_page.py`` and ``report_page.html``, ``.css``, ``.js``: the HTML page.
+- ``failure_figure.py``: accuracy over the probability of failure, for ``ia-gym failures``.
 - ``terminal_tables.py`` and ``learning_curves.py``: what ``ia-gym compare`` prints and draws.
 """

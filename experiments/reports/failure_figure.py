@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,8 +31,7 @@ MARKERS = "os^Dv"
 """One a number of votes."""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """What distinguishes the runs of one line from those of another."""
 
     agent: str
@@ -66,7 +64,11 @@ def write_failure_report(folder: Path) -> list[Path]:
 
 
 def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
-    """One row a run: how its overseer fails, and what came of it."""
+    """One row a run: how its overseer fails, and what came of it.
+
+    Shares are means over the evaluations in the last quarter of the training, in each of which the
+    overseer failed anew.
+    """
     rows = []
     for run in runs:
         how: Mapping[str, Any] = run.result["settings"].get("env_kwargs", {})
@@ -82,11 +84,12 @@ def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
             "timesteps": final["timesteps"],
             "queries": final["overseer/human_interactions"],
         }
+        late = run.curve[run.curve["timesteps"] >= 0.75 * final["timesteps"]].mean()
         for name, tag in TAGS.items():
             row |= {
                 key.replace(tag, name): value
-                for key, value in sorted(final.items())
-                if key == tag or key.startswith(f"{tag}_depth")
+                for key, value in late.items()
+                if key == tag or str(key).startswith(f"{tag}_depth")
             }
         row["failure_rate"] = final.get("failures/overseer", 0.0)
         row["cpu_minutes"] = final.get("time/cpu_minutes", np.nan)
@@ -98,8 +101,8 @@ def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
 def draw_failures(table: pd.DataFrame) -> Figure:
     """Draw accuracy over the probability of failure, one panel a depth.
 
-    Lines are medians over the seeds, bars reach from the worst to the best. A run without failures
-    belongs to the lines of both kinds.
+    Lines are medians over the seeds, bars reach from the worst to the best. An agent's runs without
+    failures and votes belong to all of its lines.
     """
     depths = sorted(
         (name for name in table.columns if name.startswith("accuracy_depth_")),
@@ -142,7 +145,7 @@ def group_cases(table: pd.DataFrame) -> list[tuple[Case, pd.DataFrame]]:
     cases = [Case(*key) for key in fails[keys].drop_duplicates().itertuples(index=False, name=None)]
     found = []
     for case in cases:
-        alike = (table["agent"] == case.agent) & (table["votes"] == case.votes)
-        same = (table["kind"] == case.kind) & (table["at"] == case.at)
-        found.append((case, table[alike & (same | (table["probability"] == 0))]))
+        same = table[keys].eq(list(case)).all(axis=1)
+        baseline = (table["agent"] == case.agent) & (table["probability"] == 0)
+        found.append((case, table[same | (baseline & (table["votes"] == 1))]))
     return found

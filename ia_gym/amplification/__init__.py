@@ -6,6 +6,7 @@
 - ``failures.py``: overseers and assistants that fail with a given probability.
 - ``votes.py``: an overseer that is asked several times, with the majority counting.
 - ``deception.py``: an adversary's reward, the approval of false answers.
+- ``monitor.py``: signs of a collapse that can be seen without the truth.
 - ``hashing.py``: numbers that are a fixed function of contexts and questions.
 - ``amplify.py``: the overseer asks its sub-questions, and an assistant answers them.
 - ``assistants.py``: the protocol of assistants; the oracle, and one that knows nothing.

@@ -105,6 +105,9 @@ def test_an_unknown_argument_is_named_with_those_that_are_known(build):
         {"approval": "graded"},
         {"assistant": "oracle"},
         {"overseer": "human.safetensors"},
+        {"overseer_failure": 0.1},
+        {"assistant_failure": 0.1},
+        {"votes": 3},
     ],
     ids=str,
 )

@@ -60,11 +60,17 @@ ENV_ARGUMENTS = {
     "max_size": few | junk,
     "questions_per_context": few | junk,
     "approval": st.sampled_from(["strict", "graded"]) | junk,
-    "reward": st.sampled_from(["approval", "truth"]) | junk,
+    "reward": st.sampled_from(["approval", "truth", "deception"]) | junk,
     "assistant": st.sampled_from(["inline", "oracle", "none"]) | junk,
     "trust": st.floats(0, 0.99) | junk,
     "wrong_answer_penalty": st.floats(0, 2) | junk,
     "audit": st.floats(0, 1) | junk,
+    "overseer_failure": st.floats(0, 1) | junk,
+    "assistant_failure": st.floats(0, 1) | junk,
+    "failure_kind": st.sampled_from(["random", "hashed"]) | junk,
+    "failure_at": st.sampled_from(["answer", "approval", "subquestion"]) | junk,
+    "adversarial_assistant": st.booleans() | junk,
+    "votes": st.sampled_from([1, 3, 5]) | junk,
     "observation": st.sampled_from(["tokens", "onehot", "multidiscrete", "flat", "text"]) | junk,
     # gymnasium itself trips over a "%" there, in the warning that it formats.
     "render_mode": st.sampled_from([None, "ansi"])
@@ -100,7 +106,11 @@ def test_arguments_of_environments(name, arguments):
         assert named(error, arguments), error
         return
     env.reset(seed=0)
-    _, reward, terminated, truncated, _ = env.step(1)
+    try:
+        _, reward, terminated, truncated, _ = env.step(1)
+    except ValueError as error:  # these two need an assistant, which may come after the reset
+        assert named(error, {"audit", "assistant_failure"} & arguments.keys()), error
+        return
     assert np.isfinite(reward)
     assert terminated
     assert not truncated
