@@ -15,6 +15,7 @@ from ia_gym.agents.evaluation.make_evaluator import make_evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_search import AnswerSearch
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.learners.learned_decomposition import LearnedDecomposition
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
 from ia_gym.agents.learners.supervised import Supervised
@@ -41,6 +42,7 @@ __all__ = [
     "ImitationIA",
     "IteratedAmplification",
     "LearnedActionAssistant",
+    "LearnedDecomposition",
     "MaskableDQN",
     "PolicyAssistant",
     "QuestionEvaluator",

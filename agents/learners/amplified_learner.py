@@ -146,19 +146,20 @@ class AmplifiedLearner(AnswerLearner):
         )
         self.predictor_trainer = None
         if self.interaction_rate is not None:
-            sizes = {
-                key: value for key, value in self.predictor_kwargs.items() if key not in QUERIES
-            }
-            check_parameters(lambda: HumanPredictor(self.domain, **sizes))
-            self.predictor_trainer = HumanPredictorTrainer(
-                self.overseer,
-                self.rng,
-                self.device,
-                self.interaction_rate,
-                self.predictor_batch_size,
-                self.max_grad_norm,
-                **self.predictor_kwargs,
-            )
+            self.predictor_trainer = self._make_predictor_trainer(self.interaction_rate)
+
+    def _make_predictor_trainer(self, interaction_rate: float) -> HumanPredictorTrainer:
+        sizes = {key: value for key, value in self.predictor_kwargs.items() if key not in QUERIES}
+        check_parameters(lambda: HumanPredictor(self.domain, **sizes))
+        return HumanPredictorTrainer(
+            self.overseer,
+            self.rng,
+            self.device,
+            interaction_rate,
+            self.predictor_batch_size,
+            self.max_grad_norm,
+            **self.predictor_kwargs,
+        )
 
     def _check_environment(self, env: VecEnv, domain: Domain) -> None:
         super()._check_environment(env, domain)
