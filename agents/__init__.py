@@ -16,6 +16,7 @@ from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_search import AnswerSearch
 from ia_gym.agents.learners.expert_iteration import ExpertIteration
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.learners.learned_decomposition import LearnedDecomposition
 from ia_gym.agents.learners.preferences import Preferences
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
@@ -48,6 +49,7 @@ __all__ = [
     "ImitationIA",
     "IteratedAmplification",
     "LearnedActionAssistant",
+    "LearnedDecomposition",
     "MaskableDQN",
     "PolicyAssistant",
     "Preferences",

@@ -5,6 +5,7 @@ Algorithms:
 - ``imitation.py``: imitation of the amplified overseer, and the whole loop of the paper.
 - ``reinforce.py`` and ``answer_search.py``: the two updates of the post, by RL on approval.
 - ``reinforce_with_demonstrations.py``: both at once.
+- ``learned_decomposition.py``: the human predictor learns to decompose better than the human.
 - ``supervised.py``: the supervised baseline.
 
 What they are built on:

@@ -190,21 +190,22 @@ class AmplifiedLearner(AnswerLearner):
         )
         self.predictor_trainer = None
         if self.interaction_rate is not None:
-            sizes = {
-                key: value for key, value in self.predictor_kwargs.items() if key not in QUERIES
-            }
-            check_parameters(lambda: HumanPredictor(self.domain, **sizes))
-            self.predictor_trainer = HumanPredictorTrainer(
-                self.overseer,
-                self.rng,
-                self.device,
-                self.interaction_rate,
-                self.predictor_batch_size,
-                self.max_grad_norm,
-                **self.predictor_kwargs,
-            )
+            self.predictor_trainer = self._make_predictor_trainer(self.interaction_rate)
         if self.workers:
             self._pool = self._make_pool()
+
+    def _make_predictor_trainer(self, interaction_rate: float) -> HumanPredictorTrainer:
+        sizes = {key: value for key, value in self.predictor_kwargs.items() if key not in QUERIES}
+        check_parameters(lambda: HumanPredictor(self.domain, **sizes))
+        return HumanPredictorTrainer(
+            self.overseer,
+            self.rng,
+            self.device,
+            interaction_rate,
+            self.predictor_batch_size,
+            self.max_grad_norm,
+            **self.predictor_kwargs,
+        )
 
     def _make_pool(self) -> WorkerPool:
         """The workers; they are started when the first batch is taken."""

@@ -211,14 +211,19 @@ class HumanPredictorTrainer:
         transcript = amplify(self.human, assistant, self.rng, contexts, questions, judging=False)
         targets = self.human.answer(contexts, questions, transcript)
         rows = self._make_records(questions, transcript, targets)
-        tensors = {name: self._to_tensor(row) for name, row in rows.items()}
         if measuring:
+            tensors = {name: self._to_tensor(row) for name, row in rows.items()}
             same_questions, same_answer = self.overseer.predictor.match_predictions(**tensors)
             wrong = ~(same_questions.all(dim=1) & same_answer)
             self.recent_errors.record(np.zeros_like(chosen), wrong.cpu().numpy().astype(float))
+        self.add_records(rows)
+
+    def add_records(self, rows: dict[str, NDArray[Any]]) -> None:
+        """Add interactions with the overseer, see :func:`make_records`, to learn from."""
         with torch.no_grad():
-            rows[PRIORITY] = self.predictor.loss(**tensors).cpu().numpy()
-        for name, new in rows.items():
+            tensors = {name: self._to_tensor(row) for name, row in rows.items()}
+            losses = self.predictor.loss(**tensors).cpu().numpy()
+        for name, new in {**rows, PRIORITY: losses}.items():
             self.records[name] = np.concatenate([self.records.get(name, new[:0]), new])
 
     def train_on_records(self) -> None:
@@ -236,13 +241,17 @@ class HumanPredictorTrainer:
             if name != PRIORITY
         }
         losses = self.predictor.loss(**parts)
+        self.minimize(losses.mean())
+        priority[chosen] = losses.detach().cpu().numpy()
+        self.loss = losses.mean().item()
+
+    def minimize(self, loss: Tensor) -> None:
+        """Take one gradient step of the human predictor on ``loss``, and update its average."""
         self.optimizer.zero_grad()
-        losses.mean().backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), self.max_grad_norm)
         self.optimizer.step()
         self.average.update_parameters(self.predictor)
-        priority[chosen] = losses.detach().cpu().numpy()
-        self.loss = losses.mean().item()
 
     def measure(self, evaluator: QuestionEvaluator, assistant: Assistant) -> dict[str, float]:
         """Measure how often the human predictor asks and answers as the overseer does.

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.reinforce import Reinforce
+from ia_gym.agents.learners.schedules import Weight, check_weight, interpolate
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.domains.transcript import Symbols
 from ia_gym.networks.context_network import ContextNetwork
@@ -78,7 +79,7 @@ class ReinforceWithDemonstrations(Reinforce):
         demo_share: float = 0.25,
         buffer_steps: int = 20,
         rl_weight: float = 1.0,
-        imitation_weight: float | tuple[float, float] = 1.0,
+        imitation_weight: Weight = 1.0,
         max_drift: float | None = None,
         drift_coef: float = 1.0,
         interaction_rate: float | None = None,
@@ -100,10 +101,7 @@ class ReinforceWithDemonstrations(Reinforce):
         self.demo_share = check_number("demo_share", demo_share, "(0, 1]")
         self.buffer_steps = check_range("buffer_steps", buffer_steps, 1, 10**6)
         self.rl_weight = check_number("rl_weight", rl_weight, "[0, inf)")
-        pair = isinstance(imitation_weight, list | tuple) and len(imitation_weight) == 2
-        for weight in imitation_weight if pair else (imitation_weight,):  # type: ignore[union-attr]
-            check_number("imitation_weight", weight, "[0, inf)")
-        self.imitation_weight = imitation_weight
+        self.imitation_weight = check_weight("imitation_weight", imitation_weight)
         if max_drift is not None:
             check_number("max_drift", max_drift, "[0, inf)")
         self.max_drift = max_drift
@@ -151,7 +149,7 @@ class ReinforceWithDemonstrations(Reinforce):
         logits = self.compute_logits(facts, questions)
         targets = torch.as_tensor(drawn.targets, device=self.device).flatten()
         imitation = F.cross_entropy(logits[n:].flatten(0, 1), targets)
-        loss = self._interpolate_weight(self.imitation_weight) * imitation
+        loss = interpolate(self.imitation_weight, self._current_progress_remaining) * imitation
         policy_loss = self.compute_policy_loss(batch, logits[:n])
         if self.steps >= self.pretraining_steps:
             loss = loss + self.rl_weight * policy_loss
@@ -173,13 +171,6 @@ class ReinforceWithDemonstrations(Reinforce):
             for step, place in zip(steps, places, strict=True)
         ]
         return Demonstrations(*(np.stack(parts) for parts in zip(*chosen, strict=True)))
-
-    def _interpolate_weight(self, weight: float | tuple[float, float]) -> float:
-        """A weight at this point of the training."""
-        if isinstance(weight, list | tuple):
-            start, end = weight
-            return end + (start - end) * self._current_progress_remaining
-        return float(weight)
 
     def _train_reference(self, reference: ContextNetwork, logits: Tensor, targets: Tensor) -> None:
         """One step of the reference policy down the cross-entropy with the demonstrations."""

@@ -52,3 +52,27 @@ SCHEDULES: dict[str, type[WarmupLinear] | type[HoldLinear]] = {
     cls.__name__: cls for cls in (WarmupLinear, HoldLinear)
 }
 """Schedules that a learner's file can hold, by name."""
+
+
+Weight = float | tuple[float, float]
+"""A number; or two, at the beginning and at the end of training, with a straight line between."""
+
+
+def check_weight(name: str, weight: Weight) -> Weight:
+    """Check a number or a pair of numbers, each at least 0, and return it.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    pair = isinstance(weight, list | tuple) and len(weight) == 2
+    for each in weight if pair else (weight,):  # type: ignore[union-attr]
+        check_number(name, each, "[0, inf)")  # type: ignore[arg-type]
+    return weight
+
+
+def interpolate(weight: Weight, progress_remaining: float) -> float:
+    """A weight when ``progress_remaining`` (1 to 0) of the training is left."""
+    if isinstance(weight, list | tuple):
+        start, end = weight
+        return end + (start - end) * progress_remaining
+    return float(weight)

@@ -10,6 +10,7 @@ import stable_baselines3 as sb3
 from ia_gym.agents.learners.answer_search import AnswerSearch
 from ia_gym.agents.learners.expert_iteration import ExpertIteration
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
+from ia_gym.agents.learners.learned_decomposition import LearnedDecomposition
 from ia_gym.agents.learners.preferences import Preferences
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
@@ -24,7 +25,7 @@ CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (
         *(sb3.PPO, sb3.A2C, sb3.DQN),
-        *(ImitationIA, IteratedAmplification, Supervised),
+        *(ImitationIA, IteratedAmplification, LearnedDecomposition, Supervised),
         *(Reinforce, AnswerSearch, ReinforceWithDemonstrations),
         *(RewardModelling, Preferences, ExpertIteration, TreeExpertIteration),
         *(FactsExtractor, MuonAdamW),

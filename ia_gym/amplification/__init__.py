@@ -15,6 +15,7 @@
 - ``trust.py``: the trust gate: which classes of answers the overseer builds on.
 - ``curriculum.py``: from shallow questions to deep ones, then to large contexts.
 - ``moving_averages.py``: averages of approval by class, for the gate and the curriculum.
+- ``decomposition_tree.py``: how much a decomposition asks, in one level and in all.
 - ``trace.py``: the tree of sub-questions behind an answer.
 - ``domain_checker.py``: a check of your own domain.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,9 @@ from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.networks.blocks import Memory
 from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
+from ia_gym.networks.network_assistant import sample_categorical
 from ia_gym.networks.tensor_files import read_tensors, write_tensors
+from ia_gym.validation import check_number
 
 
 @dataclass
@@ -30,6 +32,7 @@ class _Reading:
     features: Tensor
     memories: list[Memory]
     confidence: Tensor  # of all predictions so far
+    drawn: list[Symbols] = field(default_factory=list)  # rows (n, Lq) for each slot
 
     def read_on(self, predictor: HumanPredictor, tokens: Tensor) -> None:
         """Read more events, ``tokens (n, k, Lq)``."""
@@ -47,9 +50,14 @@ class LearnedOverseer:
         domain: the domain of the questions.
         predictor: the human predictor.
         human_interactions: queries to the overseer that the predictor was trained on.
+        temperature: 0 to ask and answer what is likeliest; above 0 tokens are drawn, from the
+            predicted distribution at this temperature.
 
     Attributes:
         assistant_answers: sub-questions that an assistant has answered so far.
+        drawn: all tokens predicted in the last transcript that was answered: the sub-questions
+            ``(B, Q, S, Lq)``, also those not asked since they are none, and the answers
+            ``(B, Q)``.
         confidence: for each question of the last call of :meth:`answer`, ``(B, Q)``: the smallest
             probability of a token in the sub-questions and the answer.
         lookups: work of the overseer that the predictor was trained on, see
@@ -59,14 +67,20 @@ class LearnedOverseer:
     """
 
     def __init__(
-        self, domain: Domain, predictor: HumanPredictor, human_interactions: int = 0
+        self,
+        domain: Domain,
+        predictor: HumanPredictor,
+        human_interactions: int = 0,
+        temperature: float = 0.0,
     ) -> None:
         self.domain = domain
         self.predictor = predictor
         self.human_interactions = human_interactions
         self.assistant_answers = 0
         self.lookups = self.combinations = self.verdicts = 0
+        self.temperature = check_number("temperature", temperature, "[0, inf)")
         self.confidence: NDArray[np.float32]
+        self.drawn: tuple[Symbols, Symbols]
 
     @torch.no_grad()
     def ask(
@@ -81,8 +95,8 @@ class LearnedOverseer:
 
         Arguments as in :class:`~ia_gym.amplification.overseers.Overseer`, also of the next two.
 
-        Rows that are no questions of the domain are not asked, nor is anything in the rounds that
-        only judging needs.
+        Rows that are no questions of the domain are not asked, nor is the root question itself, nor
+        is anything in the rounds that only judging needs.
         """
         if round >= len(self.domain.subquestions_per_round):
             width = self.domain.judge_subquestions_per_round[
@@ -91,9 +105,11 @@ class LearnedOverseer:
             return np.zeros((*questions.shape[:2], width, questions.shape[2]), np.int64)
         reading = self._read_to(round, questions, transcript)
         asked = []
+        roots = questions.reshape(-1, questions.shape[2])
         for _ in range(self.domain.subquestions_per_round[round]):
             rows = self._next(reading)
-            rows[~self.domain.is_well_formed(rows)] = 0
+            reading.drawn.append(rows.copy())
+            rows[~self.domain.is_well_formed(rows) | (rows == roots).all(axis=-1)] = 0
             reading.read_on(self.predictor, torch.as_tensor(rows)[:, None].to(reading.tokens))
             asked.append(rows)
         reading.rounds = round + 1
@@ -107,6 +123,9 @@ class LearnedOverseer:
         reading = self._read_to(len(self.domain.subquestions_per_round), questions, transcript)
         answers = self._next(reading)[:, 0].reshape(questions.shape[:2])
         self.confidence = reading.confidence.cpu().numpy().reshape(questions.shape[:2])
+        if len(reading.drawn) == sum(self.domain.subquestions_per_round):
+            rows = np.stack(reading.drawn, axis=1)
+            self.drawn = rows.reshape(*questions.shape[:2], *rows.shape[1:]), answers
         return np.where(answers < self.domain.n_answers, answers, IDK)
 
     def judge(
@@ -173,10 +192,11 @@ class LearnedOverseer:
             ) from error
 
     def _next(self, reading: _Reading) -> Symbols:
-        """Predict the likeliest tokens ``(n, Lq)`` of the next event."""
+        """Predict, or draw, the tokens ``(n, Lq)`` of the next event."""
         event = torch.tensor([reading.tokens.shape[1] - 1], device=reading.tokens.device)
         predicted = self.predictor.predict(reading.features, event, reading.tokens)
-        likeliest, tokens = predicted[:, 0].max(dim=-1)
+        tokens = sample_categorical(predicted[:, 0], self.temperature)
+        likeliest = predicted[:, 0].gather(-1, tokens[..., None])[..., 0]
         if reading.tokens.shape[1] == self.predictor.n_events:  # the answer is one token
             likeliest = likeliest[:, :1]
         sure = likeliest.exp().amin(dim=-1)
