@@ -14,6 +14,8 @@ from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import make_evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_search import AnswerSearch
+from ia_gym.agents.learners.consultancy import Consultancy
+from ia_gym.agents.learners.debate import Debate
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
@@ -31,7 +33,9 @@ __all__ = [
     "AmplificationCallback",
     "AnswerSearch",
     "ApprovalCallback",
+    "Consultancy",
     "CurriculumCallback",
+    "Debate",
     "EpisodeEvaluator",
     "EvaluationCallback",
     "Evaluator",

@@ -8,6 +8,8 @@ from typing import Any
 import stable_baselines3 as sb3
 
 from ia_gym.agents.learners.answer_search import AnswerSearch
+from ia_gym.agents.learners.consultancy import Consultancy
+from ia_gym.agents.learners.debate import Debate
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
 from ia_gym.agents.learners.reinforce import Reinforce
 from ia_gym.agents.learners.reinforce_with_demonstrations import ReinforceWithDemonstrations
@@ -22,6 +24,7 @@ CLASSES: dict[str, type] = {
         *(sb3.PPO, sb3.A2C, sb3.DQN),
         *(ImitationIA, IteratedAmplification, Supervised),
         *(Reinforce, AnswerSearch, ReinforceWithDemonstrations),
+        *(Debate, Consultancy),
         *(FactsExtractor, MuonAdamW),
     )
 }
