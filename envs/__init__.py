@@ -5,6 +5,7 @@
 - ``arguments.py``: kinds of reward, and checks of arguments and actions, for both.
 - ``wrappers.py``: environments that follow a curriculum.
 - ``autoreset.py``: the autoreset mode of vectors, and their final observations.
+- ``debate_v0.py``: debate as a PettingZoo environment for two players; import it by itself.
 - ``vector_checker.py``: a checker for vector environments.
 """
 
