@@ -7,33 +7,30 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.answer_learner import AnswerLearner, check_arguments
+from ia_gym.agents.learners.answer_learner import check_arguments
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
-from ia_gym.agents.learners.question_source import read_config, read_overseer
+from ia_gym.agents.learners.overseen_learner import OverseenLearner
+from ia_gym.agents.learners.question_source import read_overseer
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
-from ia_gym.amplification.failures import FailingAssistant, FailingOverseer, list_rates
+from ia_gym.amplification.failures import FailingAssistant, list_rates
 from ia_gym.amplification.overseers import (
     Overseer,
     OverseerWrapper,
     ScriptedOverseer,
     count_votes,
     find_base,
-    find_wrapper,
 )
-from ia_gym.amplification.work import WORK
 from ia_gym.domains import Domain
-from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
@@ -45,8 +42,6 @@ if TYPE_CHECKING:
 
 MAX_LEVELS = 10
 """Levels of amplification; the overseer's sub-questions multiply with each."""
-COUNTERS = ("human_interactions", "assistant_answers", *WORK)
-"""What an overseer counts."""
 BROADCAST_PERIOD = 4
 """Training steps after which workers get the latest weights, by default."""
 
@@ -54,7 +49,7 @@ QUERIES = ("first_interactions", "interaction_shares", "records", "record_update
 """Those of ``predictor_kwargs`` that are not sizes of the network."""
 
 
-class AmplifiedLearner(AnswerLearner):
+class AmplifiedLearner(OverseenLearner):
     """Base class of the agents that learn from the amplified overseer; no truth is involved.
 
     The overseer decomposes every question, and the Polyak average of the agent's network answers
@@ -62,11 +57,7 @@ class AmplifiedLearner(AnswerLearner):
     ``interaction_rate`` the overseer is queried about few questions only, and a model of it, the
     human predictor, decomposes the others (section 2.2).
 
-    The overseer is that of the environment: the domain's script, a trained human predictor
-    (``gym.make(id, overseer="human.safetensors")``), or whatever
-    ``env.unwrapped.set_overseer`` was given. It fails, votes, and has an assistant that fails, as
-    the arguments of the environment say (``overseer_failure``, ``votes`` and the like). Arguments
-    that are not listed here are those of
+    Arguments that are not listed here are those of
     :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
 
     Args:
@@ -97,11 +88,7 @@ class AmplifiedLearner(AnswerLearner):
             default ``BROADCAST_PERIOD``. None without workers.
 
     Attributes:
-        overseer: the overseer, with its counters.
         assistant: the averaged network, which answers the sub-questions.
-        failures: how often "overseer" and "assistant" could have failed, and how often they have,
-            each ``(2, max_depth + 1)``; see
-            :class:`~ia_gym.amplification.failures.FailureCounts`.
         predictor_trainer: the human predictor and its training; None without ``interaction_rate``.
 
     Raises:
@@ -110,7 +97,6 @@ class AmplifiedLearner(AnswerLearner):
 
     judges_answers = False
     """Whether the overseer's approval of answers matters, and not only its own answers."""
-    overseer: Overseer
     predictor_trainer: HumanPredictorTrainer | None
 
     def __init__(
@@ -179,9 +165,7 @@ class AmplifiedLearner(AnswerLearner):
         )
 
     def _setup_training(self) -> None:
-        assert self.env is not None
-        overseer = find_base(read_overseer(self.env, self.domain))
-        self._set_overseer(overseer, read_config(self.env))
+        super()._setup_training()
         self.assistant = NetworkAssistant(
             self.policy.average_network,
             self.assistant_temperature,
@@ -275,8 +259,8 @@ class AmplifiedLearner(AnswerLearner):
     def _check_environment(self, env: VecEnv, domain: Domain) -> None:
         super()._check_environment(env, domain)
         overseer = read_overseer(env, domain)
-        base, failing = find_base(overseer), find_wrapper(overseer, FailingOverseer)
-        if self.interaction_rate is not None and isinstance(base, LearnedOverseer):
+        is_learned = isinstance(find_base(overseer), LearnedOverseer)
+        if self.interaction_rate is not None and is_learned:
             raise ValueError(
                 "interaction_rate must be None if the overseer of env is a human predictor itself, "
                 f"got {self.interaction_rate}"
@@ -286,50 +270,14 @@ class AmplifiedLearner(AnswerLearner):
                 "votes of env must be 1 if a human predictor takes the overseer's place "
                 f"(interaction_rate={self.interaction_rate}), got {count_votes(overseer)}"
             )
-        judges = self.judges_answers and self.interaction_rate is None
-        if isinstance(base, ScriptedOverseer) and base.approval != "strict" and not judges:
-            raise ValueError(
-                f'approval of env has no effect on {type(self).__name__}: leave it at "strict", '
-                f"got {base.approval!r}"
-            )
-        if failing is not None and failing.at == "approval" and not judges:
-            raise ValueError(
-                f'failure_at of env must not be "approval" for {type(self).__name__}, which learns '
-                "from the overseer's answers and has none judged"
-            )
+
+    def _uses_grades(self) -> bool:
+        return self.judges_answers and self.interaction_rate is None
 
     def _follow_environment(self) -> None:
-        assert self.env is not None
-        self._check_environment(self.env, self.domain)
-        found, known = find_base(read_overseer(self.env, self.domain)), find_base(self.overseer)
-        scripted = type(found) is type(known) is ScriptedOverseer
-        is_same = found is known or (scripted and found.approval == known.approval)  # type: ignore[attr-defined]
-        config = read_config(self.env)
-        if is_same and config.failure_arguments == self._failure_arguments:
-            return  # this one has counted
-        self._set_overseer(known if is_same else found, config)
+        super()._follow_environment()
         if self.predictor_trainer is not None:
             self.predictor_trainer.human = self.overseer
-
-    def _set_overseer(self, overseer: Overseer, config: QuestionConfig) -> None:
-        """Let an overseer decompose, which fails and votes as an environment's arguments say."""
-        self.overseer = config.wrap_overseer(overseer)
-        self.assistant_failures = config.make_assistant_failures(self.domain)
-        self._failure_arguments = config.failure_arguments
-
-    @property
-    def failures(self) -> dict[str, NDArray[np.int64]]:
-        """How often "overseer" and "assistant" could have failed, and how often they have.
-
-        Each ``(2, max_depth + 1)``, see :class:`~ia_gym.amplification.failures.FailureCounts`; only
-        those that may fail.
-        """
-        counts = {}
-        if (failing := find_wrapper(self.overseer, FailingOverseer)) is not None:
-            counts["overseer"] = failing.failures.numbers
-        if self.assistant_failures is not None:
-            counts["assistant"] = self.assistant_failures.counts.numbers
-        return counts
 
     @property
     def human_interactions(self) -> int:
@@ -435,10 +383,6 @@ class AmplifiedLearner(AnswerLearner):
 
     def _collect_training_state(self) -> dict[str, Tensor]:
         state = super()._collect_training_state()
-        counts = {name: torch.tensor(getattr(self.overseer, name, 0)) for name in COUNTERS}
-        state |= add_prefix(counts, "overseer")
-        failures = {name: torch.as_tensor(numbers) for name, numbers in self.failures.items()}
-        state |= add_prefix(failures, "failures")
         if self.predictor_trainer is not None:
             state |= add_prefix(self.predictor_trainer.tensors(), "human_predictor")
         if self._pool is not None:
@@ -447,12 +391,6 @@ class AmplifiedLearner(AnswerLearner):
 
     def _restore_training_state(self, state: dict[str, Tensor]) -> None:
         super()._restore_training_state(state)
-        for name, count in select_prefix(state, "overseer").items():
-            if name in COUNTERS:
-                setattr(self.overseer, name, int(count))
-        for name, count in select_prefix(state, "failures").items():
-            if name in self.failures:
-                self.failures[name][:] = count.numpy()
         saved = select_prefix(state, "human_predictor")
         if self.predictor_trainer is not None and saved:
             self.predictor_trainer.load_tensors(saved)

@@ -35,8 +35,8 @@ class EvaluationCallback(BaseCallback):
     such as ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
     ``time/cpu_minutes`` (processor time of this process), and where questions are asked
     ``judge/max_overapproval``, the largest over-approval so far. What a learner measures besides
-    (its method ``measure(evaluator)``) stands beside them, and so does how often the overseer or the
-    assistant has failed in training (``failures/overseer_depth_2``: a share, by depth).
+    (its method ``measure(evaluator)``) stands beside them, and so does how often the overseer or
+    the assistant has failed in training (``failures/overseer_depth_2``: a share, by depth).
 
     Args:
         evaluator: see :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator`.
