@@ -14,6 +14,8 @@ from ia_gym.agents.evaluation.evaluator import Evaluator
 from ia_gym.agents.evaluation.make_evaluator import make_evaluator
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_search import AnswerSearch
+from ia_gym.agents.learners.consultancy import Consultancy
+from ia_gym.agents.learners.debate import Debate
 from ia_gym.agents.learners.expert_iteration import ExpertIteration
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
 from ia_gym.agents.learners.preferences import Preferences
@@ -35,7 +37,9 @@ __all__ = [
     "AmplificationCallback",
     "AnswerSearch",
     "ApprovalCallback",
+    "Consultancy",
     "CurriculumCallback",
+    "Debate",
     "EpisodeEvaluator",
     "EvaluationCallback",
     "Evaluator",

@@ -5,12 +5,17 @@ Algorithms:
 - ``imitation.py``: imitation of the amplified overseer, and the whole loop of the paper.
 - ``reinforce.py`` and ``answer_search.py``: the two updates of the post, by RL on approval.
 - ``reinforce_with_demonstrations.py``: both at once.
+- ``debate.py`` and ``consultancy.py``: answers that have to stand in a debate.
 - ``supervised.py``: the supervised baseline.
 
 What they are built on:
 
-- ``answer_learner.py``: the training loop and SB3's interface; ``amplified_learner.py`` adds the
-  overseer, and ``approval_learner.py`` its approval of answers.
+- ``answer_learner.py``: the training loop and SB3's interface; ``overseen_learner.py`` adds the
+  overseer, ``amplified_learner.py`` the help that the agent gives it, and ``approval_learner.py``
+  its approval of answers.
+- ``debate_learner.py``: what debate and consultancy share; ``debate_challengers.py``: challengers
+  with a network.
+- ``policy_gradient.py``: the policy gradient, of sampled answers or of all.
 - ``human_predictor_trainer.py``: the training of the human predictor.
 - ``question_source.py``: what a learner reads from its environment.
 - ``saved_learner.py`` and ``learner_files.py``: saving and loading, and the format of the files.

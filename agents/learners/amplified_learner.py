@@ -10,15 +10,16 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.answer_learner import AnswerLearner, check_arguments
+from ia_gym.agents.learners.answer_learner import check_arguments
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
+from ia_gym.agents.learners.overseen_learner import OverseenLearner
 from ia_gym.agents.learners.question_source import read_overseer
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssistant
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
-from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.amplification.overseers import Overseer
 from ia_gym.domains import Domain
 from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
@@ -28,15 +29,11 @@ from ia_gym.validation import check_number, check_range
 
 MAX_LEVELS = 10
 """Levels of amplification; the overseer's sub-questions multiply with each."""
-COUNTERS = ("human_interactions", "assistant_answers")
-"""What an overseer counts."""
-
-
 QUERIES = ("first_interactions", "interaction_shares")
 """Those of ``predictor_kwargs`` that are not sizes of the network."""
 
 
-class AmplifiedLearner(AnswerLearner):
+class AmplifiedLearner(OverseenLearner):
     """Base class of the agents that learn from the amplified overseer; no truth is involved.
 
     The overseer decomposes every question, and the Polyak average of the agent's network answers
@@ -44,9 +41,7 @@ class AmplifiedLearner(AnswerLearner):
     ``interaction_rate`` the overseer is queried about few questions only, and a model of it, the
     human predictor, decomposes the others (section 2.2).
 
-    The overseer is that of the environment: the domain's script, a trained human predictor
-    (``gym.make(id, overseer="human.safetensors")``), or whatever
-    ``env.unwrapped.set_overseer`` was given. Arguments that are not listed here are those of
+    Arguments that are not listed here are those of
     :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
 
     Args:
@@ -69,7 +64,6 @@ class AmplifiedLearner(AnswerLearner):
             them. Evaluations measure targets of one level in any case.
 
     Attributes:
-        overseer: the overseer, with its counters.
         predictor_trainer: the human predictor and its training; None without ``interaction_rate``.
 
     Raises:
@@ -78,7 +72,6 @@ class AmplifiedLearner(AnswerLearner):
 
     judges_answers = False
     """Whether the overseer's approval of answers matters, and not only its own answers."""
-    overseer: Overseer
     predictor_trainer: HumanPredictorTrainer | None
 
     def __init__(
@@ -136,8 +129,7 @@ class AmplifiedLearner(AnswerLearner):
         )
 
     def _setup_training(self) -> None:
-        assert self.env is not None
-        self.overseer = read_overseer(self.env, self.domain)
+        super()._setup_training()
         self.assistant = NetworkAssistant(
             self.policy.average_network,
             self.assistant_temperature,
@@ -168,27 +160,14 @@ class AmplifiedLearner(AnswerLearner):
                 "interaction_rate must be None if the overseer of env is a human predictor itself, "
                 f"got {self.interaction_rate}"
             )
-        judges = self.judges_answers and self.interaction_rate is None
-        if isinstance(overseer, ScriptedOverseer) and overseer.approval != "strict" and not judges:
-            raise ValueError(
-                f'approval of env has no effect on {type(self).__name__}: leave it at "strict", '
-                f"got {overseer.approval!r}"
-            )
+
+    def _uses_grades(self) -> bool:
+        return self.judges_answers and self.interaction_rate is None
 
     def _follow_environment(self) -> None:
-        assert self.env is not None
-        self._check_environment(self.env, self.domain)
-        found, known = read_overseer(self.env, self.domain), self.overseer
-        if type(found) is type(known) is ScriptedOverseer and found.approval == known.approval:
-            return  # the same script; this one has counted
-        self.overseer = found
+        super()._follow_environment()
         if self.predictor_trainer is not None:
-            self.predictor_trainer.human = found
-
-    @property
-    def human_interactions(self) -> int:
-        """Queries to the overseer so far, one for each root question it decomposed."""
-        return self.overseer.human_interactions
+            self.predictor_trainer.human = self.overseer
 
     @property
     def assistant_answers(self) -> int:
@@ -248,17 +227,12 @@ class AmplifiedLearner(AnswerLearner):
 
     def _collect_training_state(self) -> dict[str, Tensor]:
         state = super()._collect_training_state()
-        counts = {name: torch.tensor(getattr(self.overseer, name)) for name in COUNTERS}
-        state |= add_prefix(counts, "overseer")
         if self.predictor_trainer is not None:
             state |= add_prefix(self.predictor_trainer.tensors(), "human_predictor")
         return state
 
     def _restore_training_state(self, state: dict[str, Tensor]) -> None:
         super()._restore_training_state(state)
-        for name, count in select_prefix(state, "overseer").items():
-            if name in COUNTERS:
-                setattr(self.overseer, name, int(count))
         saved = select_prefix(state, "human_predictor")
         if self.predictor_trainer is not None and saved:
             self.predictor_trainer.load_tensors(saved)

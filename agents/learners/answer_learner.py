@@ -33,6 +33,7 @@ from ia_gym.agents.policies.answer_policy import (
     MlpAnswerPolicy,
 )
 from ia_gym.amplification.curriculum import Curriculum
+from ia_gym.amplification.work import read_work
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.networks.context_network import check_parameters
@@ -193,6 +194,24 @@ class AnswerLearner(TrainingLoop):
     def assistant_answers(self) -> int:
         """Sub-questions that the agent has answered for the overseer so far."""
         return 0
+
+    @property
+    def lookups(self) -> int:
+        """Primitive questions that the overseer has answered so far."""
+        return self._read_work()["lookups"]
+
+    @property
+    def combinations(self) -> int:
+        """Answers that the overseer has put together from sub-answers so far."""
+        return self._read_work()["combinations"]
+
+    @property
+    def verdicts(self) -> int:
+        """Answers that the overseer has judged so far."""
+        return self._read_work()["verdicts"]
+
+    def _read_work(self) -> dict[str, int]:
+        return read_work(getattr(self, "overseer", None))
 
     # ------------------------------------------------------------------ training
 

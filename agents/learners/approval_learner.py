@@ -100,4 +100,4 @@ class ApprovalLearner(AmplifiedLearner):
     def list_answers(self, batch: Batch) -> NDArray[np.int64]:
         """Every answer but "I don't know", to every question: ``(B, Q, n_answers - 1)``."""
         every = np.arange(IDK + 1, self.domain.n_answers)
-        return np.tile(every, (*batch.targets.shape, 1))
+        return np.tile(every, (*batch.depths.shape, 1))

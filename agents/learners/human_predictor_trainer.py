@@ -17,6 +17,7 @@ from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch
 from ia_gym.amplification.moving_averages import MovingAverages
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.amplification.work import read_work
 from ia_gym.domains.transcript import Symbols, Transcript
 from ia_gym.networks.averaging import make_polyak_average
 from ia_gym.networks.human_predictor import HumanPredictor
@@ -131,16 +132,18 @@ class HumanPredictorTrainer:
             batch: the questions that the human predictor has answered last.
             assistant: who answers the overseer's sub-questions.
         """
+        n_questions = batch.targets.size  # the predictor has answered them before it learns
         below = sum(self.error <= limit for limit in ERRORS)
         self.queries_due += self.interaction_rate * self.interaction_shares[below]
         pairs = int(self.queries_due) // 2
         if pairs:
             self.queries_due -= 2 * pairs
-            at_random = self.rng.integers(batch.targets.size, size=pairs)
+            at_random = self.rng.integers(n_questions, size=pairs)
             uncertain = np.argsort(self.overseer.confidence, axis=None)[:pairs]
             self.query_overseer(batch, assistant, at_random, measuring=True)
             self.query_overseer(batch, assistant, uncertain, measuring=False)
             self.overseer.human_interactions = self.human.human_interactions
+            vars(self.overseer).update(read_work(self.human))
         if self.records:
             for _ in range(CATCH_UP_UPDATES if self.error > ERRORS[1] else 1):
                 self.train_on_records()
@@ -156,7 +159,7 @@ class HumanPredictorTrainer:
             chosen: ``(n,)``, indices of the questions in the flattened ``(B, Q)``.
             measuring: count in ``error`` whether the human predictor would have done the same.
         """
-        context, question = np.unravel_index(chosen, batch.targets.shape)
+        context, question = np.unravel_index(chosen, batch.depths.shape)
         contexts, questions = batch.contexts[context], batch.questions[context, question][:, None]
         transcript = amplify(self.human, assistant, self.rng, contexts, questions, judging=False)
         targets = self.human.answer(contexts, questions, transcript)

@@ -9,6 +9,7 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from torch import Tensor
 
 from ia_gym.agents.learners.approval_learner import ApprovalLearner
+from ia_gym.agents.learners.policy_gradient import compute_gains, sample_answers
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.batches import Batch
 from ia_gym.validation import check_number
@@ -87,20 +88,11 @@ class Reinforce(ApprovalLearner):
         log_p = logits.log_softmax(dim=-1)
         if self.n_samples is None:
             answers = torch.as_tensor(self.list_answers(batch), device=self.device)
-            approvals = self.judge_answers(batch, answers.cpu().numpy())
-            approval = (log_p.gather(-1, answers).exp() * approvals).sum(dim=-1)
-            gain = approval.mean()
         else:
-            flat = log_p.detach().exp().flatten(0, 1)
-            answers = flat.multinomial(self.n_samples, replacement=True)
-            answers = answers.view(*logits.shape[:2], -1)
-            approvals = self.judge_answers(batch, answers.cpu().numpy())
-            approval = approvals.mean(dim=-1)
-            advantages = approvals
-            if self.n_samples > 1:
-                others = (approval[..., None] * self.n_samples - approvals) / (self.n_samples - 1)
-                advantages = approvals - others
-            gain = (advantages * log_p.gather(-1, answers)).mean()
+            answers = sample_answers(log_p, self.n_samples)
+        approvals = self.judge_answers(batch, answers.cpu().numpy())
+        gains, approval = compute_gains(log_p, answers, approvals, self.n_samples is not None)
+        gain = gains.mean()
         entropy = -(log_p.exp() * log_p).sum(dim=-1).mean()
         successes = approval.detach().cpu().numpy().astype(float)
         self.update_curriculum(batch.contexts, batch.questions, successes)

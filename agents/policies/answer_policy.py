@@ -59,9 +59,12 @@ class BaseAnswerPolicy(BasePolicy):
         self._arguments = arguments
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
+        return sample_categorical(self.compute_logits(observation), 0 if deterministic else 1)
+
+    def compute_logits(self, observation: PyTorchObs) -> Tensor:
+        """Logits ``(n, n_answers)`` of the average network, for a batch of observations."""
         facts, questions = self._read_tokens(observation)
-        logits = read_pairs(self.average_network, facts, questions, self.answer_passes)
-        return sample_categorical(logits, 0 if deterministic else 1)
+        return read_pairs(self.average_network, facts, questions, self.answer_passes)
 
     def _read_tokens(self, observation: PyTorchObs) -> tuple[Tensor, Tensor]:
         """Facts ``(n, F*L)`` and questions ``(n, Lq)``, int64, of a batch of observations."""

@@ -15,6 +15,9 @@ from ia_gym.validation import check_number, check_range
 CLOCKS = {"time/minutes": time.monotonic, "time/cpu_minutes": time.process_time}
 """What evaluations log of time: wall-clock time, and processor time of this process."""
 
+OVERAPPROVAL = "judge/overapproval"
+"""Where an evaluation measures it, its largest value so far is logged too."""
+
 
 class EvaluationCallback(BaseCallback):
     """Evaluates the agent on held-out problems during training, and logs the result.
@@ -24,8 +27,9 @@ class EvaluationCallback(BaseCallback):
 
     Every agent gets the same tags: those of the evaluator's ``evaluate``, the overseer's counters
     such as ``overseer/human_interactions`` and ``overseer/assistant_answers``, ``time/minutes`` and
-    ``time/cpu_minutes`` (processor time of this process). What a learner measures besides (its
-    method ``measure(evaluator)``) stands beside them.
+    ``time/cpu_minutes`` (processor time of this process), and where questions are asked
+    ``judge/max_overapproval``, the largest over-approval so far. What a learner measures besides
+    (its method ``measure(evaluator)``) stands beside them.
 
     Args:
         evaluator: see :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator`.
@@ -99,6 +103,9 @@ class EvaluationCallback(BaseCallback):
         if hasattr(self.model, "measure"):
             with preserve_random_state():  # an assistant's sampled answers draw from torch's
                 row |= self.model.measure(self.evaluator)
+        if OVERAPPROVAL in row:
+            earlier = [before.get(OVERAPPROVAL, -np.inf) for before in self.history]
+            row["judge/max_overapproval"] = max(row[OVERAPPROVAL], *earlier, -np.inf)
         for tag, clock in CLOCKS.items():
             row[tag] = (clock() - self.started[tag]) / 60
         for tag, value in row.items():

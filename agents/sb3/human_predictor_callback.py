@@ -19,6 +19,7 @@ from ia_gym.agents.learners.human_predictor_trainer import (
 from ia_gym.agents.sb3.training_envs import check_training_env, is_in_processes
 from ia_gym.amplification.batches import sample_batch
 from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.amplification.work import WORK
 from ia_gym.validation import check_range
 
 
@@ -120,6 +121,7 @@ class HumanPredictorCallback(BaseCallback):
             copied = copy.copy(overseer)
             if i > 0:
                 copied.human_interactions = copied.assistant_answers = 0
+                vars(copied).update(dict.fromkeys(WORK, 0))
             env.env_method("set_overseer", copied, indices=[i])
 
     def _on_rollout_start(self) -> None:

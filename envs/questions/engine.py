@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trust import TrustGate
+from ia_gym.amplification.work import count_work, leave_uncounted
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 from ia_gym.envs.questions.decomposition import Decomposition
@@ -407,6 +408,8 @@ class Engine:
                 return Verdict(0.0, 0.0, IDK, False)
         elif self._judges_ahead and self._judged.item(place):
             verdict = self._verdicts.look_up(place, answer)
+            if answer != IDK and self.can_earn.item(place):
+                count_work(overseer, "verdicts", 1)
             if self.gate is not None and self.can_earn.item(place):
                 trusts_more = self.gate.record_one(self._shown.item(CLASS), verdict.approval)
                 if trusts_more and self.assistant is None:
@@ -443,7 +446,8 @@ class Engine:
             told = self.transcripts[self.slots[at][chosen], self.cursor[at][chosen]]
             case = contexts[chosen], questions[chosen], told[:, None]
             approvals[chosen] = self.overseer.judge(*case, answers[chosen, None])[:, 0]
-            targets[chosen] = self.overseer.answer(*case)[:, 0]
+            with leave_uncounted(self.overseer):  # targets are only shown
+                targets[chosen] = self.overseer.answer(*case)[:, 0]
             if self.gate is not None:
                 trusts_more = self.gate.record(self.classes[at][chosen], approvals[chosen])
                 if trusts_more and self.assistant is None:

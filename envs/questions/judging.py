@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.amplification.overseers import Overseer
+from ia_gym.amplification.work import leave_uncounted
 from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols, Transcript
 
@@ -144,6 +145,8 @@ class VerdictTable:
     ) -> None:
         """Have the overseer judge every answer.
 
+        It is no work of the overseer's yet: one of the verdicts will be used.
+
         Args:
             overseer: the judge.
             slots: ``(B,)``.
@@ -158,10 +161,12 @@ class VerdictTable:
         if np.count_nonzero(earns):
             case = contexts[np.nonzero(earns)[0]], roots[earns][:, None]
             told = transcripts[earns][:, None]
-            targets[earns] = overseer.answer(*case, told)[:, 0]
             answers = every[None].repeat(len(told.answers), axis=0)
             repeated = told[:, np.zeros(n, np.int64)]
-            approvals[earns] = overseer.judge(case[0], case[1].repeat(n, axis=1), repeated, answers)
+            judged = case[0], case[1].repeat(n, axis=1), repeated, answers
+            with leave_uncounted(overseer):
+                targets[earns] = overseer.answer(*case, told)[:, 0]
+                approvals[earns] = overseer.judge(*judged)
         self.approvals[slots], self.targets[slots] = approvals, targets
         rewards = compute_rewards(approvals, every, earns[..., None], self.wrong_answer_penalty)
         self.rewards[slots] = rewards

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
+from ia_gym.amplification.work import read_work
 from ia_gym.domains import Domain
 from ia_gym.envs.questions.config import QuestionConfig
 from ia_gym.envs.questions.engine import Engine
@@ -131,6 +132,21 @@ class QuestionInterface:
     def assistant_answers(self) -> int:
         """Sub-questions answered so far, by the agent or by an attached assistant."""
         return self.engine.overseer.assistant_answers if self.engine.overseer else 0
+
+    @property
+    def lookups(self) -> int:
+        """Primitive questions that the overseer has answered so far."""
+        return read_work(self.engine.overseer)["lookups"]
+
+    @property
+    def combinations(self) -> int:
+        """Answers that the overseer has put together from sub-answers so far."""
+        return read_work(self.engine.overseer)["combinations"]
+
+    @property
+    def verdicts(self) -> int:
+        """Answers that the overseer has judged so far."""
+        return read_work(self.engine.overseer)["verdicts"]
 
     @property
     def trusted(self) -> NDArray[np.bool_] | None:

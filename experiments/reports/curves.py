@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ia_gym.experiments.reports.finished_runs import AgentRuns
+from ia_gym.experiments.reports.finished_runs import ALL_WORK, AgentRuns
 
 CLOCK = "clock"
 """Stands for the column of minutes, which :attr:`AgentRuns.clock` names."""
@@ -52,6 +52,7 @@ class CurvePlot:
 
 SAMPLES = Axis("timesteps", "samples")
 QUERIES = Axis("overseer/human_interactions", "overseer queries (log scale)", log=True)
+WORK_DONE = Axis(ALL_WORK, "overseer's lookups, combinations and verdicts (log scale)", log=True)
 MINUTES = Axis(CLOCK, "minutes on one CPU core")
 
 
@@ -65,6 +66,7 @@ def list_curve_plots(groups: Sequence[AgentRuns]) -> list[CurvePlot]:
     plots = [
         CurvePlot(f"{name}_by_step", f"{title} over samples", SAMPLES, score, True),
         CurvePlot(f"{name}_by_interaction", f"{title} over overseer queries", QUERIES, score, True),
+        CurvePlot(f"{name}_by_work", f"{title} over the overseer's work", WORK_DONE, score, True),
         CurvePlot(f"{name}_by_minute", f"{title} over minutes", MINUTES, score, True),
         CurvePlot("overapproval_by_step", "over-approval over samples", SAMPLES, gap_axis, False),
     ]

@@ -16,11 +16,15 @@ from scipy.stats import bootstrap, trim_mean
 
 from ia_gym.agents.evaluation.evaluator import Labels
 from ia_gym.agents.evaluation.make_evaluator import find_evaluator_class
+from ia_gym.amplification.work import WORK
 from ia_gym.experiments.reports.agent_styles import RELATIONAL
 from ia_gym.experiments.run_folder import CURVE, RESULT, read_curve, read_result
 
 COMPARISON = "comparison.json"
 """Beside the folders of a comparison's runs: which runs these are, and their results."""
+
+ALL_WORK = "overseer/work"
+"""Column of a curve: the overseer's lookups, combinations and verdicts so far, together."""
 
 CLOCKS = ("time/cpu_minutes", "time/minutes")
 """Columns of minutes, the first one that a curve has counts: of a core at work, or on the wall."""
@@ -103,8 +107,12 @@ def read_finished_run(folder: Path) -> FinishedRun:
         missing.append(CLOCKS[-1])
     if missing:
         raise ValueError(f"{path} must be the curve.csv of a run: it lacks {', '.join(missing)}")
+    work = [f"overseer/{each}" for each in WORK if f"overseer/{each}" in curve]
     try:
-        return FinishedRun(result, curve.astype(float))
+        curve = curve.astype(float)
+        if work:
+            curve[ALL_WORK] = curve[work].sum(axis=1)
+        return FinishedRun(result, curve)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} must be the curve.csv of a run: {error}") from None
 

@@ -21,6 +21,7 @@ from ia_gym.experiments.reports.tables import (
     build_agent_table,
     build_depth_table,
     build_overview,
+    build_protocol_table,
     build_run_table,
     format_markdown,
 )
@@ -64,6 +65,9 @@ def write_report(
     depths = build_depth_table(groups)
     if len(depths):
         tables["By depth"] = depths
+    protocols = build_protocol_table(groups)
+    if len(protocols):
+        tables["Judges and the overseer's work"] = protocols
     tables["Runs"] = build_run_table(groups)
     figures = write_figures(groups, folder)
     title = f"Runs in {folder.resolve().name}"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ia_gym.agents.evaluation.evaluator import format_count
 from ia_gym.agents.evaluation.make_evaluator import compute_reference_scores
+from ia_gym.amplification.work import WORK
 from ia_gym.experiments.reports.agent_styles import find_baseline
 from ia_gym.experiments.reports.finished_runs import (
     AgentRuns,
@@ -188,6 +189,47 @@ def collect_depths(groups: Sequence[AgentRuns]) -> dict[str, dict[str, dict[str,
                 rows = found.setdefault(f"{names[group.env_id]} {kind}".strip(), {})
                 rows.setdefault(group.agent, {})[depth] = group.compute_median(f"eval/{tag}")
     return found
+
+
+def build_protocol_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
+    """Build the table of protocols: how good the judge is, and what it costs the overseer.
+
+    One row an agent and environment, medians of the seeds; runs that have measured no judge are
+    left out.
+    """
+    names = name_environments(group.env_id for group in groups)
+    rows = []
+    for group in groups:
+        if np.isnan(group.compute_median("judge/accuracy")):
+            continue
+        questions = max(group.compute_median("timesteps"), 1)
+        rows.append(
+            {
+                "environment": names[group.env_id],
+                "agent": group.agent,
+                **{
+                    heading: format_percent(group.compute_median(tag))
+                    for heading, tag in {
+                        f"{group.labels.score_label}, %": group.labels.score,
+                        "right verdicts, %": "judge/accuracy",
+                        "over-approval, %": "judge/overapproval",
+                        "largest, %": "judge/max_overapproval",
+                        "score difference, %": "judge/score_difference",
+                    }.items()
+                },
+                **{
+                    f"{work} a question": format_number(
+                        group.compute_median(f"overseer/{work}") / questions, 2
+                    )
+                    for work in (*WORK, "assistant_answers")
+                },
+                "overseer queries": format_known(group.compute_median(QUERIES), format_count),
+                "teraFLOP": format_number(group.compute_median("work/teraflop"), 1),
+            }
+        )
+    return drop_empty_columns(pd.DataFrame(rows)).rename(
+        columns={"assistant_answers a question": "agent answers a question"}
+    )
 
 
 def build_run_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from typing import Any
 import stable_baselines3 as sb3
 
 from ia_gym.agents.learners.answer_search import AnswerSearch
+from ia_gym.agents.learners.consultancy import Consultancy
+from ia_gym.agents.learners.debate import Debate
 from ia_gym.agents.learners.expert_iteration import ExpertIteration
 from ia_gym.agents.learners.imitation import ImitationIA, IteratedAmplification
 from ia_gym.agents.learners.preferences import Preferences
@@ -26,7 +28,8 @@ CLASSES: dict[str, type] = {
         *(sb3.PPO, sb3.A2C, sb3.DQN),
         *(ImitationIA, IteratedAmplification, Supervised),
         *(Reinforce, AnswerSearch, ReinforceWithDemonstrations),
-        *(RewardModelling, Preferences, ExpertIteration, TreeExpertIteration),
+        *(Debate, Consultancy, RewardModelling, Preferences),
+        *(ExpertIteration, TreeExpertIteration),
         *(FactsExtractor, MuonAdamW),
     )
 }

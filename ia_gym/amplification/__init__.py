@@ -1,6 +1,7 @@
 """Amplification (Christiano et al., 2018): what environments and learners share. NumPy only.
 
 - ``overseers.py``: the protocol of overseers, and the one that follows a domain's script.
+- ``work.py``: the rule by which the overseer's work is counted.
 - ``approval.py``: how much the overseer approves of an answer; this is the reward.
 - ``amplify.py``: the overseer asks its sub-questions, and an assistant answers them.
 - ``assistants.py``: the protocol of assistants; the oracle, and one that knows nothing.

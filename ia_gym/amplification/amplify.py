@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import Overseer
+from ia_gym.amplification.work import count_work
 from ia_gym.domains.batch_arrays import rank_in_groups
 from ia_gym.domains.checks import ANY, check_array
 from ia_gym.domains.domain import Contexts, Domain
@@ -68,7 +69,9 @@ def open_round(
         check_array(domain, "look_up", found, primitive.shape, ANY)
         sought = found[primitive]
         check_array(domain, "look_up", sought, sought.shape, domain.n_symbols - 1)
-        answers = np.where(primitive & (flat[..., 0] != 0), found, answers)
+        seen = primitive & (flat[..., 0] != 0)
+        answers = np.where(seen, found, answers)
+        count_work(overseer, "lookups", int(np.count_nonzero(seen)))
     transcript.questions[..., slots, :] = flat.reshape(asked.shape)
     transcript.answers[..., slots] = answers.reshape(asked.shape[:3])
     awaited: NDArray[np.bool_] = pending.reshape(asked.shape[:3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,21 +17,26 @@ from ia_gym.domains.transcript import Symbols, Transcript
 
 @dataclass
 class Batch:
-    """Root questions, the overseer's sub-questions about them, and its answers.
+    """Root questions, and the overseer's sub-questions about them.
 
     Attributes:
         contexts: ``(B,)``.
         questions: ``(B, Q, Lq)``.
         transcript: ``(B, Q)``.
-        targets: ``(B, Q)``, the overseer's answers.
         depths: ``(B, Q)``, depths of the questions.
+        overseer: whose sub-questions these are.
     """
 
     contexts: Contexts
     questions: Symbols
     transcript: Transcript
-    targets: Symbols
     depths: Symbols
+    overseer: Overseer
+
+    @cached_property
+    def targets(self) -> Symbols:
+        """The overseer's answers, ``(B, Q)``; it is asked for them when they are first needed."""
+        return self.overseer.answer(self.contexts, self.questions, self.transcript)
 
 
 def sample_batch(
@@ -43,7 +49,7 @@ def sample_batch(
     depths: Sequence[int] | None = None,
     judging: bool = False,
 ) -> Batch:
-    """Draw contexts and questions, and answer them with the amplified overseer.
+    """Draw contexts and questions, and have the overseer decompose them.
 
     Args:
         overseer: the overseer; its counters go up.
@@ -59,5 +65,5 @@ def sample_batch(
     contexts = domain.sample_contexts(rng, n_contexts, size)
     questions = domain.sample_questions(rng, contexts, n_questions, depths)
     transcript = amplify(overseer, assistant, rng, contexts, questions, judging=judging)
-    targets = overseer.answer(contexts, questions, transcript)
-    return Batch(contexts, questions, transcript, targets, domain.depth(contexts, questions))
+    depths = domain.depth(contexts, questions)
+    return Batch(contexts, questions, transcript, depths, overseer)

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.amplification.approval import ApprovalMode, compute_approval
+from ia_gym.amplification.work import WorkCounters
 from ia_gym.domains.checks import check_array
 from ia_gym.domains.domain import Contexts, Domain
-from ia_gym.domains.transcript import Symbols, Transcript
+from ia_gym.domains.transcript import IDK, Symbols, Transcript
 
 
 class Overseer(Protocol):
     """Decomposes and answers questions, and judges answers to them.
+
+    One whose work is to be counted is a :class:`~ia_gym.amplification.work.WorkCounters` too.
 
     Attributes:
         domain: the domain of the questions.
@@ -80,8 +83,8 @@ class Overseer(Protocol):
         ...
 
 
-class ScriptedOverseer:
-    """An overseer that follows the domain's script, and counts every query.
+class ScriptedOverseer(WorkCounters):
+    """An overseer that follows the domain's script, and counts every query and all its work.
 
     Args:
         domain: the domain of the questions.
@@ -99,6 +102,7 @@ class ScriptedOverseer:
     def __init__(self, domain: Domain, approval: ApprovalMode = "strict") -> None:
         if approval not in get_args(ApprovalMode):
             raise ValueError(f'approval must be "strict" or "graded", got {approval!r}')
+        super().__init__()
         self.domain = domain
         self.approval = approval
         self.human_interactions = 0
@@ -126,6 +130,7 @@ class ScriptedOverseer:
         domain = self.domain
         answers = domain.answer(contexts, questions, transcript)
         check_array(domain, "answer", answers, questions.shape[:2], domain.n_answers - 1)
+        self.combinations += int(np.count_nonzero(questions[..., 0]))
         return answers
 
     def judge(
@@ -133,4 +138,5 @@ class ScriptedOverseer:
     ) -> NDArray[np.float64]:
         """The script's approval of ``answers (B, Q)``, see :class:`Overseer`."""
         case = contexts, questions, transcript, answers
+        self.verdicts += int(np.count_nonzero((questions[..., 0] != 0) & (answers != IDK)))
         return compute_approval(self.domain, self.approval, *case)

@@ -52,6 +52,10 @@ class LearnedOverseer:
         assistant_answers: sub-questions that an assistant has answered so far.
         confidence: for each question of the last call of :meth:`answer`, ``(B, Q)``: the smallest
             probability of a token in the sub-questions and the answer.
+        lookups: work of the overseer that the predictor was trained on, see
+            :mod:`ia_gym.amplification.work`; as the next two.
+        combinations: see there.
+        verdicts: see there.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class LearnedOverseer:
         self.predictor = predictor
         self.human_interactions = human_interactions
         self.assistant_answers = 0
+        self.lookups = self.combinations = self.verdicts = 0
         self.confidence: NDArray[np.float32]
 
     @torch.no_grad()

@@ -47,12 +47,19 @@ class NetworkAssistant:
         return self._cache.network
 
     @torch.no_grad()
-    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
-        """See :class:`~ia_gym.amplification.assistants.Assistant`."""
+    def compute_logits(self, contexts: Contexts, questions: Symbols) -> torch.Tensor:
+        """Logits ``(B, Q, n_answers)`` of the answers to ``questions (B, Q, Lq)``."""
         facts = torch.as_tensor(contexts["facts"], device=self.network.device)
         encoded = self._cache.encode(facts, self.passes)
-        asked = torch.as_tensor(questions, device=self.network.device)
-        logits = self.network.read(encoded, asked)
+        logits: torch.Tensor = self.network.read(
+            encoded, torch.as_tensor(questions, device=self.network.device)
+        )
+        return logits
+
+    @torch.no_grad()
+    def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
+        """See :class:`~ia_gym.amplification.assistants.Assistant`."""
+        logits = self.compute_logits(contexts, questions)
         answers = sample_categorical(logits, self.temperature)
         if self.min_probability:
             likely = logits.softmax(dim=-1).gather(-1, answers[..., None])[..., 0]
