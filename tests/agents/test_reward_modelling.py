@@ -170,7 +170,9 @@ def solve(name, facts, question, domain):
         far = walk(x, y)
         if domain.kinds[kind] == "D":
             return {far}
-        nearest = {z for z in graph.successors(x) if z == y or (far > 1 + walk(z, y) - 1e-9 < np.inf)}
+        nearest = {
+            z for z in graph.successors(x) if z == y or (far > 1 + walk(z, y) - 1e-9 < np.inf)
+        }
         return {y} if far == 1 else {z for z in nearest if 1 + walk(z, y) == far}
     labels = {a: b for a, b in rows if b > domain.max_size}
     graph = nx.Graph([row for row in rows if row[1] <= domain.max_size])
