@@ -7,16 +7,18 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.distinct_answers import (
     draw_distinct_answers,
     find_allowed_answers,
 )
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
+from ia_gym.agents.learners.overseen_learner import OverseenLearner
+from ia_gym.agents.learners.policy_gradient import compute_gains, sample_answers
 from ia_gym.agents.learners.reward_model_trainer import (
     Judgements,
     RewardModelTrainer,
@@ -24,6 +26,7 @@ from ia_gym.agents.learners.reward_model_trainer import (
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing
+from ia_gym.amplification.work import count_work, leave_uncounted
 from ia_gym.domains import Contexts
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.networks.context_network import ContextNetwork
@@ -43,7 +46,31 @@ PPO_EPOCHS, PPO_CLIP_RANGE = 4, 0.2
 """Gradient steps on the same answers, and how far they may change a probability (PPO)."""
 
 
-class RewardModelling(AmplifiedLearner):
+class RewardJudge:
+    """Judges answers by a reward model (:class:`~ia_gym.agents.evaluation.judges.Judge`).
+
+    Args:
+        trainer: has the reward model.
+        feedback: "approval": the score of an answer is the probability of approval. "comparisons":
+            how far the probability that it is preferred to another one is above 1/2, doubled.
+    """
+
+    def __init__(self, trainer: RewardModelTrainer, feedback: Feedback) -> None:
+        self.trainer, self.feedback = trainer, feedback
+
+    def judge(
+        self, contexts: Contexts, questions: Symbols, answers: Symbols
+    ) -> NDArray[np.float64]:
+        """Scores ``(B, Q)`` in [0, 1] of ``answers (B, Q)``."""
+        scores = self.trainer.compute_scores(contexts["facts"], questions)
+        allowed = find_allowed_answers(self.trainer.domain, questions)
+        mask = torch.as_tensor(allowed, device=scores.device)
+        rewards = compute_rewards(scores, mask, self.feedback).cpu().numpy().astype(np.float64)
+        given: NDArray[np.float64] = np.take_along_axis(rewards, answers[..., None], -1)[..., 0]
+        return given if self.feedback == "approval" else np.clip(2 * given - 1, 0, 1)
+
+
+class RewardModelling(OverseenLearner):
     """The agent is trained by RL on a model of the overseer's judgement, level by level.
 
     Recursive reward modelling (Leike et al., 2018, section 2). On each level the overseer judges a
@@ -55,7 +82,7 @@ class RewardModelling(AmplifiedLearner):
     the level before were made with less help.
 
     Every judgement counts as a query to the overseer. Arguments that are not listed here are those
-    of :class:`~ia_gym.agents.learners.amplified_learner.AmplifiedLearner`.
+    of :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
 
     Args:
         feedback: "approval": the overseer approves of single answers. "comparisons": it says which
@@ -81,13 +108,15 @@ class RewardModelling(AmplifiedLearner):
         rename: whether the reward model sees the judged contexts with the interchangeable symbols
             of the domain (names, vertices) exchanged at random: a judgement holds whatever things
             are called. Refused where a domain has none.
+        assistant_temperature: temperature of the frozen agent's sampled answers to sub-questions.
+        assistant_min_probability: answers to sub-questions that the frozen agent finds less likely
+            than this, in [0, 1], become "I don't know".
 
     Attributes:
         level: 1 or more.
         trainer: the reward model and its training.
     """
 
-    judges_answers = True
     trainer: RewardModelTrainer
 
     def __init__(
@@ -139,14 +168,18 @@ class RewardModelling(AmplifiedLearner):
         if not isinstance(rename, bool):
             raise ValueError(f"rename must be True or False, got {rename!r}")
         self.rename = rename
+        self.assistant_temperature = check_number(
+            "assistant_temperature", assistant_temperature, "[0, inf)"
+        )
+        self.assistant_min_probability = check_number(
+            "assistant_min_probability", assistant_min_probability, "[0, 1]"
+        )
         super().__init__(
             policy,
             env,
             learning_rate,
             n_contexts=n_contexts,
             n_questions=n_questions,
-            assistant_temperature=assistant_temperature,
-            assistant_min_probability=assistant_min_probability,
             max_grad_norm=max_grad_norm,
             curriculum=curriculum,
             policy_kwargs=policy_kwargs,
@@ -173,6 +206,17 @@ class RewardModelling(AmplifiedLearner):
         self.trainer = RewardModelTrainer(
             network, self.domain, self.rng, self.reward_batch_size, self.rename, self.max_grad_norm
         )
+
+    def _uses_grades(self) -> bool:
+        return True
+
+    def make_judge(self, seed: int) -> RewardJudge:
+        """The judge of the agent's answers: the reward model.
+
+        Args:
+            seed: without effect; nothing is drawn.
+        """
+        return RewardJudge(self.trainer, self.feedback)
 
     @property
     def human_interactions(self) -> int:
@@ -240,7 +284,10 @@ class RewardModelling(AmplifiedLearner):
         answers = self.draw_answers(contexts, questions)
         transcript = amplify(self.overseer, self.helper, rng, contexts, questions)
         columns = np.moveaxis(answers, -1, 0)
-        judged = [self.overseer.judge(contexts, questions, transcript, each) for each in columns]
+        with leave_uncounted(self.overseer):
+            judged = [
+                self.overseer.judge(contexts, questions, transcript, each) for each in columns
+            ]
         approvals = np.stack(judged, axis=-1)
         if self.feedback == "approval":
             first, second, verdicts = answers, np.full_like(answers, IDK), approvals
@@ -250,6 +297,7 @@ class RewardModelling(AmplifiedLearner):
         counted = first != IDK
         if self.feedback == "comparisons":
             counted &= second != IDK
+        count_work(self.overseer, "verdicts", int(counted.sum()))  # one for each comparison too
         verdicts = verdicts.astype(np.float32)
         self.trainer.record(
             Judgements(contexts["facts"], questions, first, second, verdicts, counted)
@@ -296,8 +344,9 @@ class RewardModelling(AmplifiedLearner):
     def compute_gradient_loss(self, logits: Tensor, rewards: Tensor) -> Tensor:
         """Minus the expected reward under ``logits (B, Q, n_answers)``, and minus the entropy."""
         log_p = logits.log_softmax(dim=-1)
-        expected = (log_p.exp() * rewards).sum(dim=-1).mean()
-        loss: Tensor = -expected - self.ent_coef * compute_entropy(log_p)
+        every = torch.arange(logits.shape[-1], device=logits.device).expand_as(logits)
+        gains, _ = compute_gains(log_p, every, rewards, is_sampled=False)
+        loss: Tensor = -gains.mean() - self.ent_coef * compute_entropy(log_p)
         return loss
 
     def train_by_ppo(
@@ -311,7 +360,7 @@ class RewardModelling(AmplifiedLearner):
             rewards: ``(B, Q, n_answers)``. Their mean under this policy is the baseline.
         """
         p = log_p_before.exp()
-        answers = p.flatten(0, 1).multinomial(1).view(*p.shape[:2], 1)
+        answers = sample_answers(log_p_before, 1)
         advantages = rewards.gather(-1, answers) - (p * rewards).sum(dim=-1, keepdim=True)
         for _ in range(PPO_EPOCHS):
             log_p = self.compute_logits(*case).log_softmax(dim=-1)

@@ -1,0 +1,239 @@
+"""Reward modelling and preferences: levels, judgements, and what is learned from them."""
+
+import gymnasium as gym
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from tiny_learners import make_tiny_env, make_tiny_learner
+
+from ia_gym.agents import Preferences, QuestionEvaluator, RewardModelling
+from ia_gym.amplification.amplify import amplify
+from ia_gym.amplification.assistants import KnowNothing
+from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.domains import DOMAINS
+from ia_gym.domains.renaming import draw_renamings, rename
+from ia_gym.networks.network_assistant import NetworkAssistant
+
+RELATIONAL = {"relational": True, "heads": 2, "width": 32, "polyak_tau": 0.1}
+WILDCARD = {"id": "IA-Wildcard-v0", "size": 4}
+
+
+def make_learner(cls, **kwargs):
+    sizes = {"n_contexts": 16, "n_questions": 16, "learning_rate": 6e-3}
+    judged = {"n_judgements": 1500, "reward_batch_size": 16}
+    arguments = {**sizes, **judged, "policy_kwargs": RELATIONAL, "seed": 0, **kwargs}
+    return cls(env=gym.make(**WILDCARD), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "policy_update", "n_samples"),
+    [("approval", "gradient", None), ("comparisons", "ppo", 4)],
+)
+def test_the_truth_is_learned_from_judgements_level_by_level(
+    feedback, policy_update, n_samples, monkeypatch
+):
+    model = make_learner(
+        RewardModelling, feedback=feedback, policy_update=policy_update, n_samples=n_samples
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(DOMAINS["Wildcard"], "truth", None)
+        patch.setattr(DOMAINS["Wildcard"], "is_correct", None)
+        model.learn(40_000)
+    assert model.level == 2
+    assert 2600 < model.human_interactions <= 3000  # whole contexts
+    evaluator = QuestionEvaluator("IA-Wildcard-v0", 1024, size=4)
+    assert evaluator.evaluate(model)["eval/accuracy"] > 0.9
+    assert model.measure(evaluator)["reward_model/agreement"] > 0.9
+
+
+def test_unaided_preferences_end_at_depth_1():
+    """Of two levels of questions one is learned, and of the other nothing."""
+    model = make_learner(Preferences)
+    model.learn(25_000)
+    assert model.level == 1
+    assert isinstance(model.helper, KnowNothing)
+    judged = model.trainer.judgements
+    wildcards = (judged.questions == model.domain.bit_symbol + 2).sum(axis=-1)
+    preferred = (judged.verdicts != 0.5) & judged.counted
+    assert preferred[wildcards == 1].any()
+    assert not preferred[wildcards == 2].any()
+    scores = QuestionEvaluator("IA-Wildcard-v0", 1024, size=4).evaluate(model)
+    assert scores["eval/accuracy_depth_1"] > 0.9
+    assert scores["eval/accuracy_depth_2"] < 0.6
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_an_overseer_without_help_prefers_nothing_beyond_depth_1(name):
+    """In all domains, whatever the two answers are; at depth 1 it knows what is true."""
+    domain, rng = DOMAINS[name](8), np.random.default_rng(0)
+    overseer = ScriptedOverseer(domain)
+    contexts = domain.sample_contexts(rng, 40)
+    questions = domain.sample_questions(rng, contexts, 8)
+    transcript = amplify(overseer, KnowNothing(), rng, contexts, questions)
+    depth, shape = domain.depth(contexts, questions), questions.shape[:2]
+    approvals = np.stack(
+        [
+            overseer.judge(contexts, questions, transcript, np.full(shape, answer))
+            for answer in range(domain.n_answers)
+        ],
+        axis=-1,
+    )
+    assert np.ptp(approvals[depth > 1], axis=-1).max() == 0
+    truth = domain.truth(contexts, questions)[..., None]
+    approved = np.take_along_axis(approvals, truth, -1)[..., 0]
+    assert (approved[depth == 1] == 1).all()
+
+
+def test_a_level_is_done_when_the_models_agree_and_no_sooner(monkeypatch):
+    model = make_tiny_learner(RewardModelling, n_judgements=2600)
+    for agreement, earned, level in ((0.94, 1.0, 1), (1.0, 0.94, 1), (1.0, 1.0, 2)):
+        monkeypatch.setattr(model.trainer, "measure_agreement", lambda a=agreement: a)
+        monkeypatch.setattr(model, "improve_policy", lambda e=earned: set_share(model, e))
+        model.learn(32 * 12, reset_num_timesteps=False)
+        assert model.level == level
+    assert isinstance(model.helper, NetworkAssistant)
+    assert model.helper.min_probability == 0.5
+
+
+def set_share(model, share):
+    model.share_earned = share
+
+
+def test_the_helper_is_frozen_and_judgements_are_made_anew():
+    model = make_tiny_learner(RewardModelling, n_judgements=2600).learn(64)
+    before = model.trainer.judgements
+    model.begin_level()
+    assert model.trainer.judgements is None
+    kept = [p.clone() for p in model.helper.network.parameters()]
+    model.learn(640, reset_num_timesteps=False)
+    for frozen, p in zip(kept, model.helper.network.parameters()):
+        assert torch.equal(frozen, p)
+    assert not np.array_equal(before.facts[0], model.trainer.judgements.facts[0])
+    assert model.human_interactions == model.n_judged_before + model.n_judged
+
+
+def test_ppo_climbs_what_the_gradient_climbs():
+    """With the same rewards, the clipped update raises the same expectation."""
+    model = make_tiny_learner(RewardModelling, ent_coef=0.0, learning_rate=1e-2)
+    model.learn(0)
+    contexts = model.domain.sample_contexts(model.rng, 8)
+    case = contexts["facts"], model.domain.sample_questions(model.rng, contexts, 16)
+    rewards = torch.rand(8, 16, model.domain.n_answers)
+    rewards[..., 2] = 1.0
+
+    def expect():
+        with torch.no_grad():
+            p = model.compute_logits(*case).softmax(dim=-1)
+        return (p * rewards).sum(dim=-1).mean().item()
+
+    start = expect()
+    for _ in range(30):
+        log_p = model.compute_logits(*case).detach().log_softmax(dim=-1)
+        model.train_by_ppo(case, log_p, rewards)
+    assert expect() > start + 0.25
+
+
+def solve(name, facts, question, domain):
+    """All right answers, from the facts alone."""
+    kind, x, y = question[0] - domain.kind_symbol, int(question[1]), int(question[-1])
+    rows = [tuple(map(int, row)) for row in facts if row[0]]
+    if name == "Permutation":
+        power = int("".join(str(bit - domain.bit_symbol) for bit in question[2:]), 2)
+        for _ in range(power):
+            x = dict(rows)[x]
+        return {x}
+    if name == "Assignment":
+        table = {row[0]: row[1:] for row in rows if row[0] > domain.n_values}
+        f = {row[:2]: row[2] for row in rows if row[0] <= domain.n_values}
+
+        def value(z):
+            return z if z <= domain.n_values else f_or_value(*table[z])
+
+        def f_or_value(a, b):
+            return a if b == 0 else f[value(a), value(b)]
+
+        return {value(x)}
+    if name == "ShortestPath":
+        graph = nx.DiGraph(rows)
+
+        def walk(start, goal):
+            steps = [
+                nx.shortest_path_length(graph, z, goal)
+                for z in graph.successors(start)
+                if nx.has_path(graph, z, goal)
+            ]
+            return 1 + min(steps) if steps else np.inf
+
+        if x not in graph or y not in graph:
+            return None
+        far = walk(x, y)
+        if domain.kinds[kind] == "D":
+            return {far}
+        nearest = {
+            z for z in graph.successors(x) if z == y or (far > 1 + walk(z, y) - 1e-9 < np.inf)
+        }
+        return {y} if far == 1 else {z for z in nearest if 1 + walk(z, y) == far}
+    labels = {a: b for a, b in rows if b > domain.max_size}
+    graph = nx.Graph([row for row in rows if row[1] <= domain.max_size])
+    graph.add_nodes_from(labels)
+    end = next(v for v in labels if nx.has_path(graph, x, v))
+    way = nx.shortest_path(graph, x, end)
+    found = {"V": labels[end], "P": way[min(1, len(way) - 1)], "D": len(way) - 1}
+    return {found[domain.kinds[kind]]}
+
+
+@pytest.mark.parametrize("name", ["Permutation", "Assignment", "ShortestPath", "UnionFind"])
+def test_what_is_true_stays_true_when_names_change_places(name):
+    domain, rng = DOMAINS[name](8), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 60)
+    questions = domain.sample_questions(rng, contexts, 4)
+    names = draw_renamings(domain, rng, 60)
+    assert (np.sort(names, axis=1) == np.arange(domain.n_symbols)).all()
+    changed = (names != np.arange(domain.n_symbols)).any(axis=0)
+    assert not changed[0]
+    assert not changed[domain.kind_symbol :].any()
+    facts, asked = rename(names, contexts["facts"]), rename(names, questions)
+    answers = rename(names, domain.truth(contexts, questions))
+    assert (facts != contexts["facts"]).any()
+    checked = 0
+    for i, j in np.ndindex(60, 4):
+        right = solve(name, facts[i], asked[i, j], domain)
+        before = solve(name, contexts["facts"][i], questions[i, j], domain)
+        if right is None or before is None:
+            continue
+        is_name = any(int(answers[i, j]) in symbols for symbols in domain.interchangeable)
+        if is_name:
+            assert int(answers[i, j]) in right
+            assert {int(names[i, a]) for a in before} == right
+        else:
+            assert right == before
+        checked += is_name
+    assert checked > 30
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"feedback": "stars"}, r"feedback must be one of \['approval', 'comparisons'\], got"),
+        ({"policy_update": "sgd"}, r"policy_update must be one of \['gradient', 'ppo'\], got"),
+        ({"n_judgements": 0}, r"n_judgements must be in 1\.\.10000000, got 0"),
+        ({"n_judgements": 100}, r"n_judgements must be at least 256 .*, got 100"),
+        ({"n_samples": 0}, r"n_samples must be in 1\.\.1000, got 0"),
+        ({"n_samples": 1, "feedback": "comparisons"}, r"n_samples must be in 2\.\.1000, got 1"),
+        ({"n_levels": 0}, r"n_levels must be in 1\.\.100, got 0"),
+        ({"agreement": 0.5}, r"agreement must be a number in \(0.5, 1\], got 0.5"),
+        ({"ent_coef": -1}, r"ent_coef must be a number in \[0, inf\), got -1"),
+        ({"reward_updates": 0}, r"reward_updates must be in 1\.\.1000, got 0"),
+        ({"reward_batch_size": 0}, r"reward_batch_size must be in 1\.\.1000000, got 0"),
+        ({"rename": "yes"}, r"rename must be True or False, got 'yes'"),
+    ],
+)
+def test_bad_arguments_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        make_tiny_learner(RewardModelling, make_tiny_env(), **kwargs)
+
+
+def test_renaming_is_refused_where_there_are_no_names():
+    with pytest.raises(ValueError, match=r"^rename must be False for Wildcard"):
+        make_learner(RewardModelling, rename=True)
