@@ -135,7 +135,12 @@ class CausalAssistant:
             mask[i, longest - len(row) :] = 1
         sampling: dict[str, Any] = {"do_sample": False}
         if self.temperature:
-            sampling = {"do_sample": True, "temperature": self.temperature, "top_k": 0, "top_p": 1.0}
+            sampling = {
+                "do_sample": True,
+                "temperature": self.temperature,
+                "top_k": 0,
+                "top_p": 1.0,
+            }
         with torch.no_grad():
             written = self.model.generate(
                 input_ids=ids,

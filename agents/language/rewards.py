@@ -168,4 +168,3 @@ def read_completions(
         for each in completions
     ]
     return parser.parse(texts, questions)
-
