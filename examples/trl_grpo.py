@@ -5,11 +5,13 @@ python examples/trl_grpo.py --config examples/trl_grpo.yaml --reward truth
 python examples/trl_grpo.py --config examples/trl_grpo.yaml --trust -1
 """
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from datasets import Dataset
+from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer, TrlParser
 
 from ia_gym.agents import QuestionEvaluator
@@ -39,11 +41,23 @@ class Task:
     heads: int = field(default=4, metadata={"help": "Of the model."})
     format_steps: int = field(default=40, metadata={"help": "Steps of learning the format."})
     polyak_tau: float = field(default=0.1, metadata={"help": "Weight of the latest model."})
+    minutes: float = field(default=1e9, metadata={"help": "Stop the training after so long."})
+
+
+class TimeLimit(TrainerCallback):
+    """Stops the training after some minutes."""
+
+    def __init__(self, minutes: float) -> None:
+        self.end = time.monotonic() + 60 * minutes
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Stop once the time is up."""
+        control.should_training_stop |= time.monotonic() > self.end
 
 
 def teach_format(model, tokenizer, questions, n_steps, config):
     """Supervised on the form of answers alone: the right kind, drawn at random."""
-    numbers = range(10**9, 10**9 + 128 * n_steps)  # other questions than those of the training
+    numbers = range(10**9, 10**9 + 64 * n_steps)  # other questions than those of the training
     _, asked = questions.find(numbers)
     rng = np.random.default_rng(config.seed)
     allowed = questions.domain.answer_mask(asked)
@@ -55,7 +69,7 @@ def teach_format(model, tokenizer, questions, n_steps, config):
     arguments = SFTConfig(
         output_dir=config.output_dir,
         max_steps=n_steps,
-        per_device_train_batch_size=128,
+        per_device_train_batch_size=64,
         learning_rate=config.learning_rate,
         gradient_checkpointing=False,
         bf16=False,
@@ -66,8 +80,13 @@ def teach_format(model, tokenizer, questions, n_steps, config):
         report_to="none",
         seed=config.seed,
     )
-    data = Dataset.from_dict(rows)
-    SFTTrainer(model, arguments, train_dataset=data, processing_class=tokenizer).train()
+    SFTTrainer(
+        model,
+        arguments,
+        train_dataset=Dataset.from_dict(rows),
+        processing_class=tokenizer,
+        optimizers=(MuonAdamW(model.parameters(), lr=config.learning_rate), None),
+    ).train()
 
 
 def main() -> None:
@@ -94,7 +113,7 @@ def main() -> None:
         config,
         train_dataset=make_prompt_dataset(questions),
         processing_class=tokenizer,
-        callbacks=[copy],
+        callbacks=[copy, TimeLimit(task.minutes)],
         optimizers=(MuonAdamW(model.parameters(), lr=config.learning_rate), None),
     )
     trainer.train()

@@ -2,7 +2,7 @@
 
 - ``cli.py``: the commands of ``ia-gym``. They call ``train.py`` (one run, with its progress),
   ``compare.py`` (several agents), ``failures.py`` (agents with an overseer that fails),
-  ``bench.py`` (speed), ``inspection`` and ``reports``.
+  ``bench.py`` and ``text_bench.py`` (speed), ``inspection`` and ``reports``.
 - ``settings``: the tuned settings, one YAML file an agent; ``zoo``: the same for rl-zoo3.
 - ``recipe.py``: environment, model and callbacks by the settings; :func:`tuned`, for your own code.
 - ``run.py``: one agent trained once; ``run_folder.py``: the files of a run; ``checkpoints.py``;

@@ -697,6 +697,12 @@ def bench(
         str | None, typer.Option(help="Domains, with commas between.  [default: all]")
     ] = None,
     train: Annotated[bool, typer.Option(help="Also time ImitationIA on its smallest case.")] = True,
+    prompts: Annotated[
+        bool,
+        typer.Option(
+            "--prompts", help="Only prompts and rewards for language models, beside reasoning-gym."
+        ),
+    ] = False,
 ) -> None:
     """Measure the suite's speed on this machine.
 
@@ -704,6 +710,11 @@ def bench(
     Example:
       ia-gym bench --sizes 8,64 --seconds 5
     """
+    if prompts:
+        from ia_gym.experiments.text_bench import bench_prompts
+
+        bench_prompts(seconds)
+        return
     from ia_gym.experiments.bench import bench as run
 
     names = None if domains is None else split_names("domains", domains)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ia_gym.domains import DOMAINS
 from ia_gym.domains.answer_parser import AnswerParser
-from ia_gym.envs.questions.numbered_questions import NumberedQuestions
+from ia_gym.envs.questions.numbered_questions import BLOCK, KEPT_BLOCKS, NumberedQuestions
 from ia_gym.validation import check_range
 
 
@@ -46,6 +46,7 @@ class QuestionDataset:
         self.questions = NumberedQuestions(env_id, seed, observation, **env_kwargs)
         self.domain = self.questions.domain
         self.parser = AnswerParser(self.domain)
+        self._known: dict[int, list[tuple[str, str, int]]] = {}  # by block
 
     def __len__(self) -> int:
         return self.size
@@ -61,24 +62,33 @@ class QuestionDataset:
         """
         if not 0 <= index < self.size:
             raise IndexError(f"index must be in 0..{self.size - 1}, got {index}")
-        domain = self.domain
-        contexts, asked = self.questions.find([index])
-        asked = asked[:, None]
-        truth = int(domain.truth(contexts, asked)[0, 0])
+        block, place = divmod(index, BLOCK)
+        answer, kind, depth = self._find_known(block)[place]
         return {
             "question": self.questions.describe([index])[0],
-            "answer": domain.answer_text(truth),
+            "answer": answer,
             "metadata": {
-                "source_dataset": make_dataset_name(domain.name),
+                "source_dataset": make_dataset_name(self.domain.name),
                 "source_index": index,
                 "question_id": self.questions.make_id(index),
-                "kind": domain.kinds[int(domain.kind(asked)[0, 0])],
-                "difficulty": {
-                    "depth": int(domain.depth(contexts, asked)[0, 0]),
-                    "size": domain.size,
-                },
+                "kind": kind,
+                "difficulty": {"depth": depth, "size": self.domain.size},
             },
         }
+
+    def _find_known(self, block: int) -> list[tuple[str, str, int]]:
+        """Answer, kind and depth of the questions of a block, looked up all at once."""
+        if block not in self._known:
+            if len(self._known) >= KEPT_BLOCKS:
+                self._known.clear()
+            domain = self.domain
+            contexts, asked = self.questions.find(range(block * BLOCK, (block + 1) * BLOCK))
+            asked = asked[:, None]
+            answers = map(domain.answer_text, domain.truth(contexts, asked)[:, 0].tolist())
+            kinds = [domain.kinds[kind] for kind in domain.kind(asked)[:, 0].tolist()]
+            depths = domain.depth(contexts, asked)[:, 0].tolist()
+            self._known[block] = list(zip(answers, kinds, depths, strict=True))
+        return self._known[block]
 
     def score_answer(self, answer: str | None, entry: dict[str, Any]) -> float:
         """1.0 for a true answer to an entry, else 0.0, also where there is none.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from tokenizers import (
@@ -47,10 +48,10 @@ def make_tokenizer(encoding: ObservationEncoding) -> PreTrainedTokenizerFast:
             pre_tokenizers.Split(Regex(WORD), "removed", invert=True),
         ]
     )
-    facts = [domain.fact_text(fact) for fact in domain.longest_facts()]
-    questions = map(domain.question_text, domain.longest_questions())
+    questions = domain.longest_questions()
+    facts = np.repeat(domain.longest_facts()[None], len(questions), axis=0)
     texts = [
-        *(encoding.frame.enclose("; ".join(facts), f"{question} = ?") for question in questions),
+        *encoding.describer.describe(facts, questions),
         *map(domain.answer_text, range(domain.n_answers)),
         *map(domain.symbol_text, range(domain.n_symbols)),
         *space.character_list,

@@ -13,13 +13,7 @@ from numpy.typing import NDArray
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.questions.spaces import OneHotBox, find_token_dtype, make_spaces
-from ia_gym.envs.questions.texts import (
-    TEXT_MODES,
-    describe_facts,
-    describe_question,
-    make_frame,
-    make_text_space,
-)
+from ia_gym.envs.questions.texts import TEXT_MODES, Describer
 
 ObservationMode = Literal["tokens", "onehot", "multidiscrete", "flat", "text", "prompt"]
 """Names of the encodings, see :class:`ObservationEncoding`."""
@@ -81,8 +75,8 @@ class ObservationEncoding:
             # Of int32, for SB3 adds the numbers up in their own type.
             self.space = spaces.MultiDiscrete(np.full(n_tokens, n_symbols), dtype=np.int32)
         else:
-            self.frame = make_frame(domain, mode)
-            self.space = make_text_space(domain, self.frame)
+            self.describer = Describer(domain, mode)
+            self.space = self.describer.make_space(domain)
 
     def encode(self, facts: Symbols, questions: Symbols) -> Observations:
         """Encode a batch, in fresh arrays.
@@ -98,7 +92,8 @@ class ObservationEncoding:
                 "question": questions.astype(self.dtype),
             }
         if self.mode in TEXT_MODES:
-            return self._describe(facts.reshape(n, *self.domain.fact_shape), questions)
+            facts = facts.reshape(n, *self.domain.fact_shape)
+            return self.describer.describe(facts, questions)
         tokens = np.concatenate([facts.reshape(n, -1), questions], axis=1)
         if self.mode == "onehot":
             return self.vectors.take(tokens, axis=0).reshape(n, -1)
@@ -107,17 +102,6 @@ class ObservationEncoding:
     def __call__(self, tokens: dict[str, Symbols]) -> Observations:
         """Encode a batch of ``facts`` and ``question``, see :meth:`encode`."""
         return self.encode(tokens["facts"], tokens["question"])
-
-    def _describe(self, facts: Symbols, questions: Symbols) -> tuple[str, ...]:
-        """The texts; facts that several questions are about are put in words once."""
-        known: dict[bytes, str] = {}
-        texts = []
-        for rows, question in zip(facts, questions, strict=True):
-            key = rows.tobytes()
-            if key not in known:
-                known[key] = describe_facts(self.domain, rows)
-            texts.append(self.frame.enclose(known[key], describe_question(self.domain, question)))
-        return tuple(texts)
 
 
 def check_observation_mode(mode: str) -> None:
