@@ -77,7 +77,7 @@ def weights(model):
 
 ARGUMENTS = {
     IteratedAmplification: {"predictor_kwargs": PREDICTOR},
-    ImitationIA: {"levels": 2, "curriculum": {"start_depth": 1}},
+    ImitationIA: {"levels": 2, "curriculum": {"start_depth": 2}},
 }
 
 

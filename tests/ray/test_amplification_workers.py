@@ -93,7 +93,7 @@ def kill_actors(times):
 
 def test_killed_actors_change_nothing():
     """Levels and a curriculum go to the actors, too."""
-    kwargs = {"workers": 1, "levels": 2, "curriculum": {"start_depth": 1}}
+    kwargs = {"workers": 1, "levels": 2, "curriculum": {"start_depth": 2}}
     whole = make_tiny_learner(ImitationIA, **kwargs)
     whole.learn(60 * BATCH)
     killed = make_tiny_learner(ImitationIA, **kwargs)
