@@ -5,6 +5,7 @@
 - ``sb3``: the bridge to batched environments, and callbacks.
 - ``assistants``: trained agents as assistants of the overseer.
 - ``evaluation``: held-out evaluation of any agent.
+- ``ray``: batches from several processes, and RLlib; needs ``pip install "ia-gym[ray]"``.
 """
 
 from ia_gym.agents.assistants.action_assistant import LearnedActionAssistant

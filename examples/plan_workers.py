@@ -1,6 +1,7 @@
 """Measures what a batch costs a learner, and from that how far more workers would help.
 
-`python examples/plan_workers.py IA-Permutation-v0 imitation`. One core is enough; see docs/scaling.md.
+`python examples/plan_workers.py IA-Permutation-v0 imitation`; one core is enough. See
+docs/scaling.md.
 """
 
 import pickle
@@ -13,7 +14,7 @@ import torch
 from ia_gym.agents.learners.amplified_learner import BROADCAST_PERIOD, AmplifiedLearner
 from ia_gym.experiments import tuned
 
-STEPS = 60
+STEPS = 25
 WORKERS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 DEPTH = 2
 """Batches under way for each worker."""

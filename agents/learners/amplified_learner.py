@@ -199,8 +199,13 @@ class AmplifiedLearner(OverseenLearner):
         from ia_gym.agents.ray.amplification_workers import WorkerPool
 
         period = BROADCAST_PERIOD if self.broadcast_period is None else self.broadcast_period
-        seed = int(self.rng.integers(2**63))
-        return WorkerPool(self.workers, period, seed, self._describe_worker, self._take_snapshot)
+        return WorkerPool(
+            self.workers,
+            period,
+            lambda: int(self.rng.integers(2**63)),
+            self._describe_worker,
+            self._take_snapshot,
+        )
 
     def _describe_worker(self) -> dict[str, Any]:
         """Arguments of an ``AmplificationWorker``; what it changes are copies, on the CPU."""

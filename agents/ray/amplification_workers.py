@@ -132,7 +132,8 @@ class WorkerPool:
     Args:
         n_workers: actors, one core each.
         period: updates from one snapshot to the next.
-        seed: of all batches.
+        draw_seed: gives the seed of all batches; called when the first one is taken, unless the
+            pool was restored.
         make_worker: gives the arguments of :class:`AmplificationWorker` but the seed, by name.
         take_snapshot: gives the learner's present weights and difficulty.
 
@@ -145,12 +146,13 @@ class WorkerPool:
         self,
         n_workers: int,
         period: int,
-        seed: int,
+        draw_seed: Callable[[], int],
         make_worker: Callable[[], dict[str, Any]],
         take_snapshot: Callable[[], Snapshot],
     ) -> None:
-        self.n_workers, self.period, self.seed = n_workers, period, seed
+        self.n_workers, self.period, self.draw_seed = n_workers, period, draw_seed
         self.make_worker, self.take_snapshot = make_worker, take_snapshot
+        self.seed: int | None = None
         self.next_number = 0
         self.asked: deque[tuple[int, int]] = deque()  # numbers and versions, the oldest first
         self.snapshots: dict[int, Snapshot] = {}
@@ -207,6 +209,8 @@ class WorkerPool:
 
     def _start(self) -> None:
         """Start the actors, and ask again for the batches that were under way."""
+        if self.seed is None:
+            self.seed = self.draw_seed()
         self._open = ExitStack()
         self._open.enter_context(connect(num_cpus=self.n_workers))
         options = {"num_cpus": 1, "max_restarts": RESTARTS, "max_task_retries": -1}
@@ -230,6 +234,8 @@ class WorkerPool:
 
     def tensors(self) -> dict[str, Tensor]:
         """All that the batches to come depend on, as a flat dict for a file of tensors."""
+        if self.seed is None:
+            return {}  # nothing was asked for yet
         found = {
             "seed": torch.tensor(self.seed),
             "next_number": torch.tensor(self.next_number),

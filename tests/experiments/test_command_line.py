@@ -16,7 +16,18 @@ from ia_gym.experiments.cli import app
 from ia_gym.experiments.inputs import list_env_ids
 from ia_gym.experiments.settings import list_agents
 
-COMMANDS = ["train", "compare", "envs", "eval", "trace", "amplify", "puzzle", "report", "bench"]
+COMMANDS = [
+    "train",
+    "compare",
+    "tune",
+    "envs",
+    "eval",
+    "trace",
+    "amplify",
+    "puzzle",
+    "report",
+    "bench",
+]
 
 
 def run(*words):
@@ -59,7 +70,7 @@ def test_the_list_of_commands_is_not_cut_off(monkeypatch):
     assert "..." not in result.output.partition("Commands:")[2]
 
 
-@pytest.mark.parametrize("command", ["train", "compare"])
+@pytest.mark.parametrize("command", ["train", "compare", "tune"])
 def test_help_lists_agents_and_environments(command):
     listed = run(command, "--help").output.replace(",", " ").split()
     assert set(list_agents()) <= set(listed)
@@ -226,6 +237,7 @@ def test_help_that_cannot_be_printed_ends_in_one_line():
 WORK = {
     "train": ("ia_gym.experiments.train.train_agent", ["ppo"]),
     "compare": ("ia_gym.experiments.compare.compare", []),
+    "tune": ("ia_gym.experiments.tuning.tune.tune", ["ppo", "--space", "x"]),
     "envs": ("ia_gym.experiments.inspection.environments.print_environments", []),
     "eval": ("ia_gym.experiments.inspection.evaluation.print_evaluation", ["x", "--env", BASE]),
     "trace": ("ia_gym.experiments.inspection.traces.print_trace", ["x", "--env", BASE]),

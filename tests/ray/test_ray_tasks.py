@@ -230,7 +230,7 @@ def test_a_missing_ray_is_named_with_its_extra(tmp_path, monkeypatch):
 def test_nodes_without_the_package_or_the_folder_are_named():
     with pytest.raises(ValueError, match=r"needs ia_gym 0\.\d+\.\d+, node \(1\.2\) has none"):
         check_node("node (1.2)", None, None)
-    with pytest.raises(ValueError, match="node has 0.0.1"):
+    with pytest.raises(ValueError, match=r"node has 0\.0\.1"):
         check_node("node", "0.0.1", None)
     with pytest.raises(ValueError, match="node does not see /runs"):
         check_node("node", session.ia_gym.__version__, "/runs")

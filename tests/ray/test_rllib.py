@@ -1,5 +1,6 @@
 """RLlib's PPO and DQN: the suite's network, the slow copy, held-out evaluation, checkpoints."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -148,10 +149,24 @@ def test_the_encoder_is_the_network_of_the_suite():
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_answer_module(*arguments)
-    with pytest.raises(ValueError, match="heads must divide|width"):
+    with pytest.raises(ValueError, match=r"heads must divide|width"):
         make_answer_module("PPO", SMALL, observation="flat", width=10, heads=4)
     with pytest.raises(ValueError, match="polyak_tau must be"):
         make_slow_copy_callback(0)
+
+
+def test_the_code_on_the_pages_runs(tmp_path, monkeypatch):
+    """That in blocks marked `python3`, which need Ray; `make test` runs those in `python`."""
+    monkeypatch.chdir(tmp_path)
+    pages = [ROOT / "docs" / name for name in ("use_with.md", "scaling.md")]
+    blocks = [
+        code
+        for page in pages
+        for code in re.findall(r"```python3\n(.*?)```", page.read_text(), re.S)
+    ]
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {"__name__": "page"})
 
 
 def test_the_example_learns(monkeypatch, capsys):
