@@ -51,7 +51,8 @@ def hash_questions(contexts: Contexts, questions: Symbols, salt: int = 0) -> Key
 
 def to_unit(keys: Keys) -> NDArray[np.float64]:
     """Keys as numbers in [0, 1)."""
-    return (keys >> np.uint64(11)) * 2.0**-53
+    units: NDArray[np.float64] = (keys >> np.uint64(11)) * 2.0**-53
+    return units
 
 
 def choose_allowed(keys: Keys, allowed: NDArray[np.bool_]) -> Symbols:
