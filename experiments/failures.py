@@ -63,7 +63,7 @@ def run_failures(
         n_timesteps: questions to train on, instead of each agent's own number.
 
     Returns:
-        The files written: a figure and a table.
+        The files written: a figure, and a table as CSV and as Markdown.
 
     Raises:
         ValueError: for an unknown id or agent, a value that is not allowed, a ``log_dir`` that
@@ -140,5 +140,5 @@ def name_case(agent: str, how: Mapping[str, Any]) -> str:
 
 
 def _try_environment(env_id: str, settings: Settings) -> None:
-    """Make the environment, to be told of bad arguments before anything is trained."""
+    """Make the environment, so that bad arguments are refused before anything is trained."""
     gym.make(env_id, **settings.env_kwargs).close()

@@ -73,10 +73,8 @@ class CollapseMonitor(BaseCallback):
         domain, encoder = env.get_attr("domain")[0], find_encoder(env)
         policy = cast("PolicyPredictor", self.model.policy)
         self.overseer = ScriptedOverseer(domain)
-        self.assistants = [
-            PolicyAssistant(policy, deterministic, domain, encoder)
-            for deterministic in (True, False)
-        ]
+        self.best = PolicyAssistant(policy, True, domain, encoder)
+        self.sampling = PolicyAssistant(policy, False, domain, encoder)
         self._checked = self.num_timesteps
 
     def _on_step(self) -> bool:
@@ -90,8 +88,8 @@ class CollapseMonitor(BaseCallback):
         contexts = domain.sample_contexts(self.rng, self.n_contexts)
         questions = domain.sample_questions(self.rng, contexts, self.n_questions)
         with preserve_random_state():
-            parts = self.overseer, *self.assistants, self.rng
-            signs = look_for_signs(*parts, contexts, questions)
+            helpers = self.overseer, self.best, self.sampling, self.rng
+            signs = look_for_signs(*helpers, contexts, questions)
         self.history.append((self.num_timesteps, signs))
         for name in ("approval", "confirmed", "repeated", "unfounded"):
             self.logger.record(f"monitor/{name}", getattr(signs, name))

@@ -15,9 +15,11 @@ from matplotlib.figure import Figure
 from ia_gym.experiments.reports.agent_styles import style_agents
 from ia_gym.experiments.reports.figures import LINES, save_figure
 from ia_gym.experiments.reports.finished_runs import FinishedRun, read_runs
+from ia_gym.experiments.reports.formatting import format_percent
+from ia_gym.experiments.reports.tables import format_markdown
 from ia_gym.files import write_text
 
-FIGURE, TABLE = "failures.png", "failures.csv"
+FIGURE, TABLE, MARKDOWN = "failures.png", "failures.csv", "failures.md"
 """Files beside the folders of the runs."""
 
 TAGS = {
@@ -59,12 +61,13 @@ def write_failure_report(folder: Path) -> list[Path]:
     """
     table = build_failure_table(read_runs(folder))
     write_text(folder / TABLE, table.to_csv(index=False))
+    write_text(folder / MARKDOWN, f"{format_failures(table)}\n")
     save_figure(draw_failures(table), folder / FIGURE)
-    return [folder / FIGURE, folder / TABLE]
+    return [folder / name for name in (FIGURE, TABLE, MARKDOWN)]
 
 
 def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
-    """One row a run: how its overseer fails, and what came of it.
+    """One row a run: how its overseer fails, and the results.
 
     Shares are means over the evaluations in the last quarter of the training, in each of which the
     overseer failed anew.
@@ -96,6 +99,30 @@ def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
         rows.append(row)
     keys = ["env_id", "agent", "at", "kind", "votes", "probability", "seed"]
     return pd.DataFrame(rows).sort_values(keys, ignore_index=True)
+
+
+def format_failures(table: pd.DataFrame) -> str:
+    """The table as Markdown, one row a case: medians over the seeds, in percent."""
+    shares = [
+        name
+        for name in table.columns
+        if re.fullmatch(r"(target_)?accuracy_depth_.*", name) and table[name].notna().any()
+    ]
+    rows = []
+    for key, runs in table.groupby(["agent", "at", "kind", "votes", "probability"]):
+        agent, at, kind, votes, probability = key
+        how = "–" if not probability else kind if at == "answer" else f"{kind}, at {at}"
+        rows.append(
+            {
+                "agent": str(agent),
+                "probability": f"{probability:g}",
+                "failures": str(how),
+                "votes": str(votes),
+                **{name.replace("_", " "): format_percent(runs[name].median()) for name in shares},
+                "runs": str(len(runs)),
+            }
+        )
+    return format_markdown(pd.DataFrame(rows))
 
 
 def draw_failures(table: pd.DataFrame) -> Figure:

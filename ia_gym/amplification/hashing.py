@@ -51,7 +51,7 @@ def hash_questions(contexts: Contexts, questions: Symbols, salt: int = 0) -> Key
 
 def to_unit(keys: Keys) -> NDArray[np.float64]:
     """Keys as numbers in [0, 1)."""
-    return (keys >> np.uint64(11)) * 2.0**-53
+    return (keys >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def choose_allowed(keys: Keys, allowed: NDArray[np.bool_]) -> Symbols:

@@ -1,5 +1,7 @@
 """`ia-gym failures`: its cases, its table and figure, and what it refuses."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from ia_gym.experiments.failures import describe_failures, name_case, run_failur
 from ia_gym.experiments.reports.failure_figure import (
     build_failure_table,
     draw_failures,
+    format_failures,
     group_cases,
     write_failure_report,
 )
@@ -62,11 +65,22 @@ def test_the_table_says_how_the_overseer_failed_and_what_came_of_it(folder):
 
 
 def test_figure_and_table_are_written(folder):
-    figure, table = write_failure_report(folder)
+    figure, table, markdown = write_failure_report(folder)
+    assert "| search | 0.3 | hashed | 1 | 61.0 | 30.5 | 2 |" in markdown.read_text()
     assert Image.open(figure).width > 500
     assert len(pd.read_csv(table)) == 2 * len(CASES)
     drawn = draw_failures(pd.read_csv(table))
     assert [axis.get_title() for axis in drawn.axes] == ["accuracy depth 1", "accuracy depth 2"]
+
+
+def test_the_page_shows_the_tables_of_the_results():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "failures.md").read_text("utf-8")
+    folders = [path.parent for path in (root / "results").rglob("failures.csv")]
+    assert folders
+    for folder in folders:
+        table = format_failures(build_failure_table(read_runs(folder)))
+        assert f"\n\n{table}\n\n" in page, f"copy {folder}/failures.md into the page"
 
 
 @pytest.mark.parametrize(
