@@ -463,6 +463,13 @@ def trace(
     html: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write an HTML page to this file as well.")
     ] = None,
+    overseers: Annotated[
+        str | None,
+        typer.Option(
+            help="Decompose the question as each of these does, side by side: scripted, novice, or "
+            "the human.safetensors of a run, with commas between."
+        ),
+    ] = None,
 ) -> None:
     """Show where the error in an answer begins.
 
@@ -471,11 +478,13 @@ def trace(
     \b
     Example:
       ia-gym trace runs/mine --env IA-Permutation-v0 --html trace.html
+      ia-gym trace runs/mine --env IA-Permutation-v0 --overseers novice,runs/mine/human.safetensors
     """
     from ia_gym.experiments.inspection.traces import print_trace
 
     check_output_file("html", html)
-    print_trace(model, env, number, levels, unfold, html)
+    names = None if overseers is None else split_names("overseers", overseers)
+    print_trace(model, env, number, levels, unfold, html, overseers=names)
 
 
 @app.command()

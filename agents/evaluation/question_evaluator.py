@@ -37,7 +37,7 @@ from ia_gym.agents.evaluation.question_trace import to_tree
 from ia_gym.agents.policies.answer_preferences import read_preferences
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing, Oracle
-from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.amplification.trace import trace
 from ia_gym.amplification.work import WORK
 from ia_gym.domains import Domain
@@ -362,12 +362,7 @@ class QuestionEvaluator(Evaluator):
             ValueError: for a number out of range.
         """
         domain = self.domain
-        encoder = find_question_encoder(model, self.domain, self.encoding.mode)
-        best = PolicyAssistant(model, deterministic=True, domain=domain, encoder=encoder)
-        answers = best.answer(self.contexts, self.questions)
-        if number is None:
-            number = int((~domain.is_correct(self.contexts, self.questions, answers)).argmax())
-        check_range("number", number, 0, self.n_problems - 1)
+        best, answers, number = self._choose_question(model, number)
         row, column = divmod(number, QUESTIONS_PER_CONTEXT)
         context, question = self.contexts[row : row + 1], self.questions[row, column]
         levels = check_range("levels", 4 if levels is None else levels, 0, 1000)
@@ -383,6 +378,60 @@ class QuestionEvaluator(Evaluator):
                 self._picture, assistant or best, context, question, int(answers[row, column])
             ),
             trace=root,
+        )
+
+    def _choose_question(
+        self, model: PolicyPredictor, number: int | None
+    ) -> tuple[Assistant, Symbols, int]:
+        """The model's best answers as an assistant, those to all questions, and a question."""
+        domain = self.domain
+        encoder = find_question_encoder(model, self.domain, self.encoding.mode)
+        best = PolicyAssistant(model, deterministic=True, domain=domain, encoder=encoder)
+        answers = best.answer(self.contexts, self.questions)
+        if number is None:
+            number = int((~domain.is_correct(self.contexts, self.questions, answers)).argmax())
+        return best, answers, check_range("number", number, 0, self.n_problems - 1)
+
+    def compare_decompositions(
+        self,
+        model: PolicyPredictor,
+        overseers: Mapping[str, Overseer],
+        number: int | None = None,
+        levels: int | None = None,
+    ) -> Example:
+        """A question as several overseers decompose it, side by side, with the agent's answers.
+
+        Args:
+            model: the agent, who answers the sub-questions.
+            overseers: by the headings of their columns.
+            number: of the question; default the first that the agent answers wrongly, or 0.
+            levels: how many levels of sub-questions to show; default 4.
+
+        Raises:
+            ValueError: for a number out of range.
+        """
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        domain = self.domain
+        best, _, number = self._choose_question(model, number)
+        row, column = divmod(number, QUESTIONS_PER_CONTEXT)
+        context, question = self.contexts[row : row + 1], self.questions[row, column]
+        levels = check_range("levels", 4 if levels is None else levels, 0, 1000)
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        trees, counts = [], []
+        for name, overseer in overseers.items():
+            root = trace(domain, best, context, question, levels, overseer=overseer)
+            put = sum(not node.looked_up for node in root.walk()) - 1
+            table.add_column(name)
+            trees.append(to_tree(root, unfold=True))
+            counts.append(f"{name} {put}")
+        table.add_row(*trees)
+        return Example(
+            title=f"{self.env_id}, held-out question {number}",
+            context=domain.context_text(context[0]),
+            body=table,
+            summary=f"sub-questions that the agent answers: {', '.join(counts)}",
         )
 
     def _picture(

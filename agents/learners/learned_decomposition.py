@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.amplified_learner import AmplifiedLearner
 from ia_gym.agents.learners.human_predictor_trainer import HumanPredictorTrainer, make_records
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
+from ia_gym.agents.learners.question_source import read_overseer
 from ia_gym.agents.learners.schedules import Weight, check_weight, interpolate
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplified_assistants import AmplifiedAssistant
@@ -22,7 +24,7 @@ from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import sample_batch
 from ia_gym.amplification.decomposition_tree import count_questions, measure_tree
-from ia_gym.domains import Contexts
+from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
@@ -149,6 +151,7 @@ class LearnedDecomposition(AmplifiedLearner):
         if judge not in get_args(Judge):
             raise ValueError(f"judge must be one of {list(get_args(Judge))}, got {judge!r}")
         self.judge: Judge = judge
+        self.judges_answers = judge == "overseer"
         self.judge_levels = check_range("judge_levels", judge_levels, 1, 64)
         if judge != "overseer" and judge_levels != 1:
             raise ValueError(
@@ -180,6 +183,14 @@ class LearnedDecomposition(AmplifiedLearner):
             device=device,
             _init_setup_model=_init_setup_model,
         )
+
+    def _check_environment(self, env: VecEnv, domain: Domain) -> None:
+        super()._check_environment(env, domain)
+        if isinstance(read_overseer(env, domain), LearnedOverseer):
+            raise ValueError(
+                "overseer of env must be one who can be queried for demonstrations, got a human "
+                "predictor"
+            )
 
     def _setup_training(self) -> None:
         super()._setup_training()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
+from ia_gym.domains import Domain
+from ia_gym.envs.questions.config import find_script
 from ia_gym.experiments.inspection.evaluation import load_for_evaluation
 from ia_gym.experiments.inspection.trace_page import render_page
 from ia_gym.experiments.terminal import TerminalConsole
 from ia_gym.files import write_text
+from ia_gym.networks.learned_overseer import LearnedOverseer
 
 
 def print_trace(
@@ -21,6 +28,7 @@ def print_trace(
     unfold: bool = False,
     html: str | os.PathLike[str] | None = None,
     console: Console | None = None,
+    overseers: Sequence[str] | None = None,
 ) -> None:
     """Trace one held-out question or episode, print it, and if wanted write the page.
 
@@ -32,6 +40,8 @@ def print_trace(
         unfold: show sub-questions without an error too; for questions only.
         html: file for a page with all sub-questions; for questions only.
         console: where to print.
+        overseers: show the question as each of these decomposes it, side by side: "scripted",
+            "novice", or the file of a human predictor; for questions only.
 
     Raises:
         FileNotFoundError: if there is no such model.
@@ -39,7 +49,18 @@ def print_trace(
             one that has no effect on this environment.
     """
     agent, assistant, evaluator = load_for_evaluation(model, env_id)
-    example = evaluator.showing(agent, assistant, number, levels, unfold)
+    if overseers is not None:
+        for name, given in (("html", html), ("unfold", unfold or None)):
+            if given is not None:
+                raise ValueError(f"{name} has no effect with overseers: leave it out, got {given}")
+        if not isinstance(evaluator, QuestionEvaluator):
+            raise ValueError(
+                f"overseers is for environments that ask questions, got {overseers} for {env_id}"
+            )
+        chosen = {name: load_overseer(name, evaluator.domain) for name in overseers}
+        example = evaluator.compare_decompositions(agent, chosen, number, levels)
+    else:
+        example = evaluator.showing(agent, assistant, number, levels, unfold)
     if html is not None and example.trace is None:
         raise ValueError(f"html is for environments that ask questions, got {html} for {env_id}")
     console = console or TerminalConsole()
@@ -53,3 +74,29 @@ def print_trace(
         title = f"{example.trace.question}: {example.title}"
         write_text(Path(html), render_page(example.trace, title, example.context))
         console.print(f"page: {html}", soft_wrap=True, markup=False, highlight=False)
+
+
+def load_overseer(name: str, domain: Domain) -> Overseer:
+    """The overseer of a domain by its name, see :func:`print_trace`.
+
+    Raises:
+        ValueError: for a novice where there is none, or a file that holds no human predictor for
+            this domain.
+        FileNotFoundError: if there is no such file.
+    """
+    scripts = {script: find_script(type(domain), script) for script in ("scripted", "novice")
+               if script != "novice" or type(domain).novice is not None}  # fmt: skip
+    kwargs = {key: getattr(domain, key) for key in inspect.signature(type(domain)).parameters}
+    made = {script: cls(**kwargs) for script, cls in scripts.items()}
+    if name in made:
+        return ScriptedOverseer(made[name])
+    if name == "novice":
+        raise ValueError(f"overseers must not be novice for {domain.name}, which has no script")
+    refused: Exception | None = None
+    for candidate in made.values():  # a predictor has the rounds of the script it learned from
+        try:
+            return LearnedOverseer.load(name, candidate)
+        except ValueError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused

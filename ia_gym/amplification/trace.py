@@ -9,7 +9,7 @@ import numpy as np
 
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
-from ia_gym.amplification.overseers import ScriptedOverseer
+from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.domains import Contexts
 from ia_gym.domains.domain import Domain
 from ia_gym.domains.transcript import Symbols
@@ -63,6 +63,7 @@ def trace(
     levels: int = 10,
     max_nodes: int = 10_000,
     seed: int = 0,
+    overseer: Overseer | None = None,
 ) -> TraceNode:
     """Decompose a question, the sub-questions that the assistant answers, and so on.
 
@@ -77,11 +78,14 @@ def trace(
         levels: how many levels to decompose.
         max_nodes: with so many nodes, no further level is decomposed.
         seed: of the overseer's choices.
+        overseer: who decomposes; default the domain's script.
 
     Returns:
         The root of the tree.
     """
-    overseer, rng = ScriptedOverseer(domain), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
+    judging = overseer is None  # another overseer's own questions are enough
+    overseer = overseer or ScriptedOverseer(domain)
     questions = question[None, None]
     answers = assistant.answer(context, questions)
     nodes = make_nodes(domain, context, questions, answers)
@@ -89,7 +93,7 @@ def trace(
     for _ in range(levels):
         if not nodes or count >= max_nodes:
             break
-        transcript = amplify(overseer, assistant, rng, context, questions)
+        transcript = amplify(overseer, assistant, rng, context, questions, judging=judging)
         targets = overseer.answer(context, questions, transcript)
         right = domain.is_correct(context, questions, targets)
         for i, node in enumerate(nodes):

@@ -17,6 +17,7 @@ from ia_gym.agents import (
     AnswerSearch,
     ImitationIA,
     IteratedAmplification,
+    LearnedDecomposition,
     QuestionEvaluator,
     Reinforce,
     ReinforceWithDemonstrations,
@@ -34,6 +35,14 @@ CASES = {
     "iterated": (
         IteratedAmplification,
         {"levels": 2, "assistant_min_probability": 0.2, "curriculum": CURRICULUM, **PREDICTOR},
+    ),
+    "decomposition": (
+        LearnedDecomposition,
+        {
+            **{"n_demonstrations": 40, "pretraining_updates": 3, "rl_start": 0.3, "n_samples": 4},
+            **{"n_rl_contexts": 2, "n_rl_questions": 2, "max_drift": (0.01, 0.0)},
+            **{"drift_coef": (1.0, 0.1), "curriculum": CURRICULUM, **PREDICTOR},
+        },
     ),
     "supervised": (Supervised, {"curriculum": CURRICULUM, "learning_rate": HoldLinear(5e-3)}),
     "mlp": (ImitationIA, {"policy": "MlpPolicy", "policy_kwargs": {"net_arch": [16, 8]}}),

@@ -19,6 +19,7 @@ from ia_gym.agents import (
     FactsExtractor,
     ImitationIA,
     IteratedAmplification,
+    LearnedDecomposition,
     QuestionEvaluator,
     Reinforce,
     ReinforceWithDemonstrations,
@@ -58,6 +59,12 @@ WAYS = {
     "imitation": lambda *rest: train_learner(ImitationIA, *rest),
     "iterated": lambda *rest: train_learner(
         IteratedAmplification, *rest, predictor_kwargs={**SMALL, "layers": 1}
+    ),
+    "decomposition": lambda *rest: train_learner(
+        LearnedDecomposition,
+        *rest,
+        predictor_kwargs={**SMALL, "layers": 1},
+        **{"n_demonstrations": 8, "pretraining_updates": 1, "n_rl_contexts": 2, "n_samples": 2},
     ),
     "search": lambda *rest: train_learner(AnswerSearch, *rest),
     "reinforce": lambda *rest: train_learner(Reinforce, *rest),

@@ -259,7 +259,7 @@ def test_a_loop_over_the_registry_may_make_environments():
         "print(n)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split()[-1:] == [str(3 + 7 * len(DOMAINS))], done.stderr
+    assert done.stdout.split()[-1:] == [str(3 + 8 * len(DOMAINS))], done.stderr
 
 
 # --------------------------------------------------------------- versions, memory

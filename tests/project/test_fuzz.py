@@ -21,6 +21,7 @@ from ia_gym.agents import (
     AnswerSearch,
     ImitationIA,
     IteratedAmplification,
+    LearnedDecomposition,
     QuestionEvaluator,
     ReinforceWithDemonstrations,
     Supervised,
@@ -369,7 +370,10 @@ def test_runs_to_be_made_again_of_which_one_thing_is_junk(tmp_path, unshown, key
 @QUIET
 @given(
     st.sampled_from(
-        [Supervised, ImitationIA, IteratedAmplification, AnswerSearch, ReinforceWithDemonstrations]
+        [
+            *(Supervised, ImitationIA, IteratedAmplification, AnswerSearch),
+            *(ReinforceWithDemonstrations, LearnedDecomposition),
+        ]
     ),
     st.fixed_dictionaries({}, optional=LEARNER_ARGUMENTS),
 )
