@@ -9,6 +9,7 @@ It takes ``pip install "ia-gym[human]"``.
   ``pages``: templates, style and script.
 - ``export.py``: records as JSON lines or a table; ``agreement.py``: how far people agree with each
   other, the script and the truth; ``interactions.py``: records to train on.
-- ``simulated_people.py``: programs that act as people; ``load.py``: many of them at once.
+- ``learning.py``: what a human predictor learns from them.
+- ``simulated_people.py``: programs that act as people; ``simulation.py``: their records.
 - ``serving.py``: the command ``ia-gym human``.
 """

@@ -48,7 +48,7 @@ class BrowserPerson:
         for i, choice in enumerate(chosen):
             menu = view.forms[form].menus[i]
             if menu.clickable and names.count():
-                self.tab.locator(f'.vertex[data-name="{menu.texts[choice]}"] circle').click()
+                self.tab.locator(f'.vertex[data-name="{menu.texts[choice]}"] text').first.click()
             else:
                 fields.locator(f"[name=choice{i}]").select_option(str(choice))
         fields.get_by_role("button", name="Ask").click()
