@@ -25,7 +25,9 @@ def main() -> None:
         name = (error.name or "").split(".")[0]
         if name in ("", "ia_gym"):
             raise
-        extra = "human" if name in ("anyio", "sqlalchemy", "starlette", "uvicorn") else "experiments"
+        extra = (
+            "human" if name in ("anyio", "sqlalchemy", "starlette", "uvicorn") else "experiments"
+        )
         print(
             f'ia-gym: the package {name} is missing: pip install "ia-gym[{extra}]"',
             file=sys.stderr,

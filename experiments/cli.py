@@ -383,9 +383,7 @@ def human(
         export_records(records, export)
     if not report and simulate is learn is export is None:
         agents = [] if judge is None else split_names("judge", judge)
-        serve(
-            env, records, assistant, agents, compare, show_truth, host, port, token, seed
-        )
+        serve(env, records, assistant, agents, compare, show_truth, host, port, token, seed)
 
 
 @app.command()

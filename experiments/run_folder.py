@@ -25,7 +25,19 @@ INTERACTIONS, OVERSEER = "interactions.safetensors", "overseer.safetensors"
 """Recorded interactions to train on; the human predictor that learned from these alone."""
 MODELS = ("model.safetensors", "model.zip")
 """The trained agent: a learner of the suite's, or SB3's."""
-OWN_FILES = (RUN, RESULT, CURVE, ERROR, HUMAN, INTERACTIONS, OVERSEER, *MODELS, ASSISTANT, CHECKPOINT, PREVIOUS)
+OWN_FILES = (
+    RUN,
+    RESULT,
+    CURVE,
+    ERROR,
+    HUMAN,
+    INTERACTIONS,
+    OVERSEER,
+    *MODELS,
+    ASSISTANT,
+    CHECKPOINT,
+    PREVIOUS,
+)
 """All files of a run but TensorBoard's."""
 EVENTS = "events.out.tfevents"
 """How the names of TensorBoard's files begin."""

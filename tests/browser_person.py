@@ -1,7 +1,5 @@
 """A simulated person in a real browser: clicks and keys, and nothing but what the page shows."""
 
-import numpy as np
-
 from ia_gym.domains.question_forms import find_form
 
 
@@ -39,7 +37,7 @@ class BrowserPerson:
                 return self._answer(end.value)
             form, chosen = find_form(view.forms, asked)
             self._ask(form, chosen, view)
-            said = self._read_answer(asked, view)
+            said = self._read_answer(view)
 
     def _ask(self, form, chosen, view):
         fields = self.tab.locator("form.ask").nth(form)
@@ -53,12 +51,13 @@ class BrowserPerson:
                 fields.locator(f"[name=choice{i}]").select_option(str(choice))
         fields.get_by_role("button", name="Ask").click()
 
-    def _read_answer(self, asked, view):
+    def _read_answer(self, view):
         """The answer to the sub-question that was asked last, from its words on the page."""
         text = self.tab.locator(".steps li strong").last.inner_text()
         if text == "I don’t know":
             return 0
-        return next(symbol for symbol, words in view.list_answers(asked) if words == text)
+        texts = map(view.domain.answer_text, range(view.domain.n_symbols))
+        return next(symbol for symbol, words in enumerate(texts) if words == text)
 
     def _answer(self, answer):
         if answer == 0:
@@ -90,7 +89,7 @@ class BrowserPerson:
                 self.tab.keyboard.press("Tab")
             self.tab.keyboard.press("Enter")
             self.tab.locator(".steps li:not(.none)").nth(steps).wait_for()
-            said = self._read_answer(np.asarray(asked), view)
+            said = self._read_answer(view)
 
     def _choose(self, index):
         for _ in range(index):

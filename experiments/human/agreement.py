@@ -58,9 +58,7 @@ def compare_people(session: Session, book: QuestionBook) -> dict[str, list[Row]]
         judged[each.person.name].append(each)
     return {
         "people": [describe_person(name, rows, book) for name, rows in sorted(by_person.items())],
-        "pairs": [
-            compare_pair(*pair, by_person) for pair in combinations(sorted(by_person), 2)
-        ],
+        "pairs": [compare_pair(*pair, by_person) for pair in combinations(sorted(by_person), 2)],
         "judgements": [describe_judge(name, rows, book) for name, rows in sorted(judged.items())],
         "judging_pairs": [
             compare_judges(*pair, judged) for pair in combinations(sorted(judged), 2)

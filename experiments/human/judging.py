@@ -89,9 +89,7 @@ class Judge:
         session.flush()
         return judgement
 
-    def _make_answers(
-        self, contexts: Contexts, questions: Symbols
-    ) -> tuple[list[int], Transcript]:
+    def _make_answers(self, contexts: Contexts, questions: Symbols) -> tuple[list[int], Transcript]:
         """The answers to judge, and the transcript of the first agent's help."""
         agents = list(self.agents.values())
         script = ScriptedOverseer(self.domain)

@@ -110,9 +110,7 @@ class Interaction(Base):
     finished: Mapped[datetime | None]
     person: Mapped[Person] = relationship()
     question: Mapped[Question] = relationship()
-    steps: Mapped[list[Step]] = relationship(
-        order_by="Step.number", cascade="all, delete-orphan"
-    )
+    steps: Mapped[list[Step]] = relationship(order_by="Step.number", cascade="all, delete-orphan")
 
 
 class Step(Base):

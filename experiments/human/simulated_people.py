@@ -127,9 +127,7 @@ class SloppyPerson:
         rng: decides when, and what she does instead.
     """
 
-    def __init__(
-        self, person: Any, domain: Domain, share: float, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, person: Any, domain: Domain, share: float, rng: np.random.Generator) -> None:
         self.person = person
         self.domain = domain
         self.share = share

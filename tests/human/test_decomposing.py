@@ -22,14 +22,15 @@ class Replay:
         self.told = list(told)
 
     def find(self, question):
-        for i, (asked, answer) in enumerate(self.told):
-            if asked == question.tolist():
-                return self.told.pop(i)[1]
-        raise AssertionError(f"the person did not ask {question}")
+        asked = [each for each, _ in self.told]
+        assert question.tolist() in asked, f"the person did not ask {question}"
+        return self.told.pop(asked.index(question.tolist()))[1]
 
     def answer(self, contexts, questions):
         due = (questions[..., 0] != 0) & ~self.domain.is_primitive(questions)
-        return np.array([[self.find(q) if d else 0 for q, d in zip(*r)] for r in zip(questions, due)])
+        return np.array(
+            [[self.find(q) if d else 0 for q, d in zip(*r)] for r in zip(questions, due)]
+        )
 
 
 def record_by_script(domain, row, monkeypatch):
@@ -41,7 +42,10 @@ def record_by_script(domain, row, monkeypatch):
     def look_up(rng, contexts, questions):  # neighbours are drawn at random
         primitive = domain.is_primitive(questions) & (questions[..., 0] != 0)
         return np.array(
-            [[replay.find(q) if p else 0 for q, p in zip(*each)] for each in zip(questions, primitive)]
+            [
+                [replay.find(q) if p else 0 for q, p in zip(*each)]
+                for each in zip(questions, primitive)
+            ]
         )
 
     monkeypatch.setattr(domain, "look_up", look_up)
@@ -129,7 +133,10 @@ def test_a_form_sent_twice_or_late_changes_nothing(site):
     shown = start(pages)
     after = act(pages, "ask", shown, form=0, choice0=0, choice1=1)
     assert after.status_code == 200
-    for action, fields in (("ask", {"form": 0, "choice0": 0, "choice1": 1}), ("answer", {"answer": 1})):
+    for action, fields in (
+        ("ask", {"form": 0, "choice0": 0, "choice1": 1}),
+        ("answer", {"answer": 1}),
+    ):
         assert act(pages, action, shown, **fields).status_code == 409
     assert act(pages, "undo", shown).status_code == 409
     assert pages.client.get("/people/1", headers=JSON).json() == after.json()

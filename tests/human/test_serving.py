@@ -78,6 +78,6 @@ def test_another_host_demands_a_token(tmp_path, monkeypatch, capsys):
 
 
 def test_the_command_serves_pages(tmp_path):
-    with serve("IA-Permutation-v0", tmp_path / "r.sqlite", "--show-truth") as address:
-        with urlopen(address) as page:
-            assert b"Who are you?" in page.read()
+    served = serve("IA-Permutation-v0", tmp_path / "r.sqlite", "--show-truth")
+    with served as address, urlopen(address) as page:
+        assert b"Who are you?" in page.read()
