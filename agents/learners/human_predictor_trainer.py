@@ -172,9 +172,13 @@ class HumanPredictorTrainer:
         self.updates_due = updates
 
     def prepare(self) -> None:
-        """Learn from recorded interactions, if there are any and it has not been done yet."""
+        """Learn from recorded interactions, if there are any and it has not been done yet.
+
+        People make slips, and a slip is never predicted well: drawn by priority, the slips would be
+        learned most of all. So the records are drawn uniformly.
+        """
         for _ in range(self.updates_due):
-            self.train_on_records()
+            self._train_on(self.rng.integers(len(self.records[PRIORITY]), size=self.batch_size))
         self.updates_due = 0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
@@ -233,6 +237,10 @@ class HumanPredictorTrainer:
         priority = self.records[PRIORITY]
         cumulated = np.cumsum(priority + UNIFORM_SHARE * priority.mean())
         chosen = np.searchsorted(cumulated, self.rng.random(self.batch_size) * cumulated[-1])
+        self._train_on(chosen)
+
+    def _train_on(self, chosen: NDArray[np.int64]) -> None:
+        """One gradient step on some records, given their indices."""
         parts = {
             name: self._to_tensor(rows[chosen])
             for name, rows in self.records.items()
@@ -244,7 +252,7 @@ class HumanPredictorTrainer:
         torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), self.max_grad_norm)
         self.optimizer.step()
         self.average.update_parameters(self.predictor)
-        priority[chosen] = losses.detach().cpu().numpy()
+        self.records[PRIORITY][chosen] = losses.detach().cpu().numpy()
         self.loss = losses.mean().item()
 
     def measure(self, evaluator: QuestionEvaluator, assistant: Assistant) -> dict[str, float]:

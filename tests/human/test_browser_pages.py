@@ -5,25 +5,17 @@
 """
 
 import os
-import threading
-import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from browser_person import BrowserPerson
 from chromium import CHROMIUM, needs_chromium
-from served import find_port
+from served import serve_in_thread
 from sqlalchemy import select
 
-from ia_gym.amplification.assistants import Oracle
 from ia_gym.domains import DOMAINS
 from ia_gym.experiments.human.agreement import approve_by_script, compare_people
-from ia_gym.experiments.human.decomposing import Decomposer
-from ia_gym.experiments.human.judging import Judge
-from ia_gym.experiments.human.questions import QuestionBook
-from ia_gym.experiments.human.records import Judgement, open_records, read_records
-from ia_gym.experiments.human.server import make_app
+from ia_gym.experiments.human.records import Judgement, read_records
 from ia_gym.experiments.human.simulated_people import ScriptedPerson
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -39,28 +31,6 @@ def browser():
         chromium.close()
 
 
-@contextmanager
-def serve_here(path, name):
-    """The server in a thread; its address and the questions."""
-    import uvicorn
-
-    book, engine, port = QuestionBook(f"IA-{name}-v0"), open_records(path), find_port()
-    oracle = Oracle(book.domain)
-    judge = Judge(book, {"oracle": oracle})
-    app = make_app(engine, Decomposer(book, oracle, "oracle", True), judge)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    try:
-        yield f"http://127.0.0.1:{port}", book, engine
-    finally:
-        server.should_exit = True
-        thread.join()
-        engine.dispose()
-
-
 def read_question(book, engine, number):
     with read_records(engine) as session:
         question = book.get(session, number)
@@ -69,7 +39,7 @@ def read_question(book, engine, number):
 
 @pytest.mark.parametrize("name", DOMAINS)
 def test_a_person_clicks_through_questions_and_judges(name, browser, tmp_path):
-    with serve_here(tmp_path / "records.sqlite", name) as (address, book, engine):
+    with serve_in_thread(tmp_path / "records.sqlite", f"IA-{name}-v0") as (address, book, engine):
         tab = browser.new_page(viewport={"width": 1280, "height": 900})
         problems = []
         tab.on("console", lambda message: problems.append(message.text))
@@ -117,7 +87,7 @@ def test_pages_fit_their_windows_and_have_readable_colours(browser, tmp_path):
       return {wide, contrast: Math.min(...texts.map(contrast))};
     }"""
     for name in ("ShortestPath", "Wildcard"):
-        with serve_here(tmp_path / f"{name}.sqlite", name) as (address, _, _):
+        with serve_in_thread(tmp_path / f"{name}.sqlite", f"IA-{name}-v0") as (address, _, _):
             for width in (1280, 400):
                 for scheme in ("light", "dark"):
                     tab = browser.new_page(
