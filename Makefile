@@ -32,6 +32,7 @@ test: $(READY)
 
 test-long: $(READY)
 	$(VENV)/bin/pytest -o addopts= -n 2 -v -rP tests/long
+	IA_GYM_CLICKED=20 $(VENV)/bin/pytest -v tests/human/test_browser_pages.py
 	IA_GYM_EXAMPLES=1500 $(VENV)/bin/pytest -n 2 -v tests/project/test_fuzz.py
 
 # The oldest versions of gymnasium and Stable-Baselines3 that are supported.

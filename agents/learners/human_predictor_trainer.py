@@ -65,7 +65,8 @@ class HumanPredictorTrainer:
         human: the overseer to learn from, with its counters.
         rng: random numbers for the choice of queries, and for the overseer.
         device: where the human predictor is computed.
-        interaction_rate: queries to the overseer in a training step, at first; above 0.
+        interaction_rate: queries to the overseer in a training step, at first; above 0. None, with
+            ``records``, to learn from these alone.
         batch_size: recorded interactions in an update.
         max_grad_norm: gradients are clipped to this norm.
         width: see :class:`~ia_gym.networks.human_predictor.HumanPredictor`.
@@ -99,7 +100,7 @@ class HumanPredictorTrainer:
         human: Overseer,
         rng: np.random.Generator,
         device: torch.device,
-        interaction_rate: float = 10.0,
+        interaction_rate: float | None = 10.0,
         batch_size: int = 64,
         max_grad_norm: float = 1.0,
         width: int = 64,
@@ -119,15 +120,20 @@ class HumanPredictorTrainer:
         )
         self.human = human
         self.rng = rng
-        self.interaction_rate = check_number("interaction_rate", interaction_rate, "(0, inf)")
+        if interaction_rate is None:
+            if records is None:
+                raise ValueError("interaction_rate must be a number without records, got None")
+            self.interaction_rate = 0.0
+        else:
+            self.interaction_rate = check_number("interaction_rate", interaction_rate, "(0, inf)")
         self.batch_size = check_range("batch_size", batch_size, 1, 10**6)
         self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.domain = human.domain
         if records is not None:
             if not isinstance(records, RecordedInteractions):
                 records = RecordedInteractions.load(records, human.domain)
-            longest = max(records.steps, sum(human.domain.subquestions_per_round))
-            self.domain = human.domain.with_steps(longest)
+            of_script = sum(human.domain.subquestions_per_round) if self.interaction_rate else 0
+            self.domain = human.domain.with_steps(max(records.steps, of_script))
         self.predictor = HumanPredictor(self.domain, width, heads, layers).to(device)
         self.optimizer = MuonAdamW(self.predictor.parameters(), lr=LEARNING_RATE)
         # The average acts: a slip in one of a dozen sub-questions spoils the answer.
@@ -167,9 +173,13 @@ class HumanPredictorTrainer:
         self.updates_due = updates
 
     def prepare(self) -> None:
-        """Learn from recorded interactions, if there are any and it has not been done yet."""
+        """Learn from recorded interactions, if there are any and it has not been done yet.
+
+        People make slips, and a slip is never predicted well: drawn by priority, the slips would be
+        learned most of all. So the records are drawn uniformly.
+        """
         for _ in range(self.updates_due):
-            self.train_on_records()
+            self._train_on(self.rng.integers(len(self.records[PRIORITY]), size=self.batch_size))
         self.updates_due = 0
 
     def learn(self, batch: Batch, assistant: Assistant) -> None:
@@ -235,6 +245,10 @@ class HumanPredictorTrainer:
         priority = self.records[PRIORITY]
         cumulated = np.cumsum(priority + UNIFORM_SHARE * priority.mean())
         chosen = np.searchsorted(cumulated, self.rng.random(self.batch_size) * cumulated[-1])
+        self._train_on(chosen)
+
+    def _train_on(self, chosen: NDArray[np.int64]) -> None:
+        """One gradient step on some records, given their indices."""
         parts = {
             name: self._to_tensor(rows[chosen])
             for name, rows in self.records.items()
@@ -242,7 +256,7 @@ class HumanPredictorTrainer:
         }
         losses = self.predictor.loss(**parts)
         self.minimize(losses.mean())
-        priority[chosen] = losses.detach().cpu().numpy()
+        self.records[PRIORITY][chosen] = losses.detach().cpu().numpy()
         self.loss = losses.mean().item()
 
     def minimize(self, loss: Tensor) -> None:
@@ -390,6 +404,7 @@ def train_on_recorded(
             ScriptedOverseer(domain),  # is not queried
             np.random.default_rng(seed),
             device,
+            interaction_rate=None,
             records=records,
             record_updates=record_updates,
             **sizes,

@@ -1,4 +1,4 @@
-"""Interactions with a human overseer that were recorded before, for a human predictor to learn from.
+"""Recorded interactions with a human overseer, for a human predictor to learn from.
 
 In a recorded interaction the sub-questions come one after another, as a person asks them, and as
 many as she likes: nothing is left of the rounds in which the domain's script asks.
@@ -109,7 +109,8 @@ class RecordedInteractions:
         }
         if n == 0 or not 1 <= steps <= MAX_STEPS:
             raise ValueError(
-                f"records must hold interactions of 1..{MAX_STEPS} sub-questions, got {n} of {steps}"
+                f"records must hold interactions of 1..{MAX_STEPS} sub-questions, "
+                f"got {n} of {steps}"
             )
         for name, shape in shapes.items():
             values = getattr(self, name)

@@ -224,8 +224,8 @@ class Decomposer:
             answer: a symbol; 0 for "I don't know".
 
         Raises:
-            RefusedError: for another question or position than the current one, or an answer that is
-                not of the type asked for.
+            RefusedError: for another question or position than the current one, or an answer
+                that is not of the type asked for.
         """
         interaction = self._find_current(session, person, interaction_id, position)
         view, owed = self.book.view_of(interaction.question), find_owed(interaction)
@@ -244,8 +244,8 @@ class Decomposer:
         """Take back the last sub-question; if there is none, the answer to the question before.
 
         Raises:
-            RefusedError: for another question or position than the current one; if there is nothing to
-                take back; or if she was told already what was right.
+            RefusedError: for another question or position than the current one; if there is nothing
+                to take back; or if she was told already what was right.
         """
         interaction = self._find_current(session, person, interaction_id, position)
         if interaction.steps:

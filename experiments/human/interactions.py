@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import selectinload
 
 from ia_gym.agents.learners.recorded_interactions import RecordedInteractions
 from ia_gym.domains import Domain
 from ia_gym.experiments.human.questions import describe_vocabulary
-from ia_gym.experiments.human.records import ANSWERED, Interaction, open_records
+from ia_gym.experiments.human.records import ANSWERED, Interaction, open_records, read_records
 
 
 def read_interactions(
@@ -33,7 +33,7 @@ def read_interactions(
     """
     engine = open_records(path, create=False)
     try:
-        with Session(engine) as session:
+        with read_records(engine) as session:
             found = select(Interaction).where(Interaction.state == ANSWERED)
             found = found.options(selectinload(Interaction.steps)).order_by(Interaction.id)
             rows = [

@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from ia_gym.domains import Contexts
 
@@ -43,6 +43,10 @@ OPEN, ANSWERED, SKIPPED = "open", "answered", "skipped"
 
 APPROVE, PREFER = "approve", "prefer"
 """Kinds of judgements: of one answer, or of which of two answers is better."""
+
+
+READS = "ia_gym_reads"
+"""Execution option of connections that only read."""
 
 
 class Base(DeclarativeBase):
@@ -188,6 +192,11 @@ def open_records(path: str | os.PathLike[str], create: bool = True) -> Engine:
     return engine
 
 
+def read_records(engine: Engine) -> Session:
+    """A session that only reads, while others may write."""
+    return Session(engine.execution_options(**{READS: True}))
+
+
 def _configure(connection: Any, _: Any) -> None:
     """Settings of a new connection; transactions begin where :func:`_begin` says so."""
     connection.isolation_level = None
@@ -196,8 +205,12 @@ def _configure(connection: Any, _: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Begin a transaction as a writer, so that it cannot fail for what another wrote meanwhile."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Begin a transaction as a writer, so that it cannot fail for what another wrote meanwhile.
+
+    Readers wait for nobody, and nobody waits for them.
+    """
+    reads = connection.get_execution_options().get(READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _update_schema(connection: Connection, path: str | os.PathLike[str]) -> None:

@@ -14,7 +14,6 @@ import uvicorn
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.amplification.assistants import Assistant, Oracle
@@ -24,7 +23,7 @@ from ia_gym.experiments.human.export import write_csv, write_jsonl
 from ia_gym.experiments.human.judging import Judge
 from ia_gym.experiments.human.learning import measure_learning
 from ia_gym.experiments.human.questions import QuestionBook
-from ia_gym.experiments.human.records import open_records
+from ia_gym.experiments.human.records import open_records, read_records
 from ia_gym.experiments.human.security import is_loopback
 from ia_gym.experiments.human.server import make_app
 from ia_gym.experiments.reports.formatting import format_number, format_percent
@@ -125,7 +124,7 @@ def print_report(env_id: str, path: str | os.PathLike[str]) -> None:
     """
     book, engine = QuestionBook(env_id), open_records(path, create=False)
     try:
-        with Session(engine) as session:
+        with read_records(engine) as session:
             tables = compare_people(session, book)
     finally:
         engine.dispose()
@@ -149,7 +148,7 @@ def export_records(path: str | os.PathLike[str], out: str | os.PathLike[str]) ->
         raise ValueError(f"export must be a file that ends in .jsonl or .csv, got {out}")
     engine = open_records(path, create=False)
     try:
-        with Session(engine) as session:
+        with read_records(engine) as session:
             write_text(Path(out), writers[ending](session))
     finally:
         engine.dispose()

@@ -90,8 +90,8 @@ class Domain(ABC):
         max_depth: depth of the hardest question.
         trivial_depths: depths that a curriculum need not wait for, since answering them says
             little about the others.
-        steps: None where the overseer follows the script. Else the sub-questions come one at a time,
-            at most so many, as a person asks them: see :meth:`with_steps`.
+        steps: None where the overseer follows the script. Else the sub-questions come one at a
+            time, at most so many, as a person asks them: see :meth:`with_steps`.
         inconclusive: answers that say only that nothing was found. If the question is decomposed
             again, another answer may turn up.
         interchangeable: groups of symbols that are mere names. If those of a group change places

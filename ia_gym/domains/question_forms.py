@@ -1,7 +1,7 @@
 """Forms in which a person asks: sentences with menus, which make well-formed questions only.
 
-A domain lists its forms, one for each kind of question (:meth:`ia_gym.domains.Domain.question_forms`).
-The same forms put a question into words.
+A domain lists its forms, one for each kind of question:
+:meth:`ia_gym.domains.Domain.question_forms`. The same forms put a question into words.
 """
 
 from __future__ import annotations

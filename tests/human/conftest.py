@@ -8,14 +8,13 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("sqlalchemy")
 
-from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from ia_gym.amplification.assistants import Oracle
 from ia_gym.experiments.human.decomposing import Decomposer
 from ia_gym.experiments.human.judging import Judge
 from ia_gym.experiments.human.questions import QuestionBook
-from ia_gym.experiments.human.records import open_records
+from ia_gym.experiments.human.records import open_records, read_records
 from ia_gym.experiments.human.server import make_app
 
 ADDRESS = "http://127.0.0.1:8017"
@@ -55,4 +54,4 @@ def site(tmp_path):
 def session_of():
     """A session that reads the records of a site."""
     with ExitStack() as stack:
-        yield lambda site: stack.enter_context(Session(site.engine))
+        yield lambda site: stack.enter_context(read_records(site.engine))
