@@ -19,6 +19,8 @@ from stable_baselines3 import PPO
 from ia_gym.agents import (
     AmplificationCallback,
     AnswerSearch,
+    Consultancy,
+    Debate,
     ImitationIA,
     IteratedAmplification,
     QuestionEvaluator,
@@ -359,7 +361,10 @@ def test_runs_to_be_made_again_of_which_one_thing_is_junk(tmp_path, unshown, key
 @QUIET
 @given(
     st.sampled_from(
-        [Supervised, ImitationIA, IteratedAmplification, AnswerSearch, ReinforceWithDemonstrations]
+        [
+            *(Supervised, ImitationIA, IteratedAmplification, AnswerSearch),
+            *(ReinforceWithDemonstrations, Debate, Consultancy),
+        ]
     ),
     st.fixed_dictionaries({}, optional=LEARNER_ARGUMENTS),
 )
