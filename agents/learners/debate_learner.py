@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.vec_env import VecEnv
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ia_gym.agents.learners.overseen_learner import OverseenLearner
 from ia_gym.agents.learners.policy_gradient import compute_gains, sample_answers
-from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
+from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy, read_sizes
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.debate.challengers import Challenger
@@ -178,7 +179,17 @@ class DebateLearner(OverseenLearner):
         Args:
             domain: of the questions, that of the environment if there is one.
             seed: of all random choices.
+
+        Raises:
+            ValueError: for a domain with other symbols than agent and challenger were trained on.
         """
+        sizes = read_sizes(self.observation_space, cast("Discrete", self.action_space))
+        wanted = domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers
+        if sizes != wanted:
+            raise ValueError(
+                "domain must have the symbols, shape of facts, length of questions and answers "
+                f"{sizes} that the agent was trained on, got {domain!r} with {wanted}"
+            )
         limit, assistant = check_depth_limit(self.depth_limit, domain), self._make_assistant(0)
         known = getattr(self, "challenger_side", None)
         challenger = self._make_challenger(domain) if known is None else known

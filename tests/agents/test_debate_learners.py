@@ -135,6 +135,8 @@ def test_a_judge_says_the_same_twice_and_comes_with_the_file(tmp_path):
         judge = loaded.make_debate_judge(evaluator.domain)
         np.testing.assert_array_equal(judge.judge(*case), verdicts)
         evaluator.evaluate(loaded)
+        with pytest.raises(ValueError, match=r"^domain must have the symbols, .* got Wildcard"):
+            loaded.make_debate_judge(DOMAINS["Wildcard"](8))
         loaded.set_env(make_tiny_env())
         np.testing.assert_array_equal(loaded.make_judge(0).judge(*case), verdicts)
 

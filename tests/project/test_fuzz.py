@@ -378,6 +378,31 @@ def test_arguments_of_learners(cls, arguments):
         assert named(error, [*arguments, *(key for value in inner for key in value)]), error
 
 
+DEBATE_ARGUMENTS = {
+    "n_samples": few | junk,
+    "ent_coef": st.floats(0, 1) | junk,
+    "depth_limit": few | junk,
+    "verdict_share": st.floats(0, 1) | junk,
+    "claim_temperature": st.floats(0, 2) | junk,
+    "challenger": st.sampled_from(["learned", "doubt"]) | junk,
+    "challenger_kwargs": junk
+    | st.fixed_dictionaries({}, optional=dict.fromkeys(("width", "heads"), few | junk)),
+    "exploration": st.floats(0, 1) | junk,
+}
+
+
+@QUIET
+@given(st.fixed_dictionaries({}, optional=DEBATE_ARGUMENTS))
+def test_arguments_of_debates(arguments):
+    env = gym.make(BASE, size=3, max_power=4, disable_env_checker=True)
+    small = {"policy_kwargs": {"width": 8, "heads": 1, "fact_layers": 1, "question_layers": 1}}
+    try:
+        Debate(env=env, **{"n_contexts": 2, "n_questions": 2, **small, **arguments}).learn(4)
+    except (ValueError, TypeError) as error:
+        inner = [value for value in arguments.values() if isinstance(value, dict)]
+        assert named(error, [*arguments, *(key for value in inner for key in value)]), error
+
+
 CURRICULUM_ARGUMENTS = {
     "threshold": st.floats(0.1, 0.9) | junk,
     "window": few | junk,
