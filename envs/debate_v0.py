@@ -41,7 +41,7 @@ ANSWERER, CHALLENGER = "answerer", "challenger"
 RenderMode = Literal["human", "ansi"]
 
 
-def env(domain: str | type[Domain] = "Permutation", **kwargs: Any) -> AECEnv[str, Any, Any]:
+def env(domain: str | type[Domain] = "Permutation", **kwargs: Any) -> AECEnv:
     """Make the environment, with PettingZoo's check of the order of calls.
 
     Args:
@@ -51,7 +51,7 @@ def env(domain: str | type[Domain] = "Permutation", **kwargs: Any) -> AECEnv[str
     return wrappers.OrderEnforcingWrapper(raw_env(domain, **kwargs))
 
 
-class raw_env(AECEnv[str, Any, Any]):  # noqa: N801  (PettingZoo's name)
+class raw_env(AECEnv):  # type: ignore[misc]  # noqa: N801  (PettingZoo's name)
     """The environment itself.
 
     **Actions.** The answerer's are the domain's answer symbols. The challenger's are slots of the

@@ -601,6 +601,38 @@ def human(
 
 
 @app.command()
+@report_errors("debate")
+def debate(
+    model: Model,
+    env: EnvId,
+    number: Annotated[
+        int | None,
+        typer.Option(help="Held-out question.  [default: the first wrong one, or 0]"),
+    ] = None,
+    falsehood: Annotated[
+        bool,
+        typer.Option("--falsehood", help="Argue for the false answer the agent finds likeliest."),
+    ] = False,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write an HTML page to this file as well.")
+    ] = None,
+) -> None:
+    """Show the debate about a question, claim by claim.
+
+    For agents trained by debate or consultancy. Marks what the challenger picks, and where the
+    answer falls.
+
+    \b
+    Example:
+      ia-gym debate runs/mine --env IA-Permutation-v0 --falsehood --html debate.html
+    """
+    from ia_gym.experiments.inspection.debates import print_debate
+
+    check_output_file("html", html)
+    print_debate(model, env, number, falsehood, html)
+
+
+@app.command()
 @report_errors("amplify")
 def amplify(
     model: Annotated[

@@ -15,6 +15,7 @@ What lies where:
 
 - ``domains``: the rules of each domain of questions, one file a domain.
 - ``amplification``: overseers, approval, assistants, the trust gate, the curriculum.
+- ``debate``: the rules of debate, and challengers.
 - ``actions``: the overseer of actions.
 - ``networks``: the networks and their optimizer.
 - ``envs``: the environments; ``agents``: learners, callbacks and evaluation; ``experiments``:

@@ -1,7 +1,8 @@
 """Judges: whoever says how good an agent's answers are, and what they are measured by.
 
 Each protocol has its own: the amplified overseer, a debate, a reward model. An agent whose judge is
-not the amplified overseer has a method ``make_judge(seed)`` that returns it.
+not the amplified overseer has a method ``make_judge(seed)`` that returns it, or None without an
+environment.
 """
 
 from __future__ import annotations

@@ -235,9 +235,10 @@ class QuestionEvaluator(Evaluator):
             tag.replace("accuracy", "overseer/overapproval"): value - scores[tag]
             for tag, value in approved.items()
         }
-        judge: Judge = TranscriptJudge(overseer, transcript)
+        judge: Judge | None = None
         if hasattr(model, "make_judge"):
             judge = model.make_judge(self.seed)
+        judge = judge or TranscriptJudge(overseer, transcript)
         case = self.domain, self.contexts, self.questions
         falsehoods = find_falsehoods(*case, self._rank_answers(policy, encoder, answers))
         collapsed = gaps["overseer/overapproval"] > GAP and certainty > CERTAIN
@@ -250,6 +251,14 @@ class QuestionEvaluator(Evaluator):
             **measure_judge(judge, *case, answers, falsehoods),
             "overseer/collapsed": float(collapsed),
         }
+
+    def find_falsehoods(self, model: PolicyPredictor) -> Symbols:
+        """The false answer to each question that ``model`` finds likeliest, ``(B, 16)``."""
+        encoder = find_question_encoder(model, self.domain, self.encoding.mode)
+        best = PolicyAssistant(model, deterministic=True, domain=self.domain, encoder=encoder)
+        answers = best.answer(self.contexts, self.questions)
+        ranked = self._rank_answers(getattr(model, "policy", model), encoder, answers)
+        return find_falsehoods(self.domain, self.contexts, self.questions, ranked)
 
     def _rank_answers(
         self, policy: Any, encoder: ObservationEncoder, answers: Symbols

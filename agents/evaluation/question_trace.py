@@ -22,8 +22,8 @@ def format_node(node: TraceNode) -> str:
     if node.target is not None and node.target != node.answer:
         shade = "green" if node.target_right else "red"
         text += f" [dim]overseer[/] [{shade}]{escape(node.target)}[/]"
-    if node.is_origin:
-        text += " [bold red]← an error begins here[/]"
+    for mark in node.marks:
+        text += f" [bold red]← {mark}[/]"
     return text
 
 

@@ -124,7 +124,7 @@ class AnswerLearner(TrainingLoop):
         self.max_grad_norm = check_number("max_grad_norm", max_grad_norm, "(0, inf)")
         self.curriculum_kwargs = curriculum
         self.curriculum: Curriculum | None = None
-        self._saved_state = {}
+        self._saved_state, self._saved_judge = {}, {}
         self._schedule_is_lost = False
         if _init_setup_model:
             self._setup_model()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ia_gym.agents.learners.debate_learner import DebateLearner
 from ia_gym.debate.challengers import Challenger, RandomChallenger
+from ia_gym.domains import Domain
 
 
 class Consultancy(DebateLearner):
@@ -15,5 +16,5 @@ class Consultancy(DebateLearner):
     Args: those of :class:`~ia_gym.agents.learners.debate_learner.DebateLearner`.
     """
 
-    def _make_challenger(self) -> Challenger:
+    def _make_challenger(self, domain: Domain) -> Challenger:
         return RandomChallenger()

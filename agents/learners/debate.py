@@ -14,7 +14,7 @@ from ia_gym.agents.learners.debate_learner import DebateLearner
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.debate.challengers import Challenger
-from ia_gym.domains import Contexts
+from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import Symbols
 from ia_gym.validation import check_number
 
@@ -103,11 +103,15 @@ class Debate(DebateLearner):
         """How often the challenger picks at random in training."""
         return self.exploration
 
-    def _make_challenger(self) -> Challenger:
+    def _make_challenger(self, domain: Domain) -> Challenger:
         if self.challenger == "doubt":
             return DoubtfulChallenger(self.policy.average_network)
         sizes = self.challenger_kwargs or {}
-        return LearnedChallenger(self.domain, self.device, self.max_grad_norm, **sizes)
+        challenger = LearnedChallenger(domain, self.device, self.max_grad_norm, **sizes)
+        saved = self._saved_judge or select_prefix(self._saved_state, "challenger/network")
+        if saved:
+            challenger.network.load_state_dict(saved)
+        return challenger
 
     def _train_challenger(
         self,
@@ -123,6 +127,11 @@ class Debate(DebateLearner):
             self.logger.record("challenger/loss", self.challenger_side.learn(*batch, rate))
 
     # ------------------------------------------------------------ save and load
+
+    def _collect_judge_state(self) -> dict[str, Tensor]:
+        side = getattr(self, "challenger_side", None)
+        known = isinstance(side, LearnedChallenger)
+        return side.network.state_dict() if known else self._saved_judge
 
     def _collect_training_state(self) -> dict[str, Tensor]:
         state = super()._collect_training_state()

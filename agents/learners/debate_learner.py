@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.vec_env import VecEnv
@@ -15,7 +16,7 @@ from torch import Tensor
 from ia_gym.agents.learners.overseen_learner import OverseenLearner
 from ia_gym.agents.learners.policy_gradient import compute_gains, sample_answers
 from ia_gym.agents.learners.question_source import read_config
-from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
+from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy, read_sizes
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.debate.challengers import Challenger
@@ -144,7 +145,7 @@ class DebateLearner(OverseenLearner):
     def _setup_training(self) -> None:
         super()._setup_training()
         self.assistant = self._make_assistant(self.claim_temperature)
-        self.challenger_side = self._make_challenger()
+        self.challenger_side = self._make_challenger(self.domain)
 
     def _check_environment(self, env: VecEnv, domain: Domain) -> None:
         super()._check_environment(env, domain)
@@ -157,19 +158,46 @@ class DebateLearner(OverseenLearner):
         return NetworkAssistant(policy.average_network, temperature, policy.answer_passes)
 
     @abstractmethod
-    def _make_challenger(self) -> Challenger:
-        """Make the challenger; called once, when an environment is set."""
+    def _make_challenger(self, domain: Domain) -> Challenger:
+        """Make the challenger, with what a file says of it; called when an environment is set."""
 
     @property
     def exploration_rate(self) -> float:
         """How often the challenger picks at random in training."""
         return 0.0
 
-    def make_judge(self, seed: int = 0) -> DebateJudge:
-        """The judge of this protocol: debates with the likeliest claims, without exploration."""
-        limit = check_depth_limit(self.depth_limit, self.domain)
-        assistant = self._make_assistant(0)
-        return DebateJudge(self.domain, assistant, self.challenger_side, limit, seed)
+    def make_judge(self, seed: int = 0) -> DebateJudge | None:
+        """The judge of this protocol: debates with the likeliest claims, without exploration.
+
+        Args:
+            seed: of all random choices.
+
+        Returns:
+            None for a model without an environment, see :meth:`make_debate_judge`.
+        """
+        return self.make_debate_judge(self.domain, seed) if hasattr(self, "domain") else None
+
+    def make_debate_judge(self, domain: Domain, seed: int = 0) -> DebateJudge:
+        """As :meth:`make_judge`, for a model without an environment too.
+
+        Args:
+            domain: of the questions, that of the environment if there is one.
+            seed: of all random choices.
+
+        Raises:
+            ValueError: for a domain with other symbols than agent and challenger were trained on.
+        """
+        sizes = read_sizes(self.observation_space, cast("Discrete", self.action_space))
+        wanted = domain.n_symbols, domain.fact_shape, domain.question_length, domain.n_answers
+        if sizes != wanted:
+            raise ValueError(
+                "domain must have the symbols, shape of facts, length of questions and answers "
+                f"{sizes} that the agent was trained on, got {domain!r} with {wanted}"
+            )
+        limit, assistant = check_depth_limit(self.depth_limit, domain), self._make_assistant(0)
+        known = getattr(self, "challenger_side", None)
+        challenger = self._make_challenger(domain) if known is None else known
+        return DebateJudge(domain, assistant, challenger, limit, seed)
 
     # ------------------------------------------------------------------ training
 

@@ -50,6 +50,8 @@ class SavedLearner(BaseAlgorithm):
     domain: Domain
     _saved_state: dict[str, Tensor]
     """Training state read from a file, until there is an environment."""
+    _saved_judge: dict[str, Tensor]
+    """Networks of a judge of its own, read from a file that is not resumable."""
     _schedule_is_lost: bool
     """Whether the learning rate was a schedule that the file could not hold."""
 
@@ -88,6 +90,10 @@ class SavedLearner(BaseAlgorithm):
         self.policy.network.load_state_dict(tensors)
         self.policy.average_network.load_state_dict(tensors)
 
+    def _collect_judge_state(self) -> dict[str, Tensor]:
+        """Networks of a judge of its own, for a file that is not resumable."""
+        return {}
+
     def save(  # type: ignore[override]
         self, path: str | os.PathLike[str], *, resumable: bool = True
     ) -> None:
@@ -98,8 +104,9 @@ class SavedLearner(BaseAlgorithm):
 
         Args:
             path: the file; ".safetensors" is added if it has no suffix.
-            resumable: False to write only the network that answers, in a file a fifth as large. It
-                can be trained further, but not as if never interrupted.
+            resumable: False to write only the network that answers, and that of a judge of its own
+                if it has one, in a file a fifth as large. It can be trained further, but not as if
+                never interrupted.
         """
         path = add_suffix(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +118,10 @@ class SavedLearner(BaseAlgorithm):
             state = self._saved_state if self.env is None else self._collect_training_state()
             tensors |= add_prefix(state, "training")
         else:
-            tensors = add_prefix(self._answering_network().state_dict(), "answers")
+            tensors = {
+                **add_prefix(self._answering_network().state_dict(), "answers"),
+                **add_prefix(self._collect_judge_state(), "judge"),
+            }
         settings = {
             "learner": type(self).__name__,
             "policy": self.policy_class.__name__,
@@ -201,6 +211,7 @@ class SavedLearner(BaseAlgorithm):
         if "curriculum" in changes:
             state = {k: value for k, value in state.items() if not k.startswith("curriculum/")}
         model._saved_state = state
+        model._saved_judge = select_prefix(tensors, "judge")
         return model
 
     def _collect_arguments(self) -> dict[str, Any]:

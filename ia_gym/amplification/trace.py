@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class TraceNode:
         children: the sub-questions, in order.
     """
 
+    legend: ClassVar[str] = "where an error begins"
+    """What is marked in the tree, in words."""
     question: str
     answer: str
     truth: str
@@ -46,6 +49,11 @@ class TraceNode:
         rest_right = all(child.right for child in self.children)
         return not self.right and self.target is not None and rest_right
 
+    @property
+    def marks(self) -> list[str]:
+        """What is to be marked about it."""
+        return ["an error begins here"] if self.is_origin else []
+
     def walk(self) -> Iterator[TraceNode]:
         """Yield this node and all below it, each before its children."""
         waiting = [self]
@@ -53,6 +61,9 @@ class TraceNode:
             node = waiting.pop()
             yield node
             waiting += reversed(node.children)
+
+
+Node = TypeVar("Node", bound=TraceNode)
 
 
 def trace(
@@ -88,7 +99,7 @@ def trace(
     overseer = overseer or ScriptedOverseer(domain)
     questions = question[None, None]
     answers = assistant.answer(context, questions)
-    nodes = make_nodes(domain, context, questions, answers)
+    nodes = make_nodes(domain, context, questions, answers, TraceNode)
     root, count = nodes[0], 1
     for _ in range(levels):
         if not nodes or count >= max_nodes:
@@ -102,7 +113,7 @@ def trace(
         parents, slots = np.nonzero(transcript.questions[0, ..., 0])
         asked = transcript.questions[0, parents, slots][None]
         answers = transcript.answers[0, parents, slots][None]
-        children = make_nodes(domain, context, asked, answers)
+        children = make_nodes(domain, context, asked, answers, TraceNode)
         for parent, child in zip(parents, children, strict=True):
             nodes[parent].children.append(child)
         count += len(children)
@@ -113,8 +124,12 @@ def trace(
 
 
 def make_nodes(
-    domain: Domain, context: Contexts, questions: Symbols, answers: Symbols
-) -> list[TraceNode]:
+    domain: Domain,
+    context: Contexts,
+    questions: Symbols,
+    answers: Symbols,
+    node_class: type[Node],
+) -> list[Node]:
     """Make a node for each of ``questions (1, Q, Lq)``, with its answer of ``answers (1, Q)``."""
     if not questions.shape[1]:
         return []
@@ -122,7 +137,7 @@ def make_nodes(
     seen = domain.is_primitive(questions)[0]
     right = domain.is_correct(context, questions, answers)[0] | seen
     return [
-        TraceNode(
+        node_class(
             domain.question_text(question),
             domain.answer_text(int(answer)),
             domain.answer_text(int(truth)),

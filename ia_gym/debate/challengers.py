@@ -70,9 +70,10 @@ def pick_claims(
     if exploration:
         to_choose &= (rng.random(shape[:2]) >= exploration)[..., None]
     if to_choose.any():
-        asked = questions * to_choose[..., None]
-        flat = asked.reshape(shape[0], -1, questions.shape[-1])
-        scores = challenger.score(contexts, flat, answers.reshape(shape[0], -1)).reshape(shape)
+        # Of the others nothing is shown: what was looked up need not be an answer symbol.
+        asked = (questions * to_choose[..., None]).reshape(shape[0], -1, questions.shape[-1])
+        claimed = (answers * to_choose).reshape(shape[0], -1)
+        scores = challenger.score(contexts, asked, claimed).reshape(shape)
         scores = np.where(to_choose, scores, 0.0)
     best = scores.max(axis=-1, keepdims=True, where=is_open, initial=-np.inf)
     picked = np.where(is_open & (scores == best), chance, -1.0).argmax(axis=-1)

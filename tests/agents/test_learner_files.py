@@ -15,6 +15,8 @@ from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import (
     AnswerSearch,
+    Consultancy,
+    Debate,
     ImitationIA,
     IteratedAmplification,
     LearnedDecomposition,
@@ -48,6 +50,9 @@ CASES = {
     "mlp": (ImitationIA, {"policy": "MlpPolicy", "policy_kwargs": {"net_arch": [16, 8]}}),
     "reinforce": (Reinforce, {"curriculum": CURRICULUM}),
     "search": (AnswerSearch, {"curriculum": CURRICULUM}),
+    "debate": (Debate, {"curriculum": CURRICULUM, "challenger_kwargs": SMALL}),
+    "debate against doubt": (Debate, {"challenger": "doubt", "n_samples": 2}),
+    "consultancy": (Consultancy, {"verdict_share": 0.5}),
     "demonstrations": (
         ReinforceWithDemonstrations,
         {

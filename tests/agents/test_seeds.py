@@ -14,7 +14,9 @@ from stable_baselines3 import DQN, PPO
 from ia_gym.agents import (
     AmplificationCallback,
     AnswerSearch,
+    Consultancy,
     CurriculumCallback,
+    Debate,
     EvaluationCallback,
     FactsExtractor,
     ImitationIA,
@@ -68,6 +70,8 @@ WAYS = {
     ),
     "search": lambda *rest: train_learner(AnswerSearch, *rest),
     "reinforce": lambda *rest: train_learner(Reinforce, *rest),
+    "debate": lambda *rest: train_learner(Debate, *rest, challenger_kwargs=SMALL),
+    "consultancy": lambda *rest: train_learner(Consultancy, *rest),
     "demonstrations": lambda *rest: train_learner(ReinforceWithDemonstrations, *rest),
     "ppo": lambda *rest: train_sb3(PPO, *rest, n_steps=8, batch_size=16),
     "dqn": lambda *rest: train_sb3(DQN, *rest, learning_starts=8, buffer_size=100),

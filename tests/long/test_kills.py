@@ -102,6 +102,8 @@ def outcome(folder):
         ("supervised", 122_880, 24),
         ("search", 122_880, 24),
         ("reinforce", 122_880, 24),
+        ("debate", 122_880, 24),
+        ("consultancy", 122_880, 24),
         ("mixed", 122_880, 24),
         ("ppo", 40_960, 5),  # starts over each time: the same numbers too
     ],

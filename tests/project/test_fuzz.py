@@ -19,6 +19,8 @@ from stable_baselines3 import PPO
 from ia_gym.agents import (
     AmplificationCallback,
     AnswerSearch,
+    Consultancy,
+    Debate,
     ImitationIA,
     IteratedAmplification,
     LearnedDecomposition,
@@ -372,7 +374,7 @@ def test_runs_to_be_made_again_of_which_one_thing_is_junk(tmp_path, unshown, key
     st.sampled_from(
         [
             *(Supervised, ImitationIA, IteratedAmplification, AnswerSearch),
-            *(ReinforceWithDemonstrations, LearnedDecomposition),
+            *(ReinforceWithDemonstrations, LearnedDecomposition, Debate, Consultancy),
         ]
     ),
     st.fixed_dictionaries({}, optional=LEARNER_ARGUMENTS),
@@ -382,6 +384,31 @@ def test_arguments_of_learners(cls, arguments):
     small = {"policy_kwargs": {"width": 8, "heads": 1, "fact_layers": 1, "question_layers": 1}}
     try:
         cls(env=env, **{"n_contexts": 2, "n_questions": 2, **small, **arguments})
+    except (ValueError, TypeError) as error:
+        inner = [value for value in arguments.values() if isinstance(value, dict)]
+        assert named(error, [*arguments, *(key for value in inner for key in value)]), error
+
+
+DEBATE_ARGUMENTS = {
+    "n_samples": few | junk,
+    "ent_coef": st.floats(0, 1) | junk,
+    "depth_limit": few | junk,
+    "verdict_share": st.floats(0, 1) | junk,
+    "claim_temperature": st.floats(0, 2) | junk,
+    "challenger": st.sampled_from(["learned", "doubt"]) | junk,
+    "challenger_kwargs": junk
+    | st.fixed_dictionaries({}, optional=dict.fromkeys(("width", "heads"), few | junk)),
+    "exploration": st.floats(0, 1) | junk,
+}
+
+
+@QUIET
+@given(st.fixed_dictionaries({}, optional=DEBATE_ARGUMENTS))
+def test_arguments_of_debates(arguments):
+    env = gym.make(BASE, size=3, max_power=4, disable_env_checker=True)
+    small = {"policy_kwargs": {"width": 8, "heads": 1, "fact_layers": 1, "question_layers": 1}}
+    try:
+        Debate(env=env, **{"n_contexts": 2, "n_questions": 2, **small, **arguments}).learn(4)
     except (ValueError, TypeError) as error:
         inner = [value for value in arguments.values() if isinstance(value, dict)]
         assert named(error, [*arguments, *(key for value in inner for key in value)]), error

@@ -61,7 +61,7 @@ def test_imports_point_one_way(folder):
                 assert library != "torch" or file.parent.name == "networks", file
 
 
-ROOMS = ["validation", "files", "domains", "amplification", "actions", "networks"]
+ROOMS = ["validation", "files", "domains", "amplification", "debate", "actions", "networks"]
 
 
 def test_rooms_of_the_method_have_no_circle():
@@ -69,6 +69,7 @@ def test_rooms_of_the_method_have_no_circle():
     below = {
         "domains": {"validation"},
         "amplification": {"domains", "validation"},
+        "debate": {"amplification", "domains", "validation"},
         "actions": {"validation"},
         "networks": {"domains", "files", "validation"},
     }
