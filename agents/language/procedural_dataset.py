@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import field, make_dataclass
 from typing import Any
 
-
 from ia_gym.domains import DOMAINS
 from ia_gym.domains.answer_parser import AnswerParser
 from ia_gym.envs.questions.numbered_questions import BLOCK, KEPT_BLOCKS, NumberedQuestions

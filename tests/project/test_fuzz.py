@@ -65,7 +65,8 @@ ENV_ARGUMENTS = {
     "trust": st.floats(0, 0.99) | junk,
     "wrong_answer_penalty": st.floats(0, 2) | junk,
     "audit": st.floats(0, 1) | junk,
-    "observation": st.sampled_from(["tokens", "onehot", "multidiscrete", "flat", "text"]) | junk,
+    "observation": st.sampled_from(["tokens", "onehot", "multidiscrete", "flat", "text", "prompt"])
+    | junk,
     # gymnasium itself trips over a "%" there, in the warning that it formats.
     "render_mode": st.sampled_from([None, "ansi"])
     | st.text(max_size=5).filter(lambda text: "%" not in text),
