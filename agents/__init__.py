@@ -4,6 +4,7 @@
 - ``policies``: their policy, and the features extractor for SB3's agents.
 - ``sb3``: the bridge to batched environments, and callbacks.
 - ``assistants``: trained agents as assistants of the overseer.
+- ``language``: language models as agents: rewards, assistants, data sets.
 - ``evaluation``: held-out evaluation of any agent.
 - ``ray``: batches from several processes, and RLlib; needs ``pip install "ia-gym[ray]"``.
 """

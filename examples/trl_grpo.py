@@ -102,7 +102,7 @@ def main() -> None:
     print(f"{model.num_parameters():,} parameters, {len(tokenizer)} words")
     teach_format(model, tokenizer, questions, task.format_steps, config)
 
-    shown = dict(max_new_tokens=config.max_completion_length, batch_size=512)
+    shown = {"max_new_tokens": config.max_completion_length, "batch_size": 512}
     copy = SlowCopyCallback(
         model, tokenizer, questions.domain, task.observation, polyak_tau=task.polyak_tau, **shown
     )

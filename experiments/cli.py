@@ -39,6 +39,9 @@ NAMES = "\n\n".join(
     [format_names("Agents", list_agents()), format_names("Environments", list_env_ids())]
 )
 
+SIZES = "8,16,32,64,128,256"
+"""Sizes that ``ia-gym bench`` measures."""
+
 EnvId = Annotated[str, typer.Option("--env", metavar="ID", help="Environment id.")]
 EvalQuestions = Annotated[
     int | None,
@@ -730,9 +733,7 @@ def report(
 @app.command()
 @report_errors("bench")
 def bench(
-    sizes: Annotated[
-        str, typer.Option(help="Names in a context, with commas between.")
-    ] = "8,16,32,64,128,256",
+    sizes: Annotated[str, typer.Option(help="Names in a context, with commas between.")] = SIZES,
     seconds: Annotated[float, typer.Option(help="Time for each figure.", min=0.01)] = 1.0,
     domains: Annotated[
         str | None, typer.Option(help="Domains, with commas between.  [default: all]")
@@ -752,6 +753,10 @@ def bench(
       ia-gym bench --sizes 8,64 --seconds 5
     """
     if prompts:
+        ignored = {"sizes": sizes != SIZES, "domains": domains is not None, "train": not train}
+        if any(ignored.values()):
+            name = next(name for name, given in ignored.items() if given)
+            raise ValueError(f"{name} has no effect with --prompts: leave it out")
         from ia_gym.experiments.text_bench import bench_prompts
 
         bench_prompts(seconds)

@@ -91,7 +91,7 @@ class CausalAssistant:
 
     def write(self, prompts: list[str]) -> list[str]:
         """What the model writes after each prompt; nothing after one that is too long for it."""
-        tokens = [self._tokenize(prompt) for prompt in prompts]
+        tokens = self._tokenize(prompts)
         limit = self._find_limit()
         fitting = [i for i, row in enumerate(tokens) if limit is None or len(row) <= limit]
         self.n_too_long += len(prompts) - len(fitting)
@@ -111,14 +111,19 @@ class CausalAssistant:
                 self.model.train()
         return texts
 
-    def _tokenize(self, prompt: str) -> list[int]:
+    def _tokenize(self, prompts: list[str]) -> list[list[int]]:
+        special = True
         if getattr(self.tokenizer, "chat_template", None):
-            message = [{"role": "user", "content": prompt}]
-            prompt = self.tokenizer.apply_chat_template(
-                message, tokenize=False, add_generation_prompt=True
-            )
-            return list(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        return list(self.tokenizer(prompt)["input_ids"])
+            special = False  # the template has them
+            prompts = [
+                self.tokenizer.apply_chat_template(
+                    [{"role": "user", "content": prompt}],
+                    tokenize=False,
+                    add_generation_prompt=True,
+                )
+                for prompt in prompts
+            ]
+        return list(self.tokenizer(prompts, add_special_tokens=special)["input_ids"])
 
     def _find_limit(self) -> int | None:
         """The most tokens of a prompt that leave room for an answer; None if there is no limit."""

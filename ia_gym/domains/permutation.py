@@ -248,7 +248,7 @@ class Permutation(Domain):
 
     def rules_text(self) -> str:
         return (
-            "σ is a permutation of names, which are numbers. σ^k(x) is the name that x becomes when "
+            "σ is a permutation of names, which are numbers. σ^k(x) is the name that x becomes if "
             "σ is applied k times. The answer is a name."
         )
 

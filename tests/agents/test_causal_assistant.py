@@ -24,8 +24,9 @@ class Characters:
     def __init__(self, pad=PAD, end=END):
         self.pad_token_id, self.eos_token_id = pad, end
 
-    def __call__(self, text, **kwargs):
-        return {"input_ids": [ord(each) for each in text]}
+    def __call__(self, texts, add_special_tokens):
+        assert add_special_tokens == (self.chat_template is None)
+        return {"input_ids": [[ord(each) for each in text] for text in texts]}
 
     def decode(self, ids):
         return "".join(chr(each) for each in ids if each > END)

@@ -16,7 +16,7 @@ from ia_gym.envs.questions.texts import ANSWER_FORMAT
 @pytest.mark.parametrize("name", DOMAINS)
 def test_an_environment_of_text_is_the_one_of_symbols(name):
     """Step by step, with answers right and wrong; the answers are written as the domain does."""
-    kwargs = dict(trust=None, size=5, max_size=9)
+    kwargs = {"trust": None, "size": 5, "max_size": 9}
     plain = gym.make(f"IA-{name}-v0", **kwargs)
     worded = TextActions(gym.make(f"IA-{name}-v0", observation="prompt", **kwargs))
     domain = plain.unwrapped.domain
@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_idk_and_counted():
 
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_vectors_in_every_autoreset_mode(mode):
-    kwargs = dict(assistant="oracle", autoreset_mode=mode)
+    kwargs = {"assistant": "oracle", "autoreset_mode": mode}
     vec = TextActionsVectorWrapper(gym.make_vec("IA-Wildcard-v0", 3, observation="text", **kwargs))
     _, infos = vec.reset(seed=0)
     domain = vec.unwrapped.domain

@@ -74,7 +74,8 @@ ENV_ARGUMENTS = {
     "failure_at": st.sampled_from(["answer", "approval", "subquestion"]) | junk,
     "adversarial_assistant": st.booleans() | junk,
     "votes": st.sampled_from([1, 3, 5]) | junk,
-    "observation": st.sampled_from(["tokens", "onehot", "multidiscrete", "flat", "text"]) | junk,
+    "observation": st.sampled_from(["tokens", "onehot", "multidiscrete", "flat", "text", "prompt"])
+    | junk,
     # gymnasium itself trips over a "%" there, in the warning that it formats.
     "render_mode": st.sampled_from([None, "ansi"])
     | st.text(max_size=5).filter(lambda text: "%" not in text),
