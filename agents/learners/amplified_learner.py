@@ -21,6 +21,7 @@ from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
 from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
 from ia_gym.domains import Domain
+from ia_gym.networks.averaging import copy_weights
 from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
@@ -223,7 +224,7 @@ class AmplifiedLearner(AnswerLearner):
 
     def _take_snapshot(self) -> Snapshot:
         """The weights that answer, and the difficulty of the questions, as they are now."""
-        from ia_gym.agents.ray.amplification_workers import Snapshot, copy_weights
+        from ia_gym.agents.ray.amplification_workers import Snapshot
 
         overseer = self.active_overseer
         learned = isinstance(overseer, LearnedOverseer)
