@@ -14,7 +14,7 @@ import torch
 from ia_gym.agents.learners.amplified_learner import BROADCAST_PERIOD, AmplifiedLearner
 from ia_gym.experiments import tuned
 
-STEPS = 25
+STEPS = 15
 WORKERS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 DEPTH = 2
 """Batches under way for each worker."""

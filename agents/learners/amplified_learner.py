@@ -31,6 +31,7 @@ from ia_gym.amplification.overseers import (
     find_base,
 )
 from ia_gym.domains import Domain
+from ia_gym.networks.averaging import copy_weights
 from ia_gym.networks.context_network import check_parameters
 from ia_gym.networks.human_predictor import HumanPredictor
 from ia_gym.networks.learned_overseer import LearnedOverseer
@@ -228,7 +229,7 @@ class AmplifiedLearner(OverseenLearner):
 
     def _take_snapshot(self) -> Snapshot:
         """The weights that answer, and the difficulty of the questions, as they are now."""
-        from ia_gym.agents.ray.amplification_workers import Snapshot, copy_weights
+        from ia_gym.agents.ray.amplification_workers import Snapshot
 
         overseer = self.active_overseer
         learned = isinstance(overseer, LearnedOverseer)

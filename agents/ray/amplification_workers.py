@@ -267,8 +267,3 @@ class WorkerPool:
                 into = parts.setdefault(int(version), empty)
                 into[part][name] = value.tolist() if part == "difficulty" else value
         self.snapshots = {version: Snapshot(**found) for version, found in parts.items()}
-
-
-def copy_weights(module: torch.nn.Module) -> dict[str, Tensor]:
-    """A module's weights on the CPU, which further training leaves as they are."""
-    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}

@@ -13,6 +13,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.ray.module_policy import ModulePolicy
+from ia_gym.networks.averaging import copy_weights
 from ia_gym.validation import check_number, check_range
 
 State = dict[str, torch.Tensor]
@@ -59,7 +60,7 @@ class SlowCopyCallback(RLlibCallback):
             self._send(algorithm)
 
     def _begin(self, algorithm: Algorithm) -> None:
-        self.average = {name: value.clone() for name, value in read_weights(algorithm).items()}
+        self.average = read_weights(algorithm)
         self._send(algorithm)
 
     def _send(self, algorithm: Algorithm) -> None:
@@ -83,9 +84,9 @@ def make_slow_copy_callback(polyak_tau: float) -> type[SlowCopyCallback]:
 
 
 def read_weights(algorithm: Algorithm) -> State:
-    """The weights of the module that acts, on the CPU."""
+    """A copy of the weights of the module that acts, on the CPU."""
     module: Any = algorithm.get_module(DEFAULT_MODULE_ID)
-    return {name: value.detach().cpu() for name, value in module.state_dict().items()}
+    return copy_weights(module)
 
 
 def attach_copy(env_runner: Any, weights: State) -> None:

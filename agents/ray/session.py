@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import ia_gym
 
-LOOPBACK = "127.0.0.1"
+ONE_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+"""Environment variables of Ray's, of a cluster on this machine alone: listen on loopback only, as
+it does on Windows and macOS by default; and send no usage statistics."""
 CONNECT_SECONDS = 10.0
 """Longest time to wait for a cluster's address to accept a connection."""
 PROBE_SECONDS = 120.0
@@ -52,14 +54,13 @@ def connect(address: str | None = None, num_cpus: int | None = None) -> Iterator
         return
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        arguments |= {"address": "local", "_node_ip_address": LOOPBACK, "num_cpus": num_cpus}
-        arguments |= {"include_dashboard": False}
+        arguments |= {"address": "local", "num_cpus": num_cpus, "include_dashboard": False}
     else:
         check_address(address)
         arguments["address"] = address
     try:
-        ray.init(**arguments)
+        with stay_on_loopback() if address is None else nullcontext():
+            ray.init(**arguments)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
@@ -69,6 +70,29 @@ def connect(address: str | None = None, num_cpus: int | None = None) -> Iterator
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def stay_on_loopback() -> Iterator[None]:
+    """Let a Ray that is started meanwhile listen on loopback alone.
+
+    Without, it listens on all interfaces on Linux, whatever its arguments say.
+    """
+    from ray._private import ray_constants
+
+    before = {name: os.environ.get(name) for name in ONE_MACHINE}
+    enabled = ray_constants.ENABLE_RAY_CLUSTER  # of the environment, read at the first import
+    os.environ.update(ONE_MACHINE)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = enabled
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def check_address(address: str) -> None:

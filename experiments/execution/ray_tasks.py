@@ -75,7 +75,10 @@ class RayTasks:
 
     def wait(self, seconds: float) -> tuple[list[tuple[str, Row]], list[str]]:
         """Wait for the end of a task, and read the curves in the folders."""
-        done, _ = ray.wait(list(self._tasks), num_returns=1, timeout=seconds)
+        done = self._find_done()
+        if not done:
+            time.sleep(seconds)  # and not in `ray.wait`, which takes signals for errors of its own
+            done = self._find_done()
         rows = [(run.folder.name, row) for run in self._tasks.values() for row in self._read(run)]
         ended = []
         for task in done:
@@ -83,6 +86,13 @@ class RayTasks:
             self._note_failure(task, run)
             ended.append(run.folder.name)
         return rows, ended
+
+    def _find_done(self) -> list[Any]:
+        """The tasks that have ended."""
+        try:
+            return list(ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)[0])
+        except SystemError as error:  # a handler of ours has raised in it
+            raise error.__cause__ or error.__context__ or error from None
 
     def _read(self, run: Run) -> list[Row]:
         """The evaluations in the run's curve that have not been read yet."""

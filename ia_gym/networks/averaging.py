@@ -1,4 +1,4 @@
-"""Polyak averages of networks."""
+"""Polyak averages and copies of networks."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def make_polyak_average(module: torch.nn.Module, polyak_tau: float) -> AveragedM
     average = AveragedModel(module, multi_avg_fn=rule)
     average.requires_grad_(False)
     return average
+
+
+def copy_weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A module's weights on the CPU, which further training leaves as they are."""
+    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}

@@ -17,6 +17,7 @@ from tiny_learners import make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import ImitationIA, IteratedAmplification, QuestionEvaluator
 from ia_gym.agents.ray.amplification_workers import DEPTH
+from ia_gym.agents.ray.session import stay_on_loopback
 
 PREDICTOR = {"width": 16, "heads": 2, "layers": 1}
 BATCH = 32
@@ -26,14 +27,14 @@ KILLS = int(os.environ.get("IA_GYM_KILLS", "3"))
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     """Two cores, and the smallest object store."""
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        log_to_driver=False,
-        object_store_memory=80_000_000,
-    )
+    with stay_on_loopback():
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=80_000_000,
+        )
     yield
     ray.shutdown()
 

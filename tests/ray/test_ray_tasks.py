@@ -28,7 +28,7 @@ from ia_gym.experiments.run import Run, run_training
 from ia_gym.experiments.tuning import tune as tune_module
 from ia_gym.experiments.tuning.tune import tune
 
-STEPS = 32 * 1200
+STEPS = 32 * 400
 KILLS = int(os.environ.get("IA_GYM_KILLS", "3"))
 
 
@@ -134,7 +134,8 @@ __main__.main()
     for each in [*head, process]:
         each.kill()
     process.wait()
-    _, alive = psutil.wait_procs(family, timeout=60)
+    workers = [each for each in family if each.name().startswith(("ray::train", "ray::IDLE"))]
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive  # workers end with their head
     assert not (folder / "result.json").exists()
     compare(BASE, ["supervised"], log_dir=runs, n_eval_questions=64, engine="ray", resume=True)
