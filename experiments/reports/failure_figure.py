@@ -97,7 +97,7 @@ def build_failure_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
         row["failure_rate"] = final.get("failures/overseer", 0.0)
         row["cpu_minutes"] = final.get("time/cpu_minutes", np.nan)
         rows.append(row)
-    keys = ["env_id", "agent", "at", "kind", "votes", "probability", "seed"]
+    keys = ["env_id", "agent", "probability", "at", "kind", "votes", "seed"]
     return pd.DataFrame(rows).sort_values(keys, ignore_index=True)
 
 
@@ -109,8 +109,8 @@ def format_failures(table: pd.DataFrame) -> str:
         if re.fullmatch(r"(target_)?accuracy_depth_.*", name) and table[name].notna().any()
     ]
     rows = []
-    for key, runs in table.groupby(["agent", "at", "kind", "votes", "probability"]):
-        agent, at, kind, votes, probability = key
+    for key, runs in table.groupby(["agent", "probability", "at", "kind", "votes"]):
+        agent, probability, at, kind, votes = key
         how = "–" if not probability else kind if at == "answer" else f"{kind}, at {at}"
         rows.append(
             {
