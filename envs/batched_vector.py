@@ -19,6 +19,10 @@ class BatchedVectorEnv(VectorEnv[Shown, Symbols, NDArray[Any]], Generic[Shown]):
     It has the methods that users of gymnasium's ``SyncVectorEnv`` expect of any vector.
     """
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are allowed, ``(num_envs, n_actions)``."""
+        raise NotImplementedError
+
     def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
         array = np.asarray(mask)
         if array.shape != (self.num_envs,) or array.dtype != bool:

@@ -66,7 +66,7 @@ def check_weight(name: str, weight: Weight) -> Weight:
     """
     pair = isinstance(weight, list | tuple) and len(weight) == 2
     for each in weight if pair else (weight,):  # type: ignore[union-attr]
-        check_number(name, each, "[0, inf)")  # type: ignore[arg-type]
+        check_number(name, each, "[0, inf)")
     return weight
 
 

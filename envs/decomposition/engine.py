@@ -123,7 +123,8 @@ class DecompositionEngine:
 
     @property
     def _known(self) -> Symbols:
-        return self.sheet.by_slot[self.all_rows, self.cursor]
+        known: Symbols = self.sheet.by_slot[self.all_rows, self.cursor]
+        return known
 
     @property
     def contexts(self) -> Contexts:
@@ -185,8 +186,7 @@ class DecompositionEngine:
         self.transcript.answers[rows, slots] = answers
         self.n_rounds[rows] += 1
         self.n_questions[rows] += put
-        costs: NDArray[np.float64] = self.round_cost + self.question_cost * put
-        return -costs
+        return -np.where(put, self.round_cost + self.question_cost, self.round_cost)
 
     def _judge(self, rows: Rows, ends: NDArray[np.bool_], outcome: Outcome) -> None:
         """Judge the answers of ``rows``, where ``ends`` in ``outcome``, and write it there."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import gymnasium as gym
 from rich.console import Console
 
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
-from ia_gym.amplification.overseers import Overseer, ScriptedOverseer
-from ia_gym.domains import Domain
-from ia_gym.envs.questions.config import find_script
+from ia_gym.amplification.overseers import Overseer
+from ia_gym.envs.questions.config import SCRIPTS
 from ia_gym.experiments.inspection.evaluation import load_for_evaluation
 from ia_gym.experiments.inspection.trace_page import render_page
 from ia_gym.experiments.terminal import TerminalConsole
@@ -57,7 +56,7 @@ def print_trace(
             raise ValueError(
                 f"overseers is for environments that ask questions, got {overseers} for {env_id}"
             )
-        chosen = {name: load_overseer(name, evaluator.domain) for name in overseers}
+        chosen = {name: load_overseer(name, evaluator.env_id) for name in overseers}
         example = evaluator.compare_decompositions(agent, chosen, number, levels)
     else:
         example = evaluator.showing(agent, assistant, number, levels, unfold)
@@ -76,27 +75,19 @@ def print_trace(
         console.print(f"page: {html}", soft_wrap=True, markup=False, highlight=False)
 
 
-def load_overseer(name: str, domain: Domain) -> Overseer:
-    """The overseer of a domain by its name, see :func:`print_trace`.
+def load_overseer(name: str, env_id: str) -> Overseer:
+    """An overseer of an environment's questions by its name, see :func:`print_trace`.
 
     Raises:
         ValueError: for a novice where there is none, or a file that holds no human predictor for
             this domain.
         FileNotFoundError: if there is no such file.
     """
-    scripts = {script: find_script(type(domain), script) for script in ("scripted", "novice")
-               if script != "novice" or type(domain).novice is not None}  # fmt: skip
-    kwargs = {key: getattr(domain, key) for key in inspect.signature(type(domain)).parameters}
-    made = {script: cls(**kwargs) for script, cls in scripts.items()}
-    if name in made:
-        return ScriptedOverseer(made[name])
-    if name == "novice":
-        raise ValueError(f"overseers must not be novice for {domain.name}, which has no script")
-    refused: Exception | None = None
-    for candidate in made.values():  # a predictor has the rounds of the script it learned from
-        try:
-            return LearnedOverseer.load(name, candidate)
-        except ValueError as error:
-            refused = refused or error
-    assert refused is not None
-    raise refused
+    try:
+        found: Overseer = gym.make(env_id, overseer=name).unwrapped.overseer  # type: ignore[attr-defined]
+    except ValueError:
+        if name in SCRIPTS:
+            raise
+        # It may have learned from the novice, who asks in other rounds.
+        found = LearnedOverseer.load(name, load_overseer("novice", env_id).domain)
+    return found

@@ -67,7 +67,7 @@ class Assignment(Domain):
 
     name = "Assignment"
     kinds = ("value",)
-    subquestions_per_round = (2, 2, 1)
+    subquestions_per_round: tuple[int, ...] = (2, 2, 1)
     templates = (
         Template("value({})"),
         Template("first({})"),

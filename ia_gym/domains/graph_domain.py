@@ -69,7 +69,7 @@ class GraphDomain(Domain):
     """
 
     question_length = 3
-    subquestions_per_round = (1, 3, 2, 3)
+    subquestions_per_round: tuple[int, ...] = (1, 3, 2, 3)
     kind_names: ClassVar[tuple[str, ...]]
     step_kind: ClassVar[int]
     distance_kind: ClassVar[int]

@@ -228,7 +228,8 @@ class Wildcard(Domain):
             return np.where(known, self.zero_symbol + clipped, IDK)
         halves = (self.halves, self.last_halves)[template // 2][:, template % 2]
         parts = halves[self.parse_questions(questions)]
-        return self.rows.take(parts, axis=0) * (questions[..., :1] != 0)
+        filled: Symbols = self.rows.take(parts, axis=0) * (questions[..., :1] != 0)
+        return filled
 
     # --------------------------------------------------------------------- text
 
