@@ -54,7 +54,7 @@ class BrowserPerson:
     def _read_answer(self, view):
         """The answer to the sub-question that was asked last, from its words on the page."""
         text = self.tab.locator(".steps li strong").last.inner_text()
-        if text == "I don’t know":
+        if text in ("I don’t know", "no"):
             return 0
         texts = map(view.domain.answer_text, range(view.domain.n_symbols))
         return next(symbol for symbol, words in enumerate(texts) if words == text)

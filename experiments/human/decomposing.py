@@ -119,9 +119,11 @@ class Decomposer:
         }
 
     def _describe_step(self, view: ContextView, step: Step) -> dict[str, Any]:
+        row, answer = to_row(step.question), step.answer
         return {
             "question": step.question,
-            "words": view.describe(to_row(step.question)),
+            "words": view.describe(row),
+            "answer_words": "?" if answer is None else view.say_answer(row, answer),
             "text": step.text,
             "answered_by": step.answered_by,
             "answer": step.answer,

@@ -111,6 +111,7 @@ class Judge:
             {
                 "question": asked,
                 "words": view.describe(to_row(asked)),
+                "answer_words": view.say_answer(to_row(asked), said),
                 "text": self.domain.question_text(to_row(asked)),
                 "answer": said,
                 "answer_text": self.domain.answer_text(said),

@@ -8,10 +8,10 @@ import numpy as np
 
 from ia_gym.domains.drawing.sketch import Sketch
 
-UNIT = 60.0
+UNIT = 72.0
 """Pixels from a vertex to its neighbour."""
 RADIUS = 17.0
-MARGIN = 34.0
+MARGIN = 44.0
 BEND = 0.12
 """How far an arrow bows out, as a share of its length: arrows both ways stay apart."""
 

@@ -80,6 +80,12 @@ class ContextView:
         allowed = np.flatnonzero(self.domain.answer_mask(question))
         return [(int(a), self.domain.answer_text(int(a))) for a in allowed if a != IDK]
 
+    def say_answer(self, question: Symbols, answer: int) -> str:
+        """The answer to a sub-question ``(Lq,)`` in words: a lookup that finds nothing says no."""
+        if answer == IDK:
+            return "no" if self.domain.is_primitive(question) else "I don’t know"
+        return self.domain.answer_text(answer)
+
     def look_up(self, rng: np.random.Generator, question: Symbols) -> int:
         """The answer to a primitive question ``(Lq,)``."""
         return int(self.domain.look_up(rng, self.context, question[None, None])[0, 0])

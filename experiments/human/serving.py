@@ -1,4 +1,8 @@
-"""What ``ia-gym human`` does: serve the pages, or report on, export and learn from records."""
+"""What ``ia-gym human`` does: serve the pages, or report on, export and learn from records.
+
+What takes torch is imported where it is needed, so that a server with the oracle's help starts at
+once.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +13,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
 import uvicorn
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.amplification.assistants import Assistant, Oracle
 from ia_gym.experiments.human.agreement import compare_people
 from ia_gym.experiments.human.decomposing import Decomposer
 from ia_gym.experiments.human.export import write_csv, write_jsonl
 from ia_gym.experiments.human.judging import Judge
-from ia_gym.experiments.human.learning import measure_learning
 from ia_gym.experiments.human.questions import QuestionBook
 from ia_gym.experiments.human.records import open_records, read_records
 from ia_gym.experiments.human.security import is_loopback
 from ia_gym.experiments.human.server import make_app
 from ia_gym.experiments.reports.formatting import format_number, format_percent
-from ia_gym.experiments.saved_agents import check_fit, load_agent
 from ia_gym.files import write_text
 from ia_gym.validation import check_range
 
@@ -110,6 +110,9 @@ def load_assistant(name: str, book: QuestionBook) -> Assistant:
     """
     if name == ORACLE:
         return Oracle(book.domain)
+    from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
+    from ia_gym.experiments.saved_agents import check_fit, load_agent
+
     model = load_agent(name)
     check_fit(model, book.env_id)
     return PolicyAssistant(model, domain=book.domain)
@@ -174,6 +177,10 @@ def print_learning(
 
     Raises: see :func:`~ia_gym.experiments.human.learning.measure_learning`.
     """
+    import pandas as pd
+
+    from ia_gym.experiments.human.learning import measure_learning
+
     rows = []
     for row in measure_learning(path, env_id, people, counts, seed):
         rows.append(row)

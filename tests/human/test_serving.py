@@ -43,7 +43,7 @@ def test_the_command_simulates_reports_exports_and_learns(tmp_path):
         (["--simulate", "script"], "names and numbers"),
         (["--learn", "3"], "need each other"),
         (["--out", "x.csv"], "out is for learn"),
-        (["--export", "records.txt"], "found none"),
+        (["--export", "records.txt"], "ends in .jsonl"),
         (["--assistant", "nowhere"], "found nothing"),
         (["--compare"], "compare needs judge"),
         (["--token", "short"], "at least 16"),
