@@ -16,7 +16,18 @@ from ia_gym.experiments.cli import app
 from ia_gym.experiments.inputs import list_env_ids
 from ia_gym.experiments.settings import list_agents
 
-COMMANDS = ["train", "compare", "envs", "eval", "trace", "amplify", "puzzle", "report", "bench"]
+COMMANDS = [
+    "train",
+    "compare",
+    "envs",
+    "eval",
+    "trace",
+    "debate",
+    "amplify",
+    "puzzle",
+    "report",
+    "bench",
+]
 
 
 def run(*words):
