@@ -74,8 +74,9 @@ class DebateLearner(OverseenLearner):
     The Polyak average of the agent's network makes the claims that back an answer; a challenger
     picks one of them, and so on down to lookups (see :mod:`ia_gym.debate.rules`). An answer earns
     1 if its claims bear it out and the claim picked stands, else 0. The agent learns by the policy
-    gradient on the root question and on every question along the path, for the claim picked is an
-    answer under debate itself.
+    gradient on the root question and on the questions along the path, for the claim picked is an
+    answer under debate itself; where that claim is not borne out the path ends, and of the other
+    answers to its question nothing is known.
 
     The claims are made before the answer is known, so that one path serves to judge any number of
     answers to the same question. Arguments that are not listed here are those of
@@ -98,6 +99,8 @@ class DebateLearner(OverseenLearner):
 
     challenger_side: Challenger
     """Picks the claims that debates go on about."""
+    n_levels: int
+    """Levels of a debate in training."""
 
     def __init__(
         self,
@@ -144,6 +147,7 @@ class DebateLearner(OverseenLearner):
 
     def _setup_training(self) -> None:
         super()._setup_training()
+        self.n_levels = check_depth_limit(self.depth_limit, self.domain)
         self.assistant = self._make_assistant(self.claim_temperature)
         self.challenger_side = self._make_challenger(self.domain)
 
@@ -216,7 +220,7 @@ class DebateLearner(OverseenLearner):
             contexts,
             questions,
             np.full(questions.shape[:2], IDK),  # each answer is argued for later
-            check_depth_limit(self.depth_limit, domain),
+            self.n_levels,
             exploration=self.exploration_rate,
             judging_roots=False,
         )

@@ -65,7 +65,7 @@ def pick_claims(
     """
     shape = answers.shape
     chance = rng.random(shape)
-    scores = np.zeros(shape)
+    scores: NDArray[np.floating] = np.zeros(shape)
     to_choose = is_open & (np.count_nonzero(is_open, axis=-1) > 1)[..., None]
     if exploration:
         to_choose &= (rng.random(shape[:2]) >= exploration)[..., None]

@@ -157,7 +157,7 @@ def debate(
         transcript = amplify(overseer, assistant, rng, contexts, questions)
         borne_out = origins >= 0
         if levels or judging_roots:
-            borne_out = overseer.judge(contexts, questions, transcript, answers) == 1
+            borne_out &= overseer.judge(contexts, questions, transcript, answers) == 1
         is_open = find_open_claims(domain, questions, transcript)
         picked = np.full(origins.shape, -1)
         if len(levels) + 1 < depth_limit:

@@ -23,6 +23,7 @@ COMMANDS = [
     "envs",
     "eval",
     "trace",
+    "debate",
     "amplify",
     "puzzle",
     "report",

@@ -9,6 +9,7 @@ from run_files import BASE, write_run
 from typer.testing import CliRunner
 
 from ia_gym.experiments.cli import app
+from ia_gym.experiments.reports.curves import interpolate_curves, list_curve_plots
 from ia_gym.experiments.reports.finished_runs import (
     AgentRuns,
     FinishedRun,
@@ -20,6 +21,7 @@ from ia_gym.experiments.reports.report import write_report
 from ia_gym.experiments.reports.tables import (
     build_agent_table,
     build_overview,
+    build_protocol_table,
     format_markdown,
     name_environments,
 )
@@ -50,6 +52,37 @@ def test_seeds_are_put_together():
     assert mean == pytest.approx(0.7)  # of the middle two
     assert 0 <= low < mean < high <= 1
     assert estimate_interquartile_mean(np.array([0.3])) == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_protocols_are_tabled_by_judge_and_work(tmp_path):
+    """Work a question; runs that have measured no judge are left out."""
+    write_run(tmp_path, "supervised")
+    path = write_run(tmp_path, "debate") / "curve.csv"
+    curve = pd.read_csv(path)
+    share = curve["timesteps"] / curve["timesteps"].iloc[-1]
+    measured = {"judge/accuracy": 0.75, "judge/overapproval": 0.02, "judge/score_difference": 0.9}
+    for tag, value in {**measured, "judge/max_overapproval": 0.125}.items():
+        curve[tag] = value
+    for work, total in {"lookups": 150_000, "combinations": 0, "verdicts": 200_000}.items():
+        curve[f"overseer/{work}"] = total * share
+    curve.to_csv(path, index=False)
+    groups = group_by_agent(read_runs(tmp_path))
+    table = build_protocol_table(groups)
+    (row,) = table.to_dict("records")
+    assert row["agent"] == "debate"
+    assert row["right verdicts, %"] == "75.0"
+    assert (row["over-approval, %"], row["largest, %"]) == ("2.0", "12.5")
+    assert row["score difference, %"] == "90.0"
+    assert row["lookups a question"] == "1.50"
+    assert row["combinations a question"] == "0.00"
+    assert row["verdicts a question"] == "2.00"
+    assert row["agent answers a question"] == "0.02"
+    plot = next(plot for plot in list_curve_plots(groups) if plot.name == "accuracy_by_work")
+    debate, supervised = (next(g for g in groups if g.agent == name) for name in
+                          ("debate", "supervised"))  # fmt: skip
+    assert interpolate_curves(debate, plot).x[-1] == 350_000
+    assert interpolate_curves(supervised, plot) is None
+    assert build_protocol_table([supervised]).empty
 
 
 def test_a_report_draws_and_writes_into_the_readme(tmp_path):
