@@ -6,6 +6,7 @@
 - ``transcript.py``: the overseer's sub-questions and the answers to them.
 - ``graph_domain.py`` and ``graph_steps.py``: what the two graph domains share.
 - ``batch_arrays.py``: work on arrays, row by row; ``symbol_text.py``: symbols as text.
+- ``renaming.py``: other names for the same things.
 - ``checks.py``: checks of what a domain's methods return.
 - ``drawing``: pictures of contexts.
 """

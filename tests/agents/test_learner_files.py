@@ -15,11 +15,14 @@ from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import (
     AnswerSearch,
+    ExpertIteration,
     ImitationIA,
     IteratedAmplification,
+    Preferences,
     QuestionEvaluator,
     Reinforce,
     ReinforceWithDemonstrations,
+    RewardModelling,
     Supervised,
 )
 from ia_gym.agents.learners.schedules import HoldLinear, WarmupLinear
@@ -28,6 +31,7 @@ from ia_gym.networks.tensor_files import read_tensors
 
 PREDICTOR = {"predictor_kwargs": {**SMALL, "layers": 1}}
 CURRICULUM = {"threshold": 0.01, "window": 8}
+JUDGED = {"rename": True, "reward_updates": 2, "reward_batch_size": 4, "policy_update": "ppo"}
 CASES = {
     "imitation": (ImitationIA, {"curriculum": CURRICULUM}),
     "imitation without a curriculum": (ImitationIA, {}),
@@ -39,6 +43,12 @@ CASES = {
     "mlp": (ImitationIA, {"policy": "MlpPolicy", "policy_kwargs": {"net_arch": [16, 8]}}),
     "reinforce": (Reinforce, {"curriculum": CURRICULUM}),
     "search": (AnswerSearch, {"curriculum": CURRICULUM}),
+    "expert iteration": (ExpertIteration, {"n_samples": 2, "curriculum": CURRICULUM}),
+    "preferences": (Preferences, {"n_judgements": 600, "n_samples": 3, **JUDGED}),
+    "reward modelling": (
+        RewardModelling,
+        {"n_judgements": 2100, "agreement": 0.51, "curriculum": CURRICULUM, **JUDGED},
+    ),
     "demonstrations": (
         ReinforceWithDemonstrations,
         {
