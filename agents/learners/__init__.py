@@ -7,15 +7,20 @@ Algorithms:
 - ``reinforce_with_demonstrations.py``: both at once.
 - ``learned_decomposition.py``: the human predictor learns to decompose better than the human.
 - ``debate.py`` and ``consultancy.py``: answers that have to stand in a debate.
+- ``reward_modelling.py`` and ``preferences.py``: RL on a model of the overseer's judgement.
+- ``expert_iteration.py`` and ``tree_expert_iteration.py``: imitation of a search, by the truth.
 - ``supervised.py``: the supervised baseline.
 
 What they are built on:
 
-- ``answer_learner.py``: the training loop and SB3's interface; ``overseen_learner.py`` adds the
+- ``training_loop.py``: the training loop; ``answer_learner.py``: training on batches of questions;
+  ``overseen_learner.py`` adds the
   overseer, ``amplified_learner.py`` the help that the agent gives it, and ``approval_learner.py``
   its approval of answers.
 - ``debate_learner.py``: what debate and consultancy share; ``debate_challengers.py``: challengers
   with a network.
+- ``reward_model_trainer.py``: the training of the reward model.
+- ``distinct_answers.py``: different answers drawn from the policy.
 - ``policy_gradient.py``: the policy gradient, of sampled answers or of all.
 - ``human_predictor_trainer.py``: the training of the human predictor;
   ``recorded_interactions.py``: interactions that were recorded before, to train it on.

@@ -40,6 +40,8 @@ TERMS = {
     "IQM": "Interquartile mean: the mean of the middle half of the seeds, with a bootstrap "
     "interval.",
     "supervised": "The baseline that is trained on the correct answers.",
+    "expert-iteration": "Imitates a search that is judged by the correct answers; on games, a tree "
+    "search. Truth is used.",
     "reference": "Random answers, the most frequent answer (majority), a name out of the question "
     "(copy), the overseer with an assistant that knows nothing (know-nothing) or everything "
     "(oracle), the best possible return (best).",

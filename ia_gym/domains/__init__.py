@@ -9,6 +9,7 @@
 - ``batch_arrays.py``: work on arrays, row by row; ``symbol_text.py``: symbols as text.
 - ``answer_parser.py``: from text back to answers, by a stated grammar.
 - ``question_forms.py``: forms in which a person asks, and questions in words.
+- ``renaming.py``: other names for the same things.
 - ``checks.py``: checks of what a domain's methods return.
 - ``drawing``: pictures of contexts.
 """

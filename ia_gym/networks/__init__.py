@@ -7,6 +7,7 @@
 - ``digits.py``: symbols read and written as two digits.
 - ``human_predictor.py``: a model of the overseer; ``learned_overseer.py``: that model in the
   overseer's place.
+- ``reward_model.py``: a model of the overseer's judgement, and its loss.
 - ``network_assistant.py``: a network as the assistant that answers sub-questions.
 - ``averaging.py``: Polyak averages of networks.
 - ``encoding_cache.py``: encoded facts kept from batch to batch.

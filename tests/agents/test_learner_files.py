@@ -17,12 +17,15 @@ from ia_gym.agents import (
     AnswerSearch,
     Consultancy,
     Debate,
+    ExpertIteration,
     ImitationIA,
     IteratedAmplification,
     LearnedDecomposition,
+    Preferences,
     QuestionEvaluator,
     Reinforce,
     ReinforceWithDemonstrations,
+    RewardModelling,
     Supervised,
 )
 from ia_gym.agents.learners.schedules import HoldLinear, WarmupLinear
@@ -31,6 +34,7 @@ from ia_gym.networks.tensor_files import read_tensors
 
 PREDICTOR = {"predictor_kwargs": {**SMALL, "layers": 1}}
 CURRICULUM = {"threshold": 0.01, "window": 8}
+JUDGED = {"rename": True, "reward_updates": 2, "reward_batch_size": 4, "policy_update": "ppo"}
 CASES = {
     "imitation": (ImitationIA, {"curriculum": CURRICULUM}),
     "imitation without a curriculum": (ImitationIA, {}),
@@ -53,6 +57,12 @@ CASES = {
     "debate": (Debate, {"curriculum": CURRICULUM, "challenger_kwargs": SMALL}),
     "debate against doubt": (Debate, {"challenger": "doubt", "n_samples": 2}),
     "consultancy": (Consultancy, {"verdict_share": 0.5}),
+    "expert iteration": (ExpertIteration, {"n_samples": 2, "curriculum": CURRICULUM}),
+    "preferences": (Preferences, {"n_judgements": 600, "n_samples": 3, **JUDGED}),
+    "reward modelling": (
+        RewardModelling,
+        {"n_judgements": 2100, "agreement": 0.51, "curriculum": CURRICULUM, **JUDGED},
+    ),
     "demonstrations": (
         ReinforceWithDemonstrations,
         {

@@ -105,6 +105,9 @@ def outcome(folder):
         ("debate", 122_880, 24),
         ("consultancy", 122_880, 24),
         ("mixed", 122_880, 24),
+        ("reward-modelling", 81_920, 24),
+        ("preferences", 81_920, 12),
+        ("expert-iteration", 122_880, 24),
         ("ppo", 40_960, 5),  # starts over each time: the same numbers too
     ],
 )

@@ -21,12 +21,15 @@ from ia_gym.agents import (
     AnswerSearch,
     Consultancy,
     Debate,
+    ExpertIteration,
     ImitationIA,
     IteratedAmplification,
     LearnedDecomposition,
     QuestionEvaluator,
     ReinforceWithDemonstrations,
+    RewardModelling,
     Supervised,
+    TreeExpertIteration,
     make_sb3_vec_env,
 )
 from ia_gym.amplification.amplify import amplify
@@ -434,6 +437,59 @@ def test_arguments_of_curricula(arguments):
         assert named(error, arguments), error
         return
     assert curriculum.max_depth in (1, 2)
+
+
+JUDGEMENT_ARGUMENTS = {
+    "feedback": st.sampled_from(["approval", "comparisons"]) | junk,
+    "n_judgements": st.integers(1, 2000) | junk,
+    "n_samples": few | junk,
+    "n_levels": few | junk,
+    "agreement": st.floats(0.5, 1) | junk,
+    "policy_update": st.sampled_from(["gradient", "ppo"]) | junk,
+    "ent_coef": st.floats(0, 1) | junk,
+    "reward_updates": few | junk,
+    "reward_batch_size": few | junk,
+    "rename": st.booleans() | junk,
+    "assistant_temperature": st.floats(0, 2) | junk,
+    "assistant_min_probability": st.floats(0, 1) | junk,
+}
+SEARCH_ARGUMENTS = {"n_samples": few | junk, "exploration": st.floats(0, 1) | junk}
+GAME_ARGUMENTS = {
+    "learning_rate": st.floats(1e-4, 1e-2) | junk,
+    "n_simulations": few | junk,
+    "exploration": st.floats(0, 2) | junk,
+    "discount": st.floats(0, 1) | junk,
+    "noise_share": st.floats(0, 1) | junk,
+    "noise_concentration": st.floats(0.1, 1) | junk,
+    "rollout_iterations": few | junk,
+    "rollout_steps": few | junk,
+    "value_scale": st.floats(0.1, 100) | junk,
+    "buffer_size": few | junk,
+    "n_updates": few | junk,
+    "batch_size": few | junk,
+    "max_grad_norm": st.floats(0.1, 2) | junk,
+    "policy_kwargs": junk,
+    "seed": few | junk,
+}
+
+
+@QUIET
+@given(
+    st.tuples(st.just(RewardModelling), st.fixed_dictionaries({}, optional=JUDGEMENT_ARGUMENTS))
+    | st.tuples(st.just(ExpertIteration), st.fixed_dictionaries({}, optional=SEARCH_ARGUMENTS))
+    | st.tuples(st.just(TreeExpertIteration), st.fixed_dictionaries({}, optional=GAME_ARGUMENTS))
+)
+def test_arguments_of_judgements_and_searches(case):
+    cls, arguments = case
+    small = {"policy_kwargs": {"width": 8, "heads": 1, "fact_layers": 1, "question_layers": 1}}
+    if cls is TreeExpertIteration:
+        env, small = gym.make("IA-CartPole-v0", reward="truth"), {}
+    else:
+        env = gym.make(BASE, size=3, max_power=4, disable_env_checker=True)
+    try:
+        cls(env=env, **{**small, **arguments})
+    except (ValueError, TypeError) as error:
+        assert named(error, arguments), error
 
 
 class Junk(Permutation):
