@@ -20,7 +20,8 @@ class CausalAssistant:
 
     The questions are put to it as prompts, in batches; what it writes is read by the grammar of
     :mod:`ia_gym.domains.answer_parser`. What holds no answer, and a prompt that leaves no room for
-    an answer in the model's context window, count as "I don't know".
+    an answer in the model's context window, count as "I don't know". Primitive questions are not
+    put to it: overseers look these up.
 
     Args:
         model: a causal model of ``transformers``, or anything with its ``generate``, ``config`` and
@@ -72,7 +73,8 @@ class CausalAssistant:
     def answer(self, contexts: Contexts, questions: Symbols) -> Symbols:
         """See :class:`ia_gym.amplification.assistants.Assistant`."""
         answers = np.full(questions.shape[:2], IDK, np.int64)
-        asked = np.nonzero(questions[..., 0])
+        is_question = questions[..., 0] != 0
+        asked = np.nonzero(is_question & ~self.encoding.domain.is_primitive(questions))
         if not len(asked[0]):
             return answers
         put = questions[asked]

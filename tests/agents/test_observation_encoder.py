@@ -300,7 +300,7 @@ class Reader:
     def read(self, shown):
         """Pairs (x, σ(x)), a name and a power."""
         domain = self.domain
-        if self.mode == "text":
+        if self.mode in ("text", "prompt"):
             pairs = re.findall(r"σ\((\d+)\) = (\d+)", shown)
             [(power, name)] = re.findall(r"σ\^(\d+)\((\d+)\) = \?", shown)
             return np.array(pairs, int), int(name), int(power)
