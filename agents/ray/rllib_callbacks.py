@@ -102,7 +102,7 @@ def attach_copy(env_runner: Any, weights: State) -> None:
     if env_runner.env is None:
         return
     vector = env_runner.env.unwrapped
-    assistant = getattr(env_runner, "slow_copy", None)
+    assistant: Any = getattr(env_runner, "slow_copy", None)
     if assistant is None:
         domain = vector.domain if hasattr(vector, "domain") else vector.get_attr("domain")[0]
         policy = ModulePolicy(deepcopy(env_runner.module))

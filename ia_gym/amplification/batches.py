@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Batch:
     transcript: Transcript
     targets: Symbols
     depths: Symbols
+
+    def drop_transcript(self) -> Batch:
+        """The batch with an empty transcript ``(B, 0)``, which is most of its size."""
+        return replace(self, transcript=self.transcript[:, :0])
 
 
 def sample_batch(

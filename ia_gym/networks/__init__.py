@@ -8,7 +8,7 @@
 - ``human_predictor.py``: a model of the overseer; ``learned_overseer.py``: that model in the
   overseer's place.
 - ``network_assistant.py``: a network as the assistant that answers sub-questions.
-- ``averaging.py``: Polyak averages of networks.
+- ``averaging.py``: Polyak averages and copies of networks.
 - ``encoding_cache.py``: encoded facts kept from batch to batch.
 - ``optimizers.py``: MuonAdamW.
 - ``tensor_files.py``: safetensors files with settings and a fingerprint.
