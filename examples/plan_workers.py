@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 
 from ia_gym.agents.learners.amplified_learner import BROADCAST_PERIOD, AmplifiedLearner
+from ia_gym.amplification.batches import sample_batch
 from ia_gym.experiments import tuned
 
 STEPS = 15
@@ -34,7 +35,6 @@ def measure_costs(agent: str, env_id: str) -> dict[str, float]:
     if not isinstance(model, AmplifiedLearner):
         raise SystemExit(f"agent must learn from the amplified overseer, got {agent}")
     model.learn(recipe.n_timesteps // 100)  # the human predictor asks and answers by then
-    from ia_gym.amplification.batches import sample_batch
 
     names = ("make", "train", "pack")
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -45,7 +45,7 @@ def measure_costs(agent: str, env_id: str) -> dict[str, float]:
             sizes = model.n_contexts, model.n_questions
             assistant = model.amplified_assistant
             batch = sample_batch(model.active_overseer, assistant, model.rng, *sizes)
-            into.append(batch)
+            into.append(batch.drop_transcript())
 
         times["make"].append(measure(make))
         batch = made[0]
@@ -55,7 +55,7 @@ def measure_costs(agent: str, env_id: str) -> dict[str, float]:
                 model.predictor_trainer.learn(batch, model.amplified_assistant)
             model.train_on_answers(batch.contexts, batch.questions, batch.targets)
 
-        times["train"].append(measure(train))
+        times["train"].append(measure(train))  # on what the worker sends
         times["pack"].append(measure(lambda batch=batch: pickle.loads(pickle.dumps(batch))))
     costs = {name: sorted(each)[STEPS // 2] for name, each in times.items()}
     weights = dict(model.policy.average_network.state_dict())

@@ -231,13 +231,11 @@ class AmplifiedLearner(OverseenLearner):
         """The weights that answer, and the difficulty of the questions, as they are now."""
         from ia_gym.agents.ray.amplification_workers import Snapshot
 
-        overseer = self.active_overseer
-        learned = isinstance(overseer, LearnedOverseer)
-        return Snapshot(
-            network=copy_weights(self.policy.average_network),
-            predictor=copy_weights(overseer.predictor) if learned else {},
-            difficulty=self.difficulty,
-        )
+        overseer, predictor = self.active_overseer, {}
+        if isinstance(overseer, LearnedOverseer):
+            predictor = copy_weights(overseer.predictor)
+        network = copy_weights(self.policy.average_network)
+        return Snapshot(network, predictor, self.difficulty)
 
     def learn(
         self,

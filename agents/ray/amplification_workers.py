@@ -56,7 +56,7 @@ class WorkerBatch:
     """What an actor returns.
 
     Attributes:
-        batch: questions and the amplified overseer's answers.
+        batch: questions and the amplified overseer's answers, without the transcript.
         confidence: of the human predictor, ``(B, Q)``; None without one.
         counts: by how much the overseer's counters went up, by name.
     """
@@ -112,9 +112,11 @@ class AmplificationWorker:
         batch = sample_batch(
             self.overseer, assistant, rng, self.n_contexts, self.n_questions, **self.difficulty
         )
+        # Learners that take workers train on the answers alone.
+        stripped = batch.strip()
         after = [getattr(self.overseer, name) for name in COUNTERS]
         counts = {name: b - a for name, a, b in zip(COUNTERS, before, after, strict=True)}
-        return WorkerBatch(batch, getattr(self.overseer, "confidence", None), counts)
+        return WorkerBatch(stripped, getattr(self.overseer, "confidence", None), counts)
 
     def answer_request(self, number: int, version: int, snapshot: list[Any]) -> WorkerBatch:
         """Make batch ``number`` with the snapshot ``version``, whose reference is in a list."""
@@ -214,7 +216,7 @@ class WorkerPool:
         self._open = ExitStack()
         self._open.enter_context(connect(num_cpus=self.n_workers))
         options = {"num_cpus": 1, "max_restarts": RESTARTS, "max_task_retries": -1}
-        remote = ray.remote(**options)(AmplificationWorker)  # type: ignore[call-overload]
+        remote = ray.remote(**options)(AmplificationWorker)
         arguments = self.make_worker()
         self._actors = [remote.remote(seed=self.seed, **arguments) for _ in range(self.n_workers)]
         for number, version in self.asked:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from ray.rllib.core.columns import Columns
@@ -28,11 +27,11 @@ class ModulePolicy:
     @torch.no_grad()
     def predict(
         self,
-        observation: NDArray[Any],
-        state: Any = None,
-        episode_start: Any = None,
+        observation: NDArray[Any] | dict[str, NDArray[Any]],
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
-    ) -> tuple[NDArray[np.int64], None]:
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
         """Answers ``(n,)`` to observations ``(n, T)``; those of DQN are always the best ones."""
         parameter = next(self.module.parameters())
         shown = torch.as_tensor(observation, device=parameter.device)

@@ -25,7 +25,8 @@ class SlowCopyCallback(RLlibCallback):
     The copy is the Polyak average of the module's weights, as ``AmplificationCallback`` has it for
     SB3, renewed after each training iteration. Use ``config.callbacks(SlowCopyCallback)``, or
     ``make_slow_copy_callback(0.1)`` for another weight. The average is no part of RLlib's
-    checkpoints: after a restoration it begins at the restored weights.
+    checkpoints, and ``Algorithm.from_checkpoint`` calls no callback: call :func:`attach_slow_copy`
+    afterwards, with which it begins at the restored weights.
 
     Attributes:
         polyak_tau: weight of the latest module in the average, in (0, 1]; 1 for a snapshot.
@@ -73,6 +74,21 @@ class SlowCopyCallback(RLlibCallback):
         algorithm.env_runner_group.foreach_env_runner(renew)
 
 
+def attach_slow_copy(algorithm: Algorithm) -> None:
+    """Attach a copy of the module as it is now; after ``Algorithm.from_checkpoint``.
+
+    Raises:
+        ValueError: if the algorithm has no :class:`SlowCopyCallback`.
+    """
+    given: Any = algorithm.callbacks
+    callbacks = given if isinstance(given, list) else [given]
+    found = [each for each in callbacks if isinstance(each, SlowCopyCallback)]
+    if not found:
+        raise ValueError(f"algorithm must have a SlowCopyCallback, it has {callbacks}")
+    for callback in found:
+        callback.on_checkpoint_loaded(algorithm=algorithm)
+
+
 def make_slow_copy_callback(polyak_tau: float) -> type[SlowCopyCallback]:
     """A :class:`SlowCopyCallback` with another ``polyak_tau``.
 
@@ -102,7 +118,7 @@ def attach_copy(env_runner: Any, weights: State) -> None:
     if env_runner.env is None:
         return
     vector = env_runner.env.unwrapped
-    assistant = getattr(env_runner, "slow_copy", None)
+    assistant: Any = getattr(env_runner, "slow_copy", None)
     if assistant is None:
         domain = vector.domain if hasattr(vector, "domain") else vector.get_attr("domain")[0]
         policy = ModulePolicy(deepcopy(env_runner.module))

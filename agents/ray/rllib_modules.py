@@ -156,7 +156,7 @@ def make_answer_module(
             'env_id must be of an environment that asks questions, with observation="flat"; '
             f"got {env_id!r} with observation={mode!r}"
         )
-    network = {
+    network: dict[str, Any] = {
         "n_symbols": domain.n_symbols,
         "fact_shape": domain.fact_shape,
         "question_length": domain.question_length,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
@@ -22,7 +24,7 @@ PROBE_SECONDS = 120.0
 
 
 def check_ray_is_installed() -> None:
-    """Refuse to go on without Ray.
+    """Check that Ray is there.
 
     Raises:
         ValueError: naming the extra that installs it.
@@ -59,7 +61,7 @@ def connect(address: str | None = None, num_cpus: int | None = None) -> Iterator
         check_address(address)
         arguments["address"] = address
     try:
-        with stay_on_loopback() if address is None else nullcontext():
+        with keep_sigterm(), stay_on_loopback() if address is None else nullcontext():
             ray.init(**arguments)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -70,6 +72,19 @@ def connect(address: str | None = None, num_cpus: int | None = None) -> Iterator
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def keep_sigterm() -> Iterator[None]:
+    """Restore the handler of SIGTERM afterwards: Ray puts one of its own in its place."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if earlier is None else earlier)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,19 +24,26 @@ class Batch:
         questions: ``(B, Q, Lq)``.
         transcript: ``(B, Q)``.
         depths: ``(B, Q)``, depths of the questions.
-        overseer: whose sub-questions these are.
+        overseer: whose sub-questions these are; None in a batch that was stripped.
     """
 
     contexts: Contexts
     questions: Symbols
     transcript: Transcript
     depths: Symbols
-    overseer: Overseer
+    overseer: Overseer | None
 
     @cached_property
     def targets(self) -> Symbols:
         """The overseer's answers, ``(B, Q)``; it is asked for them when they are first needed."""
+        assert self.overseer is not None
         return self.overseer.answer(self.contexts, self.questions, self.transcript)
+
+    def strip(self) -> Batch:
+        """The batch without its overseer and with an empty transcript, most of its size."""
+        stripped = replace(self, transcript=self.transcript[:, :0], overseer=None)
+        stripped.targets = self.targets
+        return stripped
 
 
 def sample_batch(

@@ -9,7 +9,7 @@
   overseer's place.
 - ``reward_model.py``: a model of the overseer's judgement, and its loss.
 - ``network_assistant.py``: a network as the assistant that answers sub-questions.
-- ``averaging.py``: Polyak averages of networks.
+- ``averaging.py``: Polyak averages and copies of networks.
 - ``encoding_cache.py``: encoded facts kept from batch to batch.
 - ``optimizers.py``: MuonAdamW.
 - ``tensor_files.py``: safetensors files with settings and a fingerprint.

@@ -176,6 +176,22 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_and_one_that_fails_its_error(
     assert "n_questions must be in" in (tmp_path / "broken" / "error.txt").read_text()
 
 
+def test_sigterm_is_left_to_the_command(monkeypatch):
+    """Ray has a handler of its own, which would end the command without its table."""
+    earlier = signal.getsignal(signal.SIGTERM)
+    init = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+
+    def take_over(**_):
+        init.append(signal.signal(signal.SIGTERM, lambda *_: sys.exit(15)))
+
+    monkeypatch.setattr(ray, "init", take_over)
+    with connect():
+        assert signal.getsignal(signal.SIGTERM) == earlier
+    assert init == [earlier]
+
+
 def test_a_search_runs_on_ray(tmp_path, monkeypatch):
     monkeypatch.setattr(
         tune_module, "load_settings", lambda *_: load_tiny_settings("supervised", BASE, 640)

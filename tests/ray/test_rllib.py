@@ -17,6 +17,7 @@ from ia_gym.agents import QuestionEvaluator
 from ia_gym.agents.policies.facts_extractor import read_pairs
 from ia_gym.agents.ray.module_policy import ModulePolicy
 from ia_gym.agents.ray.rllib_callbacks import (
+    attach_slow_copy,
     make_held_out_callback,
     make_slow_copy_callback,
     read_weights,
@@ -84,6 +85,7 @@ def test_a_checkpoint_restores_what_answers(algorithm, observation, tmp_path):
     np.testing.assert_array_equal(again, answers)
     weights = read_weights(restored)
     assert all(torch.equal(weights[name], after[name]) for name in after)
+    attach_slow_copy(restored)
     copy = restored.env_runner.slow_copy.policy.module.state_dict()
     assert all(torch.equal(copy[name], after[name]) for name in after)
     restored.train()
