@@ -56,7 +56,12 @@ def print_trace(
             raise ValueError(
                 f"overseers is for environments that ask questions, got {overseers} for {env_id}"
             )
-        chosen = {name: load_overseer(name, evaluator.env_id) for name in overseers}
+        chosen = {
+            name if name in SCRIPTS else f"{Path(name).parent.name}/{Path(name).name}": (
+                load_overseer(name, evaluator.env_id)
+            )
+            for name in overseers
+        }
         example = evaluator.compare_decompositions(agent, chosen, number, levels)
     else:
         example = evaluator.showing(agent, assistant, number, levels, unfold)
