@@ -64,7 +64,7 @@ def take_picture(browser: Browser, title: str, url: str, width: int, scheme: str
     """One picture, of few colours, so that the file is small."""
     size = {"width": width, "height": 640}
     tab = browser.new_page(viewport=size, color_scheme=scheme)
-    tab.goto(url)
+    tab.goto(url, timeout=300_000)
     path = FOLDER / f"{title}.png"
     tab.screenshot(path=path, full_page=True)
     tab.close()

@@ -36,7 +36,7 @@ def compare_people(session: Session, book: QuestionBook) -> dict[str, list[Row]]
     Returns:
         Tables, each a list of rows. ``people``: of each person the questions ``answered`` and
         ``skipped``; the mean number of ``steps``; shares of the answers that are ``correct``, and
-        that are the ``script``'s, given what she was told; and ``same_steps``, of questions with
+        that are the ``script``'s, given the replies she got; and ``same_steps``, of questions with
         exactly the script's sub-questions. ``pairs``: of two people the questions ``both``
         answered, and shares of these with the same answer and the same sub-questions.
         ``judgements``: of each person the answers ``judged`` and shares of verdicts that are those
@@ -151,9 +151,9 @@ def approve_by_script(view: ContextView, row: Judgement) -> list[float]:
     """The script's approval of the answers, from the transcript that was shown."""
     domain = view.domain
     question = to_row(row.question.question)[None, None]
-    told = [(list(asked), said) for asked, said in row.transcript]
+    replies = [(list(asked), said) for asked, said in row.transcript]
     n_rounds = len(domain.round_slots)
-    transcript = fill_transcript(view, question, told, n_rounds)
+    transcript = fill_transcript(view, question, replies, n_rounds)
     overseer = ScriptedOverseer(domain)
     case = view.context, question, transcript
     return [float(overseer.judge(*case, np.array([[a]]))[0, 0]) for a in row.answers]
@@ -169,26 +169,26 @@ def is_true(row: Judgement, book: QuestionBook) -> bool | None:
 
 
 def replay_script(view: ContextView, row: Interaction) -> tuple[list[list[int]], int]:
-    """What the script asks, and answers, if told the same as the person.
+    """What the script asks, and answers, if it gets the same replies as the person.
 
     A sub-question that she did not ask is looked up or, if it is not primitive, answered truly.
     """
     domain = view.domain
     question = to_row(row.question.question)[None, None]
-    told = [(step.question, step.answer or 0) for step in row.steps]
-    transcript = fill_transcript(view, question, told, len(domain.subquestions_per_round))
+    replies = [(step.question, step.answer or 0) for step in row.steps]
+    transcript = fill_transcript(view, question, replies, len(domain.subquestions_per_round))
     asked = [q.tolist() for q in transcript.questions[0, 0] if q[0]]
     return asked, int(domain.answer(view.context, question, transcript)[0, 0])
 
 
 def fill_transcript(
-    view: ContextView, question: Symbols, told: list[tuple[list[int], int]], n_rounds: int
+    view: ContextView, question: Symbols, replies: list[tuple[list[int], int]], n_rounds: int
 ) -> Transcript:
-    """The script's transcript, with the answers that were told; others are true."""
+    """The script's transcript, with the replies that were given; others are true."""
     domain, rng = view.domain, np.random.default_rng(0)
     slots = domain.round_slots[n_rounds - 1].stop
     transcript = Transcript.empty((1, 1), slots, domain.question_length)
-    left = list(told)
+    left = list(replies)
     for round in range(n_rounds):
         places = domain.round_slots[round]
         asked = domain.ask(rng, round, view.context, question, transcript)

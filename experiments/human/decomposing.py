@@ -40,7 +40,7 @@ class Decomposer:
         assistant: answers sub-questions that are not primitive; None to let people answer them by
             hand.
         assistant_name: its name in the records.
-        show_truth: whether people are told, after each question, what was right.
+        show_truth: whether people are shown, after each question, what was right.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Decomposer:
         }
 
     def _describe_before(self, session: Session, current: Interaction) -> dict[str, Any] | None:
-        """What was right in the question before, if people are told."""
+        """What was right in the question before, if people are shown it."""
         if not self.show_truth:
             return None
         person = current.person
@@ -247,14 +247,14 @@ class Decomposer:
 
         Raises:
             RefusedError: for another question or position than the current one; if there is nothing
-                to take back; or if she was told already what was right.
+                to take back; or if she was shown what was right.
         """
         interaction = self._find_current(session, person, interaction_id, position)
         if interaction.steps:
             interaction.steps.pop()
             return
         if self.show_truth:
-            raise RefusedError(409, "You were told what was right: the answer stands.")
+            raise RefusedError(409, "You were shown what was right: the answer stands.")
         before = self._interactions(person).where(Interaction.state != OPEN)
         last = session.scalar(before.order_by(Question.number.desc()).limit(1))
         if last is None:

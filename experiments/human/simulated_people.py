@@ -81,7 +81,7 @@ class OneStepPerson:
         before = yield self.domain.make_questions(name, power - 1)
         if before == IDK:
             return IDK
-        return (yield self.domain.make_questions(np.int64(before), np.ones_like(power)))
+        return (yield self.domain.make_questions(np.array(before), np.ones_like(power)))
 
 
 class EdgePerson:
@@ -106,9 +106,9 @@ class EdgePerson:
             return one if kind == D else int(y)
         nearest, least = domain.inf_symbol, domain.inf_symbol
         for z in range(1, domain.max_size + 1):
-            if z == y or (yield self._ask(EDGE, x, np.int64(z))) == IDK:
+            if z == y or (yield self._ask(EDGE, x, np.array(z))) == IDK:
                 continue
-            distance = yield self._ask(D, np.int64(z), y)
+            distance = yield self._ask(D, np.array(z), y)
             if domain.max_size < distance < least:
                 nearest, least = z, distance
         return min(least + 1, domain.inf_symbol) if kind == D else nearest
@@ -139,15 +139,17 @@ class SloppyPerson:
         work = self.person.work(question)
         said: int | None = None
         while True:
+            slips = self.rng.random() < self.share
             try:
                 asked = work.send(said)
             except StopIteration as end:
-                if self.rng.random() < self.share:
-                    allowed = np.flatnonzero(self.domain.answer_mask(question))
+                allowed = np.flatnonzero(self.domain.answer_mask(question))
+                if slips:
                     return int(self.rng.choice(allowed))
-                return end.value
-            if self.rng.random() < self.share:
-                form = self.forms[self.rng.integers(len(self.forms))]
+                return end.value if end.value in allowed else IDK
+            # After a slip she may mean to ask what makes no question.
+            if slips or find_form(self.forms, asked) is None:
+                form = self.forms[int(self.rng.integers(len(self.forms)))]
                 asked = form.fill([int(self.rng.integers(len(m.texts))) for m in form.menus])
             said = yield asked
 

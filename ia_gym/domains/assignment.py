@@ -272,7 +272,7 @@ class Assignment(Domain):
         names = context["variables"][context["variables"] != IDK]
         variable = make_names_menu("variable", 1, [self.symbol_text(x) for x in names], names)
         values = np.arange(1, self.n_values + 1)
-        letters = [self.symbol_text(value) for value in values]
+        letters = [self.symbol_text(int(value)) for value in values]
         arguments = tuple(Menu("value", place, letters, values[:, None]) for place in (1, 2))
         forms = (
             ("What is the value of {0}?", VALUE, (variable,)),

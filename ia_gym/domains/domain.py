@@ -420,7 +420,7 @@ class Domain(ABC):
         :meth:`is_well_formed` refuses is not asked.
         """
         symbols = np.arange(self.kind_symbol)
-        texts = [self.symbol_text(symbol) for symbol in symbols]
+        texts = [self.symbol_text(int(symbol)) for symbol in symbols]
         menus = tuple(
             Menu(f"symbol {place}", place, texts, symbols[:, None])
             for place in range(1, self.question_length)
