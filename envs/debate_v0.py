@@ -131,7 +131,7 @@ class raw_env(AECEnv):  # type: ignore[misc]  # noqa: N801  (PettingZoo's name)
         """Draw a context and a root question.
 
         Args:
-            seed: of all that is drawn from now on; None to go on with what was seeded before.
+            seed: of all that is drawn from now on; None keeps what was seeded before.
             options: none are known.
         """
         if seed is not None:
