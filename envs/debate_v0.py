@@ -131,7 +131,7 @@ class raw_env(AECEnv):  # type: ignore[misc]  # noqa: N801  (PettingZoo's name)
         """Draw a context and a root question.
 
         Args:
-            seed: of all that is drawn from now on; None to go on with what was seeded before.
+            seed: of all that is drawn from now on; None keeps what was seeded before.
             options: none are known.
         """
         if seed is not None:
@@ -170,7 +170,9 @@ class raw_env(AECEnv):  # type: ignore[misc]  # noqa: N801  (PettingZoo's name)
     @property
     def _open(self) -> NDArray[np.bool_]:
         """Slots of the claims that may be challenged: bool ``(S,)``."""
-        return find_open_claims(self.domain, self.question, self.transcript)[0, 0]
+        claims = find_open_claims(self.domain, self.question, self.transcript)
+        of_question: NDArray[np.bool_] = claims[0, 0]
+        return of_question
 
     def step(self, action: int | None) -> None:
         """Make the move of the player whose turn it is.
@@ -270,12 +272,11 @@ class raw_env(AECEnv):  # type: ignore[misc]  # noqa: N801  (PettingZoo's name)
     @property
     def _asked(self) -> Symbols:
         """The question that the answerer is to answer now, ``(Lq,)``; zeros if none."""
-        if self.answer is None:
-            return self.question[0, 0]
-        pending = self._pending
-        if not len(pending):
-            return np.zeros_like(self.question[0, 0])
-        asked: Symbols = self.transcript.questions[0, 0, pending[0]]
+        asked: Symbols = self.question[0, 0]
+        if self.answer is not None:
+            pending = self._pending
+            questions = self.transcript.questions[0, 0]
+            asked = questions[pending[0]] if len(pending) else np.zeros_like(asked)
         return asked
 
     def observe(self, agent: str) -> dict[str, NDArray[Any]]:

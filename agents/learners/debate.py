@@ -130,8 +130,9 @@ class Debate(DebateLearner):
 
     def _collect_judge_state(self) -> dict[str, Tensor]:
         side = getattr(self, "challenger_side", None)
-        known = isinstance(side, LearnedChallenger)
-        return side.network.state_dict() if known else self._saved_judge
+        if isinstance(side, LearnedChallenger):
+            return side.network.state_dict()
+        return self._saved_judge
 
     def _collect_training_state(self) -> dict[str, Tensor]:
         state = super()._collect_training_state()

@@ -11,7 +11,7 @@ from ia_gym.agents.assistants.policy_assistant import PolicyAssistant
 from ia_gym.agents.evaluation.question_evaluator import QUESTIONS_PER_CONTEXT, QuestionEvaluator
 from ia_gym.agents.evaluation.question_trace import to_tree
 from ia_gym.agents.learners.debate_learner import DebateLearner
-from ia_gym.debate.debate_trace import trace_debate
+from ia_gym.debate.debate_trace import DebateNode, trace_debate
 from ia_gym.domains.transcript import IDK
 from ia_gym.experiments.inspection.evaluation import load_for_evaluation
 from ia_gym.experiments.inspection.trace_page import render_page
@@ -68,7 +68,8 @@ def print_debate(
     text = domain.context_text(context[0])
     console.print(text, highlight=False, markup=False)
     console.print(to_tree(root, unfold=True))
-    stands = all(node.verdict is not False for node in root.walk())
+    debated = (node for node in root.walk() if isinstance(node, DebateNode))
+    stands = all(node.verdict is not False for node in debated)
     said = "stands" if stands and answer != IDK else "falls"
     console.print(f"the answer {said}, and is {'true' if root.right else 'false'}", markup=False)
     if html is not None:

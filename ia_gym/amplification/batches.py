@@ -72,5 +72,5 @@ def sample_batch(
     contexts = domain.sample_contexts(rng, n_contexts, size)
     questions = domain.sample_questions(rng, contexts, n_questions, depths)
     transcript = amplify(overseer, assistant, rng, contexts, questions, judging=judging)
-    depths = domain.depth(contexts, questions)
-    return Batch(contexts, questions, transcript, depths, overseer)
+    drawn = domain.depth(contexts, questions)
+    return Batch(contexts, questions, transcript, drawn, overseer)
