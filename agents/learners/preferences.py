@@ -17,7 +17,8 @@ class Preferences(RewardModelling):
     Deep reinforcement learning from human preferences (Christiano et al., 2017). It is
     :class:`~ia_gym.agents.learners.reward_modelling.RewardModelling` by comparisons, on the first
     level alone: nobody answers the overseer's sub-questions, so it prefers an answer only where it
-    can look up all that it needs, at depth 1. Of deeper questions it finds all answers alike.
+    can look up all that it needs: at depth 1, and in ShortestPath where no edge leaves the vertex.
+    Of other questions it finds all answers alike.
 
     Args: those of :class:`~ia_gym.agents.learners.reward_modelling.RewardModelling`.
     """
