@@ -1,9 +1,9 @@
 """Training runs, comparisons, reports and the command line.
 
-- ``cli.py``: the commands of ``ia-gym``. They call ``train.py`` (one run, with its progress),
-  ``compare.py`` (several agents), ``tuning`` (search over settings), ``failures.py`` (agents with
-  an overseer that fails), ``bench.py`` and ``text_bench.py`` (speed), ``inspection`` and
-  ``reports``.
+- ``cli.py``: the command line ``ia-gym``; ``commands``: its commands. They call ``train.py`` (one
+  run, with its progress), ``compare.py`` (several agents), ``tuning`` (search over settings),
+  ``failures.py`` (agents with an overseer that fails), ``bench.py`` and ``text_bench.py`` (speed),
+  ``human`` (a person as the overseer), ``inspection`` and ``reports``.
 - ``execution``: what trains several runs side by side: processes of this machine, or Ray.
 - ``settings``: the tuned settings, one YAML file an agent; ``zoo``: the same for rl-zoo3.
 - ``recipe.py``: environment, model and callbacks by the settings; :func:`tuned`, for your own code.
