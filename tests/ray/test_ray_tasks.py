@@ -215,7 +215,8 @@ def test_a_cluster_of_ones_own_is_on_loopback_and_has_no_dashboard():
             if connection.status == psutil.CONN_LISTEN:
                 listening.append((process.name(), *connection.laddr))
     assert listening
-    assert {ip for _, ip, _ in listening} <= {"127.0.0.1", "::1"}, listening
+    loopback = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert {ip for _, ip, _ in listening} <= loopback, listening
     assert 8265 not in {port for *_, port in listening}
 
 
