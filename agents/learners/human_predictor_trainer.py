@@ -377,7 +377,7 @@ def train_on_recorded(
     seed: int = 0,
     device: torch.device | str = "cpu",
     record_updates: int = RECORD_UPDATES,
-    **sizes: int,
+    **sizes: Any,
 ) -> LearnedOverseer:
     """Train a human predictor on recorded interactions alone.
 

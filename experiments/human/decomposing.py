@@ -62,7 +62,7 @@ class Decomposer:
     def open_question(self, session: Session, person: Person) -> Interaction:
         """The question that a person is at: the one that is open, or her next one."""
         mine = self._interactions(person).options(joinedload(Interaction.question))
-        current = session.scalar(mine.where(Interaction.state == OPEN))
+        current: Interaction | None = session.scalar(mine.where(Interaction.state == OPEN))
         if current is not None:
             return current
         last = session.scalar(

@@ -223,6 +223,7 @@ class Pages:
         name = request.path_params["action"]
         at = [read_number(key, form.get(key, "")) for key in ("interaction", "position")]
         used = ""
+        arguments: list[Any] = at
         if name == "ask":
             chosen = [
                 read_number(key, form[key])
@@ -233,9 +234,7 @@ class Pages:
             arguments = [*at, int(used), chosen]
         elif name == "answer":
             arguments = [*at, read_number("answer", form.get("answer", ""))]
-        elif name in ("undo", "skip"):
-            arguments = at
-        else:
+        elif name not in ("undo", "skip"):
             raise RefusedError(404, "There is no such page.")
         do = getattr(decomposer, name)
         person = request.path_params["person"]

@@ -137,7 +137,8 @@ def work_on(
     view: ContextView, way: Any, question: Symbols, helper: Oracle, rng: np.random.Generator
 ) -> tuple[list[Step], int]:
     """A simulated person's steps about one question, and her answer."""
-    domain, steps = view.domain, []
+    domain = view.domain
+    steps: list[Step] = []
     work, said = way.work(question), None
     while True:
         try:
