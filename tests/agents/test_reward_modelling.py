@@ -122,6 +122,8 @@ def test_ppo_climbs_what_the_gradient_climbs():
     """With the same rewards, the clipped update raises the same expectation."""
     model = make_tiny_learner(RewardModelling, ent_coef=0.0, learning_rate=1e-2)
     model.learn(0)
+    for group in model.policy.optimizer.param_groups:
+        group["lr"] = 1e-2  # the schedule begins near 0
     contexts = model.domain.sample_contexts(model.rng, 8)
     case = contexts["facts"], model.domain.sample_questions(model.rng, contexts, 16)
     rewards = torch.rand(8, 16, model.domain.n_answers)
