@@ -20,6 +20,7 @@ from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.overseen_learner import OverseenLearner
 from ia_gym.agents.learners.policy_gradient import compute_gains, sample_answers
 from ia_gym.agents.learners.reward_model_trainer import (
+    HELD_OUT,
     Judgements,
     RewardModelTrainer,
 )
