@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,6 +45,11 @@ class Judgements(NamedTuple):
     second: Symbols
     verdicts: NDArray[np.float32]
     counted: NDArray[np.bool_]
+
+    def select(self, rows: NDArray[Any]) -> Judgements:
+        """The judgements about the contexts at ``rows``, an index by NumPy's rules."""
+        parts: Any = (part[rows] for part in self)
+        return Judgements(*parts)
 
 
 class RewardModelTrainer:
@@ -102,7 +107,7 @@ class RewardModelTrainer:
         if not len(places):
             return
         drawn = self.rng.choice(places, size=self.batch_size)
-        batch = Judgements(*(part[drawn] for part in self.judgements))
+        batch = self.judgements.select(drawn)
         if self.rename:
             names = draw_renamings(self.domain, self.rng, self.batch_size)
             batch = batch._replace(
@@ -130,7 +135,7 @@ class RewardModelTrainer:
         if self.judgements is None:
             return 0.0
         held = self._held_out()
-        batch = Judgements(*(part[held] for part in self.judgements))
+        batch = self.judgements.select(held)
         if not len(batch.facts):
             return 0.0
         margins, verdicts, counted = self._compute_margins(self.average, batch)
@@ -166,7 +171,7 @@ class RewardModelTrainer:
         facts, questions, first, second, verdicts, counted = map(self._to_tensor, batch)
         return compute_margins(model(facts, questions), first, second), verdicts, counted
 
-    def _to_tensor(self, array: NDArray[np.generic]) -> Tensor:
+    def _to_tensor(self, array: Any) -> Tensor:
         return torch.as_tensor(array, device=self.model.device)
 
     # ------------------------------------------------------------ save and load
@@ -195,4 +200,4 @@ class RewardModelTrainer:
         self.judgements = None
         if saved:
             arrays = (saved[name].numpy() for name in Judgements._fields)
-            self.judgements = cast("Judgements", Judgements(*arrays))
+            self.judgements = Judgements(*arrays)

@@ -20,6 +20,7 @@ from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.overseen_learner import OverseenLearner
 from ia_gym.agents.learners.policy_gradient import compute_gains, sample_answers
 from ia_gym.agents.learners.reward_model_trainer import (
+    HELD_OUT,
     Judgements,
     RewardModelTrainer,
 )
@@ -196,13 +197,19 @@ class RewardModelling(OverseenLearner):
             raise ValueError(
                 f"rename must be False for {self.domain!r}, whose symbols are no names"
             )
+        least = HELD_OUT * self.judgements_per_context
+        if self.n_judgements < least:
+            raise ValueError(
+                f"n_judgements must be at least {least} for {self.domain!r}, for some to be held "
+                f"out, got {self.n_judgements}"
+            )
         self.helper: Assistant = KnowNothing()
         self.level, self.n_judged, self.n_judged_before = 1, 0, 0
         self.share_earned = 0.0
         fresh = self.policy_class(
             self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
         )
-        network: ContextNetwork = fresh.network.to(self.device)  # type: ignore[assignment, operator]
+        network: ContextNetwork = fresh.network.to(self.device)  # type: ignore[assignment]
         self.trainer = RewardModelTrainer(
             network, self.domain, self.rng, self.reward_batch_size, self.rename, self.max_grad_norm
         )
@@ -298,9 +305,9 @@ class RewardModelling(OverseenLearner):
         if self.feedback == "comparisons":
             counted &= second != IDK
         count_work(self.overseer, "verdicts", int(counted.sum()))  # one for each comparison too
-        verdicts = verdicts.astype(np.float32)
+        numbers = verdicts.astype(np.float32)
         self.trainer.record(
-            Judgements(contexts["facts"], questions, first, second, verdicts, counted)
+            Judgements(contexts["facts"], questions, first, second, numbers, counted)
         )
         self.n_judged += int(counted.sum())
 

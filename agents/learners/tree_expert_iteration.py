@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
 
 import gymnasium as gym
@@ -230,10 +231,10 @@ class TreeExpertIteration(TrainingLoop):
         values: list[list[float]] = [[] for _ in games]
         rewards: list[list[float]] = [[] for _ in games]
         while playing:
-            roots = [games[i] for i in playing], [copiers[i] for i in playing]
+            roots = [games[i] for i in playing], [copiers[i] for i in playing], [self.rng] * n
             now = np.stack([observations[i] for i in playing])
             found = self.search.run(
-                lambda roots=roots: CopiedEnvs(*roots, [self.rng] * len(roots[0])),
+                partial(CopiedEnvs, *roots),
                 now,
                 self.evaluate_states,
                 self.rng,
@@ -300,7 +301,7 @@ class TreeExpertIteration(TrainingLoop):
         """Logits of the actions ``(M, A)``, and values ``(M,)`` in units of ``value_scale``."""
         policy = self.policy
         shown, _ = policy.obs_to_tensor(observations)
-        features = policy.extract_features(shown)  # type: ignore[arg-type]
+        features = policy.extract_features(shown)
         for_actions, for_values = policy.mlp_extractor(features)
         return policy.action_net(for_actions), policy.value_net(for_values)[:, 0]
 
