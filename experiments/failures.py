@@ -15,7 +15,8 @@ from typing import Any
 
 import gymnasium as gym
 
-from ia_gym.experiments.compare import is_finished, raise_on_sigterm, run_all
+from ia_gym.experiments.compare import is_finished, run_all
+from ia_gym.experiments.execution.local_processes import LocalProcesses
 from ia_gym.experiments.inputs import check_distinct, check_env_id
 from ia_gym.experiments.reports.failure_figure import write_failure_report
 from ia_gym.experiments.run import Run
@@ -28,6 +29,7 @@ from ia_gym.experiments.run_folder import (
     prepare_folder,
 )
 from ia_gym.experiments.settings import Settings, load_settings
+from ia_gym.experiments.signals import raise_on_sigterm
 from ia_gym.experiments.terminal import TerminalConsole
 from ia_gym.validation import check_range
 
@@ -105,8 +107,9 @@ def run_failures(
             if not begun:
                 clear_folder(run.folder)
             (run.folder / ERROR).unlink(missing_ok=True)
+        executor = LocalProcesses(jobs)
         started = time.monotonic()
-        stopped_by = run_all([run for run in runs if not is_finished(run)], jobs, console)
+        stopped_by = run_all([run for run in runs if not is_finished(run)], executor, console)
         minutes = (time.monotonic() - started) / 60
         console.print(f"{len(runs)} runs, {minutes:.1f} minutes", highlight=False)
         for run in runs:

@@ -195,6 +195,7 @@ class LearnedDecomposition(AmplifiedLearner):
     def _setup_training(self) -> None:
         super()._setup_training()
         self.predictor_trainer = self._make_predictor_trainer(self.n_demonstrations)
+        self.predictor_trainer.overseer.may_ask_root = False
         self.reference: HumanPredictor | None = None
 
     def train_step(self) -> None:
@@ -241,7 +242,10 @@ class LearnedDecomposition(AmplifiedLearner):
         roots = domain.sample_questions(self.rng, contexts, self.n_rl_questions, at["depths"])
         questions = np.repeat(roots, self.n_samples, axis=1)
         sampler = LearnedOverseer(
-            domain, trainer.predictor, temperature=self.exploration_temperature
+            domain,
+            trainer.predictor,
+            temperature=self.exploration_temperature,
+            may_ask_root=False,
         )
         helper = self.amplified_assistant
         transcript = amplify(sampler, helper, self.rng, contexts, questions, judging=False)
@@ -327,7 +331,8 @@ class LearnedDecomposition(AmplifiedLearner):
         """
         measured = super().measure(evaluator)
         predictor = self.predictor_trainer.overseer.predictor
-        overseer, rng = LearnedOverseer(self.domain, predictor), np.random.default_rng(0)
+        overseer = LearnedOverseer(self.domain, predictor, may_ask_root=False)
+        rng = np.random.default_rng(0)
         case = evaluator.contexts, evaluator.questions
         transcript = amplify(overseer, self.assistant, rng, *case, judging=False)
         scores = evaluator.score(overseer.answer(*case, transcript))

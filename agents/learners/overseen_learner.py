@@ -57,11 +57,11 @@ class OverseenLearner(AnswerLearner):
         super()._check_environment(env, domain)
         overseer = read_overseer(env, domain)
         base, failing = find_base(overseer), find_wrapper(overseer, FailingOverseer)
-        graded = isinstance(base, ScriptedOverseer) and base.approval != "strict"
-        if graded and not self._uses_grades():
+        approval = base.approval if isinstance(base, ScriptedOverseer) else "strict"
+        if approval != "strict" and not self._uses_grades():
             raise ValueError(
                 f'approval of env has no effect on {type(self).__name__}: leave it at "strict", '
-                'got "graded"'
+                f"got {approval!r}"
             )
         if failing is not None and failing.at == "approval" and not self._uses_grades():
             raise ValueError(
@@ -78,11 +78,11 @@ class OverseenLearner(AnswerLearner):
         self._check_environment(self.env, self.domain)
         found, known = find_base(read_overseer(self.env, self.domain)), find_base(self.overseer)
         is_same = found is known
-        if isinstance(found, ScriptedOverseer) and isinstance(known, ScriptedOverseer):
-            is_same = found.approval == known.approval
+        if type(found) is type(known) is ScriptedOverseer:
+            is_same = found.approval == known.approval  # the same script
         config = read_config(self.env)
         if not is_same or config.failure_arguments != self._failure_arguments:
-            self._set_overseer(known if is_same else found, config)  # the same script has counted
+            self._set_overseer(known if is_same else found, config)  # it has counted
 
     @property
     def failures(self) -> dict[str, NDArray[np.int64]]:

@@ -82,7 +82,7 @@ class EvaluationCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         if not hasattr(self.model, self.evaluator.counters[0]):
-            check_training_env(self, self.evaluator.counters, needs_approval=False)
+            check_training_env(self, self.evaluator.counters[:2], needs_approval=False)
         if self.history and self.history[-1]["timesteps"] > self.num_timesteps:
             self.history, self.stopped_by = [], None  # timesteps are counted from 0 again
         self.started = {tag: clock() for tag, clock in CLOCKS.items()}

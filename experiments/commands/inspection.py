@@ -67,9 +67,9 @@ def evaluate(
         typer.Option(metavar="FILE", help="With --hf: write the scores to this JSON file."),
     ] = None,
 ) -> None:
-    """Evaluate a trained agent, or a language model, on held-out questions.
+    """Evaluate a trained agent on held-out questions.
 
-    Prints its accuracy, and how far the overseer approves of its answers; of a language model the
+    Prints its accuracy, and how far the overseer approves of its answers. Of a language model, the
     accuracy by depth, alone and amplified.
 
     \b

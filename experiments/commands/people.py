@@ -88,10 +88,10 @@ def human(
         str | None, typer.Option(metavar="FILE", help="For --learn: write a CSV file as well.")
     ] = None,
 ) -> None:
-    """Let people take the overseer's place, in a browser, and record what they do.
+    """Let people decompose and judge, in a browser.
 
-    Serves pages on which they decompose questions and judge answers, until Ctrl-C. With --report,
-    --export, --simulate or --learn nothing is served.
+    They take the overseer's place, and what they do is recorded. Serves the pages until Ctrl-C.
+    With --report, --export, --simulate or --learn nothing is served.
 
     \b
     Examples:

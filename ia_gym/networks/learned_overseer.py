@@ -52,6 +52,9 @@ class LearnedOverseer:
         human_interactions: queries to the overseer that the predictor was trained on.
         temperature: 0 to ask and answer what is likeliest; above 0 tokens are drawn, from the
             predicted distribution at this temperature.
+        may_ask_root: whether the question itself may be among its sub-questions: the scripts of the
+            graph domains ask for the assistant's own guess. One that learns to decompose must not,
+            since it would pass every question on.
 
     Attributes:
         assistant_answers: sub-questions that an assistant has answered so far.
@@ -72,6 +75,7 @@ class LearnedOverseer:
         predictor: HumanPredictor,
         human_interactions: int = 0,
         temperature: float = 0.0,
+        may_ask_root: bool = True,
     ) -> None:
         self.domain = domain
         self.predictor = predictor
@@ -79,6 +83,7 @@ class LearnedOverseer:
         self.assistant_answers = 0
         self.lookups = self.combinations = self.verdicts = 0
         self.temperature = check_number("temperature", temperature, "[0, inf)")
+        self.may_ask_root = may_ask_root
         self.confidence: NDArray[np.float32]
         self.drawn: tuple[Symbols, Symbols]
 
@@ -95,8 +100,8 @@ class LearnedOverseer:
 
         Arguments as in :class:`~ia_gym.amplification.overseers.Overseer`, also of the next two.
 
-        Rows that are no questions of the domain are not asked, nor is the root question itself, nor
-        is anything in the rounds that only judging needs.
+        Rows that are no questions of the domain are not asked, nor is anything in the rounds that
+        only judging needs.
         """
         if round >= len(self.domain.subquestions_per_round):
             width = self.domain.judge_subquestions_per_round[
@@ -109,7 +114,10 @@ class LearnedOverseer:
         for _ in range(self.domain.subquestions_per_round[round]):
             rows = self._next(reading)
             reading.drawn.append(rows.copy())
-            rows[~self.domain.is_well_formed(rows) | (rows == roots).all(axis=-1)] = 0
+            none = ~self.domain.is_well_formed(rows)
+            if not self.may_ask_root:
+                none |= (rows == roots).all(axis=-1)
+            rows[none] = 0
             reading.read_on(self.predictor, torch.as_tensor(rows)[:, None].to(reading.tokens))
             asked.append(rows)
         reading.rounds = round + 1
@@ -148,6 +156,7 @@ class LearnedOverseer:
             "steps": self.domain.steps,
             "sizes": self.predictor.sizes,
             "human_interactions": self.human_interactions,
+            "may_ask_root": self.may_ask_root,
         }
         write_tensors(Path(path), self.predictor.state_dict(), header)
 
@@ -185,7 +194,8 @@ class LearnedOverseer:
             check_parameters(lambda: HumanPredictor(domain, **sizes))
             predictor = HumanPredictor(domain, **sizes)
             predictor.load_state_dict(state)
-            return cls(domain, predictor, int(asked))
+            may_ask_root = bool(header.get("may_ask_root", True))
+            return cls(domain, predictor, int(asked), may_ask_root=may_ask_root)
         except (TypeError, RuntimeError) as error:
             raise ValueError(
                 f"overseer must name a saved human predictor; {path}: {error}"

@@ -224,7 +224,8 @@ for name in ("rich", "typer", "scipy", "plotly", "yaml", "filelock", "tqdm"):
     sys.modules[name] = None  # importing it is an error
 import importlib, ia_gym.agents
 for module in pkgutil.walk_packages(ia_gym.agents.__path__, "ia_gym.agents."):
-    importlib.import_module(module.name)
+    if module.name.split(".")[2] not in ("language", "ray"):  # extras of their own
+        importlib.import_module(module.name)
 from ia_gym.agents import EvaluationCallback, QuestionEvaluator, Supervised
 evaluation = EvaluationCallback(QuestionEvaluator("IA-Permutation-v0", 16), 8)
 network = {"width": 16, "heads": 2, "fact_layers": 1, "question_layers": 1}

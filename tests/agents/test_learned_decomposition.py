@@ -81,7 +81,7 @@ def test_decompositions_are_drawn_with_the_probabilities_predicted():
     contexts, questions = ask_for_powers(domain, [5])
     many = np.repeat(questions, 4000, axis=1)
     for temperature in (1.0, 2.5):
-        overseer = LearnedOverseer(domain, predictor, temperature=temperature)
+        overseer = LearnedOverseer(domain, predictor, temperature=temperature, may_ask_root=False)
         transcript = amplify(overseer, Oracle(domain), np.random.default_rng(0), contexts, many)
         overseer.answer(contexts, many, transcript)
         rows, answers = overseer.drawn

@@ -5,10 +5,10 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from judged_learners import SIZES, make_judged_learner
 from tiny_learners import make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import Preferences, QuestionEvaluator, RewardModelling
-from ia_gym.agents.learners.schedules import HoldLinear
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import KnowNothing
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -16,37 +16,10 @@ from ia_gym.domains import DOMAINS
 from ia_gym.domains.renaming import draw_renamings, rename
 from ia_gym.networks.network_assistant import NetworkAssistant
 
-RELATIONAL = {"relational": True, "heads": 2, "width": 32, "polyak_tau": 0.1}
-SIZES = {"size": 3, "max_power": 8}
-
-
-def make_learner(cls, **kwargs):
-    """Three names, two levels of questions, 25 contexts judged a level."""
-    sizes = {"n_contexts": 8, "n_questions": 16, "learning_rate": HoldLinear(6e-3), "seed": 0}
-    judged = {"n_judgements": 600, "reward_batch_size": 8, "reward_updates": 5, "rename": True}
-    env = gym.make("IA-Permutation-v0", **SIZES)
-    return cls(env=env, ent_coef=0.1, policy_kwargs=RELATIONAL, **sizes, **judged, **kwargs)
-
-
-def test_the_truth_is_learned_from_judgements_level_by_level(monkeypatch):
-    model = make_learner(RewardModelling)
-    with monkeypatch.context() as patch:
-        patch.setattr(DOMAINS["Permutation"], "truth", None)
-        patch.setattr(DOMAINS["Permutation"], "is_correct", None)
-        model.learn(36_000)
-    assert model.level == 2
-    assert model.human_interactions == model.verdicts == 1200
-    evaluator = QuestionEvaluator("IA-Permutation-v0", 512, **SIZES)
-    measured = evaluator.evaluate(model)
-    assert measured["eval/accuracy"] > 0.8
-    assert measured["judge/accuracy"] > 0.8
-    assert measured["judge/score_difference"] > 0.5
-    assert model.measure(evaluator)["reward_model/agreement"] > 0.8
-
 
 def test_unaided_preferences_end_at_depth_1():
     """Of two levels of questions one is learned, and of the other nothing is said."""
-    model = make_learner(Preferences, policy_update="ppo")
+    model = make_judged_learner(Preferences, policy_update="ppo")
     model.learn(9000)
     assert model.level == 1
     assert isinstance(model.helper, KnowNothing)

@@ -2,6 +2,7 @@
 
 import gymnasium as gym
 import pytest
+from judged_learners import SIZES, make_judged_learner
 
 from ia_gym.agents import (
     AnswerSearch,
@@ -10,8 +11,10 @@ from ia_gym.agents import (
     QuestionEvaluator,
     Reinforce,
     ReinforceWithDemonstrations,
+    RewardModelling,
     Supervised,
 )
+from ia_gym.domains import DOMAINS
 
 PERMUTATION = {"size": 4, "max_power": 8}
 PREDICTOR = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
@@ -70,3 +73,19 @@ def test_approval_alone_teaches_four_names(cls, kwargs):
     model, result = train(cls, 300_000, policy_kwargs=RELATIONAL, curriculum=curriculum, **kwargs)
     assert model.curriculum.finished
     assert result["eval/accuracy"] > 0.85
+
+
+def test_the_truth_is_learned_from_judgements_level_by_level(monkeypatch):
+    model = make_judged_learner(RewardModelling)
+    with monkeypatch.context() as patch:
+        patch.setattr(DOMAINS["Permutation"], "truth", None)
+        patch.setattr(DOMAINS["Permutation"], "is_correct", None)
+        model.learn(36_000)
+    assert model.level == 2
+    assert model.human_interactions == model.verdicts == 1200
+    evaluator = QuestionEvaluator("IA-Permutation-v0", 512, **SIZES)
+    measured = evaluator.evaluate(model)
+    assert measured["eval/accuracy"] > 0.8
+    assert measured["judge/accuracy"] > 0.8
+    assert measured["judge/score_difference"] > 0.5
+    assert model.measure(evaluator)["reward_model/agreement"] > 0.8
