@@ -8,12 +8,14 @@ from ia_gym.agents import (
     AnswerSearch,
     ImitationIA,
     IteratedAmplification,
+    Preferences,
     QuestionEvaluator,
     Reinforce,
     ReinforceWithDemonstrations,
     RewardModelling,
     Supervised,
 )
+from ia_gym.amplification.assistants import KnowNothing
 from ia_gym.domains import DOMAINS
 
 PERMUTATION = {"size": 4, "max_power": 8}
@@ -89,3 +91,19 @@ def test_the_truth_is_learned_from_judgements_level_by_level(monkeypatch):
     assert measured["judge/accuracy"] > 0.8
     assert measured["judge/score_difference"] > 0.5
     assert model.measure(evaluator)["reward_model/agreement"] > 0.8
+
+
+def test_unaided_preferences_end_at_depth_1():
+    """Of two levels of questions one is learned, and of the other nothing is said."""
+    model = make_judged_learner(Preferences, policy_update="ppo")
+    model.learn(9000)
+    assert model.level == 1
+    assert isinstance(model.helper, KnowNothing)
+    judged = model.trainer.judgements
+    powers = model.domain.parse_questions(judged.questions)[1]
+    preferred = ((judged.verdicts != 0.5) & judged.counted).any(axis=-1)
+    assert preferred[powers < 4].all()
+    assert not preferred[powers >= 4].any()
+    assert model.human_interactions == model.verdicts == judged.counted.sum() <= 600
+    scores = QuestionEvaluator("IA-Permutation-v0", 512, **SIZES).evaluate(model)
+    assert scores["eval/accuracy_depth_1"] > 0.9
