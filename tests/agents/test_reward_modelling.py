@@ -47,7 +47,7 @@ def test_an_overseer_without_help_prefers_nothing_beyond_depth_1(name):
 
 
 def test_a_level_is_done_when_the_models_agree_and_no_sooner(monkeypatch):
-    model = make_tiny_learner(RewardModelling, n_judgements=2600)
+    model = make_tiny_learner(RewardModelling, n_judgements=2600, reward_updates=2)
     for agreement, earned, level in ((0.94, 1.0, 1), (1.0, 0.94, 1), (1.0, 1.0, 2)):
         monkeypatch.setattr(model.trainer, "measure_agreement", lambda a=agreement: a)
         monkeypatch.setattr(model, "improve_policy", lambda e=earned: set_share(model, e))
@@ -62,7 +62,7 @@ def set_share(model, share):
 
 
 def test_the_helper_is_frozen_and_judgements_are_made_anew():
-    model = make_tiny_learner(RewardModelling, n_judgements=1000).learn(64)
+    model = make_tiny_learner(RewardModelling, n_judgements=1000, reward_updates=2).learn(64)
     before = model.trainer.judgements
     model.begin_level()
     assert model.trainer.judgements is None
