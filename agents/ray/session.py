@@ -29,7 +29,8 @@ def check_ray_is_installed() -> None:
     Raises:
         ValueError: naming the extra that installs it.
     """
-    if find_spec("ray") is None:
+    found = find_spec("ray")
+    if found is None or found.origin is None:  # without a file it is a mere folder, as in /tmp
         raise ValueError('Ray is not installed: pip install "ia-gym[ray]"')
 
 

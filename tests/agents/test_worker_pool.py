@@ -135,3 +135,12 @@ def test_a_missing_ray_is_named(monkeypatch):
     monkeypatch.setattr(session, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"Ray is not installed: pip install \"ia-gym\[ray\]\""):
         make_tiny_learner(ImitationIA, workers=1)
+
+
+def test_a_folder_named_ray_is_no_ray(monkeypatch, tmp_path):
+    """As in /tmp, where Ray keeps its sessions: a folder can be imported as a namespace."""
+    (tmp_path / "ray").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    with pytest.raises(ValueError, match="Ray is not installed"):
+        session.check_ray_is_installed()
