@@ -139,6 +139,7 @@ def test_a_missing_ray_is_named(monkeypatch):
 
 def test_a_folder_named_ray_is_no_ray(monkeypatch, tmp_path):
     """As in /tmp, where Ray keeps its sessions: a folder can be imported as a namespace."""
+    monkeypatch.undo()
     (tmp_path / "ray").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "ray", raising=False)
