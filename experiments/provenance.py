@@ -61,11 +61,28 @@ def list_versions() -> dict[str, str]:
 
 
 def describe_hardware(device: object) -> dict[str, Any]:
-    """The machine, and the threads and device that a training on ``device`` uses."""
+    """The machine, and the threads and device that a training on ``device`` uses.
+
+    Args:
+        device: a ``torch.device`` or its name.
+    """
+    where = torch.device(str(device))
     return {
         "machine": platform.machine(),
+        "processor": find_processor(),
+        "gpu": torch.cuda.get_device_name(where) if where.type == "cuda" else None,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": str(device),
         "python": platform.python_version(),
     }
+
+
+def find_processor() -> str:
+    """The processor's name, as Linux has it; elsewhere what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

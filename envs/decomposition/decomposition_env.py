@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
@@ -16,11 +15,12 @@ from ia_gym.envs.decomposition.config import AssistantMode, DecompositionConfig,
 from ia_gym.envs.decomposition.engine import Outcome
 from ia_gym.envs.decomposition.observations import ObservationMode
 from ia_gym.envs.decomposition.shared_interface import DecompositionInterface
-from ia_gym.envs.questions.rendering import draw_scene, format_scene
+from ia_gym.envs.questions.rendering import Scene
+from ia_gym.envs.rendered_env import RenderedEnv
 from ia_gym.validation import convert_seed
 
 
-class DecompositionEnv(DecompositionInterface, gym.Env[NDArray[Any], np.int64]):
+class DecompositionEnv(DecompositionInterface, RenderedEnv[NDArray[Any]]):
     """The agent takes a question apart: it asks sub-questions one after another, then answers.
 
     "What should be asked next?" is a question like any other, says the post on RL-based
@@ -84,11 +84,6 @@ class DecompositionEnv(DecompositionInterface, gym.Env[NDArray[Any], np.int64]):
         TypeError: for a further argument that the domain does not have.
         gymnasium.error.ResetNeeded: if stepped before ``reset`` or after the episode's end.
     """
-
-    metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by gymnasium)
-        "render_modes": ["ansi", "rgb_array", "human"],
-        "render_fps": 1,
-    }
 
     def __init__(
         self,
@@ -156,8 +151,7 @@ class DecompositionEnv(DecompositionInterface, gym.Env[NDArray[Any], np.int64]):
         else:
             self.engine.next_episode(self.engine.all_rows)
         self._ended, self._last = False, None
-        if self.render_mode == "human":
-            self._print_scene()
+        self._print_if_human()
         return self._observe()[0], take_first(self._make_info())
 
     def step(self, action: np.int64) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
@@ -180,8 +174,7 @@ class DecompositionEnv(DecompositionInterface, gym.Env[NDArray[Any], np.int64]):
         taken = check_actions(action, (), self.moves.n_actions)[None]
         outcome = self.engine.step(self.engine.all_rows, taken)
         self._ended, self._last = bool(outcome.ended[0]), outcome
-        if self.render_mode == "human":
-            self._print_scene()
+        self._print_if_human()
         info = take_first(self._make_info(outcome if self._ended else None))
         return self._observe()[0], float(outcome.rewards[0]), self._ended, False, info
 
@@ -194,27 +187,8 @@ class DecompositionEnv(DecompositionInterface, gym.Env[NDArray[Any], np.int64]):
         mask: NDArray[np.bool_] = self._mask_moves()[0]
         return mask
 
-    def render(self) -> str | NDArray[np.uint8] | None:
-        """Show the question, the sub-questions so far, and the answer with its approval.
-
-        Returns:
-            A text in mode "ansi"; uint8 ``(height, width, 3)`` in mode "rgb_array"; else None.
-
-        Raises:
-            gymnasium.error.ResetNeeded: before the first ``reset``.
-        """
-        if self.render_mode is None:
-            gym.logger.warn("render() does nothing without a render_mode; see gym.make")
-            return None
-        if not self._ready:
-            raise ResetNeeded("render() needs a question to show: call reset() first")
-        if self.render_mode == "human":
-            return None  # printed at each reset and step
-        scene = self._make_scene(0, self._last)
-        return draw_scene(scene) if self.render_mode == "rgb_array" else format_scene(scene)
-
-    def _print_scene(self) -> None:
-        print(format_scene(self._make_scene(0, self._last)), end="\n\n")
+    def _describe_scene(self) -> Scene:
+        return self._make_scene(0, self._last)
 
 
 def take_first(info: dict[str, NDArray[Any]]) -> dict[str, Any]:

@@ -27,8 +27,9 @@ from ia_gym.envs.questions.observations import (
     split_observations,
 )
 from ia_gym.envs.questions.question_sheet import N_KNOWN
-from ia_gym.envs.questions.rendering import draw_scene, format_scene
+from ia_gym.envs.questions.rendering import Scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
+from ia_gym.envs.rendered_env import RenderedEnv
 from ia_gym.validation import convert_seed
 
 MAX_NUMBERS = 10**6
@@ -45,7 +46,7 @@ class Shown(NamedTuple):
     known: tuple[np.int64, np.int64, np.int64, bool]  # truth, depth, class, is_root
 
 
-class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
+class QuestionEnv(QuestionInterface, RenderedEnv[Observation]):
     """One question, one episode: ``reset`` asks, one ``step`` answers.
 
     The reward is the amplified overseer's approval of the answer. With the default
@@ -111,11 +112,6 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         TypeError: for a further argument that the domain does not have.
         gymnasium.error.ResetNeeded: if stepped before ``reset`` or after the episode's end.
     """
-
-    metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by gymnasium)
-        "render_modes": ["ansi", "rgb_array", "human"],
-        "render_fps": 1,
-    }
 
     def __init__(
         self,
@@ -193,8 +189,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         elif self._answered is not None or engine.is_root[0]:
             engine.next_episode(engine.all_rows)
         self._answered = None
-        if self.render_mode == "human":
-            self._print_scene()
+        self._print_if_human()
         self._shown = shown = self._prepare()
         return shown.observation, self._make_info_of_one(shown.action_mask)
 
@@ -221,8 +216,7 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
             answer = int(check_actions(action, (), self.domain.n_answers))
         verdict = self.engine.answer_one(answer)
         self._answered = answer, verdict
-        if self.render_mode == "human":
-            self._print_scene()
+        self._print_if_human()
         shown = self._shown
         info = self._make_info_of_one(shown.final_action_mask)
         if shown.known[3]:  # a sub-question would count as a failure
@@ -275,24 +269,5 @@ class QuestionEnv(QuestionInterface, gym.Env[Observation, np.int64]):
         mask: NDArray[np.bool_] = self._mask_answers()[0]
         return mask
 
-    def render(self) -> str | NDArray[np.uint8] | None:
-        """Show the question, its sub-questions, the answer, its approval and its reward.
-
-        Returns:
-            A text in mode "ansi"; uint8 ``(height, width, 3)`` in mode "rgb_array"; else None.
-
-        Raises:
-            gymnasium.error.ResetNeeded: before the first ``reset``.
-        """
-        if self.render_mode is None:
-            gym.logger.warn("render() does nothing without a render_mode; see gym.make")
-            return None
-        if not self._ready:
-            raise ResetNeeded("render() needs a question to show: call reset() first")
-        if self.render_mode == "human":
-            return None  # printed at each reset and step
-        scene = self._make_scene(0, *(self._answered or ()))
-        return draw_scene(scene) if self.render_mode == "rgb_array" else format_scene(scene)
-
-    def _print_scene(self) -> None:
-        print(format_scene(self._make_scene(0, *(self._answered or ()))), end="\n\n")
+    def _describe_scene(self) -> Scene:
+        return self._make_scene(0, *(self._answered or ()))

@@ -68,6 +68,8 @@ def test_a_result_says_where_it_comes_from(finished):
     _, result = finished
     assert set(result["versions"]) >= {"ia-gym", "gymnasium", "torch"}
     assert result["hardware"]["device"] == "cpu"
+    assert result["hardware"]["processor"]
+    assert result["hardware"]["gpu"] is None
     assert result["n_eval_questions"] == 64
 
 
