@@ -18,6 +18,7 @@ from ia_gym.agents import QuestionEvaluator
 from ia_gym.agents.language import (
     ApprovalReward,
     CausalAssistant,
+    FormatReward,
     SlowCopyCallback,
     TruthReward,
     make_prompt_dataset,
@@ -40,6 +41,7 @@ class Task:
     layers: int = field(default=3, metadata={"help": "Of the model."})
     heads: int = field(default=4, metadata={"help": "Of the model."})
     format_steps: int = field(default=40, metadata={"help": "Steps of learning the format."})
+    format_weight: float = field(default=1.0, metadata={"help": "Reward for a readable answer."})
     polyak_tau: float = field(default=0.1, metadata={"help": "Weight of the latest model."})
     minutes: float = field(default=1e9, metadata={"help": "Stop the training after so long."})
 
@@ -106,10 +108,11 @@ def main() -> None:
     copy = SlowCopyCallback(
         model, tokenizer, questions.domain, task.observation, polyak_tau=task.polyak_tau, **shown
     )
-    config.reward_weights = [1.0, 0.0] if task.reward == "approval" else [0.0, 1.0]
+    approval = float(task.reward == "approval")
+    config.reward_weights = [approval, 1 - approval, task.format_weight]
     trainer = GRPOTrainer(
         model,
-        [ApprovalReward(questions, copy.assistant), TruthReward(questions)],
+        [ApprovalReward(questions, copy.assistant), TruthReward(questions), FormatReward(questions)],
         config,
         train_dataset=make_prompt_dataset(questions),
         processing_class=tokenizer,

@@ -1,6 +1,6 @@
 """Language models as agents: rewards, assistants, and the forms that their trainers want.
 
-- ``rewards.py``: approval and truth as reward functions of TRL's trainers.
+- ``rewards.py``: approval, truth and form as reward functions of TRL's trainers.
 - ``causal_assistant.py``: a causal language model as the overseer's assistant.
 - ``prompts.py``: an endless data set of prompts for TRL.
 - ``slow_copy.py``: keeps a slow copy of the model that is trained, as its assistant.
@@ -17,6 +17,7 @@ from typing import Any
 _PLACES = {
     "ApprovalReward": "rewards",
     "CausalAssistant": "causal_assistant",
+    "FormatReward": "rewards",
     "QuestionDataset": "procedural_dataset",
     "SlowCopyCallback": "slow_copy",
     "TruthReward": "rewards",

@@ -153,6 +153,30 @@ class TruthReward:
         return [float(success) for success in successes[:, 0]]
 
 
+class FormatReward:
+    """1 for an answer that can be read, 0 for any other text; it says nothing about its truth.
+
+    Where nothing is approved of yet, and an entropy bonus makes answers differ, it keeps a model
+    from drifting to texts that are no answers. "I don't know" is an answer.
+
+    Args:
+        questions: what the prompts ask.
+    """
+
+    __name__ = "format"
+
+    def __init__(self, questions: NumberedQuestions) -> None:
+        self.questions = questions
+        self.parser = AnswerParser(questions.domain)
+
+    def __call__(
+        self, completions: Sequence[Completion], question_id: Sequence[str], **columns: Any
+    ) -> list[float]:
+        """Whether each completion can be read, see :meth:`ApprovalReward.__call__`."""
+        _, asked = self.questions.find(self.questions.read_ids(question_id))
+        return [float(each) for each in read_completions(self.parser, completions, asked).parsed]
+
+
 def read_completions(
     parser: AnswerParser, completions: Sequence[Completion], questions: Symbols
 ) -> ParsedAnswers:

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ia_gym.agents.language import ApprovalReward, QuestionDataset, TruthReward
+from ia_gym.agents.language import ApprovalReward, FormatReward, QuestionDataset, TruthReward
 from ia_gym.amplification.assistants import KnowNothing, Oracle
 from ia_gym.domains import DOMAINS
 from ia_gym.domains.transcript import IDK
@@ -90,6 +90,13 @@ def test_with_the_oracle_approval_is_truth(name):
     others = [texts[i] for i in rng.permutation(200)]
     assert approval(others, ids) == truth(others, ids)
     assert 0 < sum(truth(others, ids)) < 200
+
+
+def test_the_form_is_what_can_be_read_whether_true_or_not():
+    questions = make_questions(assistant="oracle")
+    texts = ["1", "the answer is <answer>2</answer>", "I don't know", "", "σ", "Ответ"]
+    ids, *_ = make_batch(questions, range(len(texts)))
+    assert FormatReward(questions)(texts, ids) == [1, 1, 1, 0, 0, 0]
 
 
 def test_a_batch_is_asked_about_at_once_and_each_question_once():
