@@ -110,9 +110,14 @@ def main() -> None:
     )
     approval = float(task.reward == "approval")
     config.reward_weights = [approval, 1 - approval, task.format_weight]
+    rewards = [
+        ApprovalReward(questions, copy.assistant),
+        TruthReward(questions),
+        FormatReward(questions),
+    ]
     trainer = GRPOTrainer(
         model,
-        [ApprovalReward(questions, copy.assistant), TruthReward(questions), FormatReward(questions)],
+        rewards,
         config,
         train_dataset=make_prompt_dataset(questions),
         processing_class=tokenizer,
