@@ -108,7 +108,10 @@ def goes_right(model):
     return model.predict(np.arange(N - 1), deterministic=True)[0].tolist() == [1] * (N - 1)
 
 
-@pytest.mark.parametrize("information", [("outcome",), ("ending", "outcome", "rollout")])
+@pytest.mark.parametrize(
+    "information",
+    [("outcome",), pytest.param(("ending", "outcome", "rollout"), marks=pytest.mark.slow)],
+)
 def test_ppo_learns_the_way_from_approval_alone(information):
     look = {"look_ahead": 2} if "rollout" in information else {}
     env = corridor(information=information, **look)
@@ -118,6 +121,7 @@ def test_ppo_learns_the_way_from_approval_alone(information):
     assert env.get_attr("human_interactions")[0] == 4096
 
 
+@pytest.mark.slow
 def test_dqn_learns_the_way_from_approval_alone():
     env = corridor(information=("outcome",))
     model = an_agent(
@@ -179,6 +183,7 @@ def test_the_puzzle(tmp_path):
         assert path.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_commands_work_on_approval_of_actions(tmp_path):
     run = tmp_path / "run"
     output = CliRunner().invoke(app, ["train", "ppo", "--env", "IA-CartPole-v0",
@@ -202,6 +207,7 @@ def test_commands_work_on_approval_of_actions(tmp_path):
         assert "model must fit IA-FrozenLake-v0" in output.output
 
 
+@pytest.mark.slow
 def test_comparisons_work_on_approval_of_actions(tmp_path, capsys):
     table = compare("IA-CartPole-v0", ["plain"], log_dir=tmp_path, n_timesteps=512)
     assert {"random", "best"} <= set(table["agent"])

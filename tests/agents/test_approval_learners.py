@@ -24,7 +24,7 @@ def make_learner(cls, env_id="IA-Permutation-v0", size=3, **kwargs):
 
 
 @pytest.mark.parametrize("cls", [Reinforce, AnswerSearch])
-@pytest.mark.parametrize("n_samples", [8, None])
+@pytest.mark.parametrize("n_samples", [pytest.param(8, marks=pytest.mark.slow), None])
 def test_both_updates_find_the_answer_that_is_approved_of_most(cls, n_samples, monkeypatch):
     """With fixed assistants each answer's approval is fixed: the best is found by trying all."""
     kwargs = {"ent_coef": 0.2} if cls is Reinforce else {}
@@ -50,7 +50,11 @@ def test_both_updates_find_the_answer_that_is_approved_of_most(cls, n_samples, m
     [
         (Reinforce, {"n_samples": None}),
         (AnswerSearch, {"n_samples": None}),
-        (AnswerSearch, {"n_samples": None, "interaction_rate": 10, **PREDICTOR}),
+        pytest.param(
+            AnswerSearch,
+            {"n_samples": None, "interaction_rate": 10, **PREDICTOR},
+            marks=pytest.mark.slow,
+        ),
         (ReinforceWithDemonstrations, {"n_samples": 4, "pretraining_steps": 20}),
     ],
     ids=["reinforce", "search", "search with a human predictor", "with demonstrations"],
@@ -85,6 +89,7 @@ def test_the_policy_gradient_is_that_of_expected_approval():
     assert (mean.norm() / exact.norm()) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_drift_from_what_was_demonstrated_is_limited():
     """Rewarded for an answer that nobody demonstrated, the policy goes only as far as it may."""
     drifts = []

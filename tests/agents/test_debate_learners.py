@@ -16,7 +16,7 @@ from ia_gym.domains.transcript import IDK
 RELATIONAL = {"relational": True, "heads": 2, "width": 32, "polyak_tau": 0.1}
 
 
-@pytest.mark.parametrize("cls", [Debate, Consultancy])
+@pytest.mark.parametrize("cls", [Debate, pytest.param(Consultancy, marks=pytest.mark.slow)])
 def test_debates_alone_teach_what_is_true(cls, monkeypatch):
     env = gym.make("IA-Wildcard-v0", size=4)
     batch = {"n_contexts": 16, "n_questions": 16, "learning_rate": 6e-3}

@@ -47,13 +47,15 @@ def make_env_with(overseer_class):
     ("cls", "kwargs"),
     [
         (ImitationIA, {}),
-        (IteratedAmplification, {"interaction_rate": 16, **PREDICTOR}),
+        pytest.param(
+            IteratedAmplification, {"interaction_rate": 16, **PREDICTOR}, marks=pytest.mark.slow
+        ),
         (AnswerSearch, {"n_samples": None}),
         (Reinforce, {"n_samples": None, "ent_coef": 0}),
         (ReinforceWithDemonstrations, {"n_samples": None, "pretraining_steps": 0}),
     ],
 )
-@pytest.mark.parametrize("set_before", [True, False])
+@pytest.mark.parametrize("set_before", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_the_overseer_of_the_environment_teaches(cls, kwargs, set_before):
     env, overseer = make_env_with(AlwaysAnswersOne)
     if not set_before:

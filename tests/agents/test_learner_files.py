@@ -102,7 +102,7 @@ class Interrupt(BaseCallback):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("env_given", ["at loading", "later"])
+@pytest.mark.parametrize("env_given", [pytest.param("at loading", marks=pytest.mark.slow), "later"])
 def test_an_interrupted_training_ends_as_if_it_never_was(case, env_given, tmp_path):
     """Every number is the same: weights, averages, random states, counters, curriculum."""
     cls, kwargs = CASES[case]

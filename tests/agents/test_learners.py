@@ -43,11 +43,11 @@ def without_truth(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "env_kwargs", "timesteps"),
     [
-        ("Permutation", THREE, 35_000),
-        ("Assignment", {"size": 3}, 25_000),
+        pytest.param("Permutation", THREE, 35_000, marks=pytest.mark.slow),
+        pytest.param("Assignment", {"size": 3}, 25_000, marks=pytest.mark.slow),
         ("Wildcard", {"size": 4}, 14_000),
-        ("ShortestPath", {"size": 3}, 46_000),
-        ("UnionFind", {"size": 3}, 36_000),
+        pytest.param("ShortestPath", {"size": 3}, 46_000, marks=pytest.mark.slow),
+        pytest.param("UnionFind", {"size": 3}, 36_000, marks=pytest.mark.slow),
     ],
 )
 def test_imitation_learns_without_the_truth(name, env_kwargs, timesteps, without_truth):
@@ -61,6 +61,7 @@ def test_imitation_learns_without_the_truth(name, env_kwargs, timesteps, without
     assert model.human_interactions == model.num_timesteps
 
 
+@pytest.mark.slow
 def test_a_few_queries_to_the_overseer_are_enough(without_truth):
     sizes = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
     env = gym.make("IA-Wildcard-v0", size=4)

@@ -81,7 +81,9 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("cls", ARGUMENTS)
+@pytest.mark.parametrize(
+    "cls", [pytest.param(IteratedAmplification, marks=pytest.mark.slow), ImitationIA]
+)
 def test_a_training_with_workers_resumes_exactly(cls, tmp_path):
     """Stopped at a step that is none of the broadcasts, with batches under way."""
     kwargs = {"workers": 2, "broadcast_period": 3, **ARGUMENTS[cls]}

@@ -185,7 +185,11 @@ def test_a_missing_emulator_is_named_with_its_extra(monkeypatch):
         ["eval", "{run}", "--env", BASE, "--eval-questions", "16"],
         ["trace", "{run}", "--env", BASE],
         ["amplify", "{run}/model.safetensors", "--env", BASE, "--levels", "1"],
-        ["bench", "--sizes", "4", "--seconds", "0.02", "--no-train"],
+        pytest.param(
+            ["bench", "--sizes", "4", "--seconds", "0.02", "--no-train"],
+            marks=pytest.mark.slow,
+            id="bench",
+        ),
         ["report", "{run}"],
         ["train", "σ"],
     ],
@@ -218,6 +222,7 @@ def run_with_closed_pipe(*words):
         return subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_training_goes_on_when_nobody_reads_its_output(tmp_path):
     run_file = write_run_file(tmp_path / "run.json", "supervised", n_timesteps=64)
     done = run_with_closed_pipe("train", run_file, "--log-dir", tmp_path / "run")
@@ -226,6 +231,7 @@ def test_training_goes_on_when_nobody_reads_its_output(tmp_path):
     assert (tmp_path / "run" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_report_nobody_reads_is_written_without_a_traceback(trained):
     (trained / "report.html").unlink(missing_ok=True)
     done = run_with_closed_pipe("report", trained)

@@ -31,7 +31,12 @@ def load_short_settings(agent):
 
 
 @pytest.mark.parametrize(
-    ("agent", "cls"), [("ppo", PPO), ("dqn", DQN), ("imitation", IteratedAmplification)]
+    ("agent", "cls"),
+    [
+        ("ppo", PPO),
+        ("dqn", DQN),
+        pytest.param("imitation", IteratedAmplification, marks=pytest.mark.slow),
+    ],
 )
 def test_a_training_by_hand_leaves_the_model_of_the_command(agent, cls, tmp_path, monkeypatch):
     settings = load_short_settings(agent)

@@ -104,7 +104,7 @@ def runs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("agent", ["search", "ppo"])
+@pytest.mark.parametrize("agent", ["search", pytest.param("ppo", marks=pytest.mark.slow)])
 def test_trained_agents_are_evaluated_and_traced(agent, runs, tmp_path):
     result = json.loads((runs / agent / "result.json").read_text())
     given = CliRunner().invoke(

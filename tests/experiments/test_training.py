@@ -201,7 +201,9 @@ def raise_signal_at(row_number, signum, monkeypatch):
     monkeypatch.setattr(train_module, "run_training", run)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signum", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(
     signum, tmp_path, monkeypatch
 ):
@@ -227,6 +229,7 @@ def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(
         assert (whole / name).read_bytes() == (stopped / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_agents_without_checkpoints_say_that_they_start_over(tmp_path, monkeypatch):
     run_file = str(write_run_file(tmp_path / "run.json", "ppo", n_timesteps=1024))
     words = ["train", run_file, "--log-dir", str(tmp_path / "run")]
@@ -301,6 +304,7 @@ def test_a_folder_is_for_one_process_at_a_time(finished, tmp_path):
     assert without_clocks(again["final"]) == without_clocks(finished[1]["final"])
 
 
+@pytest.mark.slow
 def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
     arguments = {**TINY, "model": TINY_PPO, "n_timesteps": 1024}
     finals = []
@@ -346,7 +350,16 @@ def crashed_run(crashed, tmp_path):
     return folder, resume
 
 
-@pytest.mark.parametrize("damage", ["none", "truncated", "flipped", "header flipped", "gone"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "none",
+        "truncated",
+        "flipped",
+        pytest.param("header flipped", marks=pytest.mark.slow),
+        pytest.param("gone", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_checkpoint_costs_an_evaluation_and_no_more(finished, crashed_run, damage):
     folder, resume = crashed_run
     latest = folder / CHECKPOINT
@@ -472,6 +485,7 @@ def test_references_are_lines_through_tensorboards_chart(finished):
         assert line == [(0, score), (STEPS, score)]
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_a_run_of_a_process_that_has_written_many_files(tmp_path):
     """The tenth event file of a process comes before its ninth in the order of names."""
     for run in range(12):

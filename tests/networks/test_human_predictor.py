@@ -96,10 +96,10 @@ def test_an_untrained_predictor_asks_only_well_formed_questions(cls):
     ("name", "size", "updates"),
     [
         ("Permutation", 8, 160),
-        ("Assignment", 8, 100),
-        ("Wildcard", 4, 200),
-        ("ShortestPath", 8, 200),
-        ("UnionFind", 8, 200),
+        pytest.param("Assignment", 8, 100, marks=pytest.mark.slow),
+        pytest.param("Wildcard", 4, 200, marks=pytest.mark.slow),
+        pytest.param("ShortestPath", 8, 200, marks=pytest.mark.slow),
+        pytest.param("UnionFind", 8, 200, marks=pytest.mark.slow),
     ],
 )
 def test_the_overseer_is_learned_from_a_thousand_queries(name, size, updates):

@@ -43,6 +43,7 @@ def learned(tmp_path_factory):
     return predictor_trainer.overseer, path
 
 
+@pytest.mark.slow
 def test_a_learned_overseer_may_help_itself(learned):
     """Its transcripts do not get mixed up: as if the help came from another one."""
     domain, predictor = learned[0].domain, learned[0].predictor
@@ -102,6 +103,7 @@ def test_a_learned_overseer_has_nothing_to_ask_for_the_judge():
     assert not env.engine.transcripts.questions[..., judging, :].any()
 
 
+@pytest.mark.slow
 def test_the_overseer_is_modelled_alongside_an_agent(learned):
     vec = make_sb3_vec_env(BASE, num_envs=16, trust=None, **TINY)
     policy = {
