@@ -55,7 +55,8 @@ def build_overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
         for reference, share in measure_references(env_id).items():
             row = cells.setdefault(f"reference: {reference}", {first: f"reference: {reference}"})
             row[name] = format_percent(share)
-    return drop_empty_columns(pd.DataFrame(list(cells.values())))
+    table = pd.DataFrame(list(cells.values()), columns=[first, *sorted(names.values())])
+    return drop_empty_columns(table)
 
 
 def build_environment_overview(groups: Sequence[AgentRuns]) -> pd.DataFrame:
