@@ -31,6 +31,7 @@ test: $(READY)
 	$(VENV)/bin/pytest -n 2
 
 test-long: $(READY)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	$(VENV)/bin/pytest -n 2 -m slow
 	$(VENV)/bin/pytest -o addopts= -n 2 -v -rP tests/long
 	IA_GYM_CLICKED=20 $(VENV)/bin/pytest -v tests/human/test_browser_pages.py

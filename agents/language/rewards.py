@@ -10,6 +10,7 @@ import numpy as np
 from ia_gym.amplification.amplified_assistants import AuditedAssistant
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
+from ia_gym.domains import Contexts
 from ia_gym.domains.answer_parser import AnswerParser, ParsedAnswers
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.questions.judging import compute_rewards, find_successes
@@ -124,7 +125,26 @@ class ApprovalReward:
                 log_metric("trusted_classes", float(self.gate.trusted.sum()))
 
 
-class TruthReward:
+class _ReadAnswers:
+    """Base class of the rewards that need nothing but the answers read.
+
+    Args:
+        questions: what the prompts ask.
+    """
+
+    def __init__(self, questions: NumberedQuestions) -> None:
+        self.questions = questions
+        self.parser = AnswerParser(questions.domain)
+
+    def _read(
+        self, completions: Sequence[Completion], question_id: Sequence[str]
+    ) -> tuple[Contexts, Symbols, ParsedAnswers]:
+        """Contexts ``(n,)`` and questions ``(n, Lq)`` of the ids, and what was answered."""
+        contexts, asked = self.questions.find(self.questions.read_ids(question_id))
+        return contexts, asked, read_completions(self.parser, completions, asked)
+
+
+class TruthReward(_ReadAnswers):
     """1 for a true answer, 0 for any other; for measuring, or for a baseline trained on truth.
 
     Beside :class:`ApprovalReward` with a weight of 0 it is logged, and trains nothing::
@@ -137,23 +157,18 @@ class TruthReward:
 
     __name__ = "truth"
 
-    def __init__(self, questions: NumberedQuestions) -> None:
-        self.questions = questions
-        self.parser = AnswerParser(questions.domain)
-
     def __call__(
         self, completions: Sequence[Completion], question_id: Sequence[str], **columns: Any
     ) -> list[float]:
         """Whether each completion is true, see :meth:`ApprovalReward.__call__`."""
-        contexts, asked = self.questions.find(self.questions.read_ids(question_id))
-        answers = read_completions(self.parser, completions, asked).answers[:, None]
-        asked, domain = asked[:, None], self.questions.domain
+        contexts, asked, read = self._read(completions, question_id)
+        asked, answers, domain = asked[:, None], read.answers[:, None], self.questions.domain
         truths = domain.truth(contexts, asked)
         successes = find_successes(domain, contexts, asked, truths, answers)
         return [float(success) for success in successes[:, 0]]
 
 
-class FormatReward:
+class FormatReward(_ReadAnswers):
     """1 for an answer that can be read, 0 for any other text; it says nothing about its truth.
 
     Where nothing is approved of yet, and an entropy bonus makes answers differ, it keeps a model
@@ -165,16 +180,11 @@ class FormatReward:
 
     __name__ = "format"
 
-    def __init__(self, questions: NumberedQuestions) -> None:
-        self.questions = questions
-        self.parser = AnswerParser(questions.domain)
-
     def __call__(
         self, completions: Sequence[Completion], question_id: Sequence[str], **columns: Any
     ) -> list[float]:
         """Whether each completion can be read, see :meth:`ApprovalReward.__call__`."""
-        _, asked = self.questions.find(self.questions.read_ids(question_id))
-        return [float(each) for each in read_completions(self.parser, completions, asked).parsed]
+        return [float(each) for each in self._read(completions, question_id)[2].parsed]
 
 
 def read_completions(

@@ -16,7 +16,7 @@ from ia_gym.envs.decomposition.engine import Outcome
 from ia_gym.envs.decomposition.observations import ObservationMode
 from ia_gym.envs.decomposition.shared_interface import DecompositionInterface
 from ia_gym.envs.questions.rendering import Scene
-from ia_gym.envs.rendered_env import RenderedEnv
+from ia_gym.envs.rendered_envs import RenderedEnv
 from ia_gym.validation import convert_seed
 
 

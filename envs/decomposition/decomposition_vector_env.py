@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
@@ -16,12 +15,12 @@ from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
 from ia_gym.envs.arguments import RewardMode, check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
-from ia_gym.envs.batched_vector import BatchedVectorEnv
 from ia_gym.envs.decomposition.config import AssistantMode, DecompositionConfig, JudgeMode
 from ia_gym.envs.decomposition.engine import Outcome
 from ia_gym.envs.decomposition.observations import ObservationMode
 from ia_gym.envs.decomposition.shared_interface import DecompositionInterface
-from ia_gym.envs.questions.rendering import draw_scene, format_scene
+from ia_gym.envs.questions.rendering import Scene
+from ia_gym.envs.rendered_envs import RenderedVectorEnv
 from ia_gym.validation import check_range, convert_seed
 
 Step = tuple[
@@ -29,7 +28,7 @@ Step = tuple[
 ]
 
 
-class DecompositionVectorEnv(DecompositionInterface, BatchedVectorEnv[NDArray[Any]]):
+class DecompositionVectorEnv(DecompositionInterface, RenderedVectorEnv[NDArray[Any]]):
     """``num_envs`` copies of :class:`~ia_gym.envs.DecompositionEnv`, batched.
 
     Observations, actions and infos are those of :class:`~ia_gym.envs.DecompositionEnv` with a first
@@ -228,16 +227,5 @@ class DecompositionVectorEnv(DecompositionInterface, BatchedVectorEnv[NDArray[An
         """
         return self._mask_moves()
 
-    def render(self) -> tuple[Any, ...] | None:
-        """Show each environment's question and transcript, as text or as a picture.
-
-        Raises:
-            gymnasium.error.ResetNeeded: before the first ``reset``.
-        """
-        if self.render_mode is None:
-            gym.logger.warn("render() does nothing without a render_mode; see gym.make_vec")
-            return None
-        if not self._ready:
-            raise ResetNeeded("render() needs questions to show: call reset() first")
-        show = draw_scene if self.render_mode == "rgb_array" else format_scene
-        return tuple(show(self._make_scene(row, self._last)) for row in range(self.num_envs))
+    def _describe_scene(self, row: int) -> Scene:
+        return self._make_scene(row, self._last)

@@ -29,7 +29,7 @@ from ia_gym.envs.questions.observations import (
 from ia_gym.envs.questions.question_sheet import N_KNOWN
 from ia_gym.envs.questions.rendering import Scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface, make_question_info
-from ia_gym.envs.rendered_env import RenderedEnv
+from ia_gym.envs.rendered_envs import RenderedEnv
 from ia_gym.validation import convert_seed
 
 MAX_NUMBERS = 10**6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
@@ -18,7 +17,6 @@ from ia_gym.domains import Domain
 from ia_gym.domains.transcript import IDK, Symbols
 from ia_gym.envs.arguments import check_actions
 from ia_gym.envs.autoreset import check_autoreset_mode, pack_final_observations
-from ia_gym.envs.batched_vector import BatchedVectorEnv
 from ia_gym.envs.questions.config import AssistantMode, QuestionConfig, QuestionReward, Trust
 from ia_gym.envs.questions.judging import Outcome, Verdict
 from ia_gym.envs.questions.observations import (
@@ -26,8 +24,9 @@ from ia_gym.envs.questions.observations import (
     Observations,
     split_observations,
 )
-from ia_gym.envs.questions.rendering import draw_scene, format_scene
+from ia_gym.envs.questions.rendering import Scene
 from ia_gym.envs.questions.shared_interface import QuestionInterface
+from ia_gym.envs.rendered_envs import RenderedVectorEnv
 from ia_gym.validation import check_range, convert_seed
 
 Step = tuple[
@@ -35,7 +34,7 @@ Step = tuple[
 ]
 
 
-class QuestionVectorEnv(QuestionInterface, BatchedVectorEnv[Observations]):
+class QuestionVectorEnv(QuestionInterface, RenderedVectorEnv[Observations]):
     """``num_envs`` copies of :class:`~ia_gym.envs.QuestionEnv`, batched, with one trust gate.
 
     Observations, actions and infos are those of :class:`~ia_gym.envs.QuestionEnv` with a first
@@ -243,21 +242,8 @@ class QuestionVectorEnv(QuestionInterface, BatchedVectorEnv[Observations]):
         """
         return self._mask_answers()
 
-    def render(self) -> tuple[Any, ...] | None:
-        """Show each environment's question, as text or as a picture by the render mode.
-
-        Raises:
-            gymnasium.error.ResetNeeded: before the first ``reset``.
-        """
-        if self.render_mode is None:
-            gym.logger.warn("render() does nothing without a render_mode; see gym.make_vec")
-            return None
-        if not self._ready:
-            raise ResetNeeded("render() needs questions to show: call reset() first")
-        show = draw_scene if self.render_mode == "rgb_array" else format_scene
-        return tuple(
-            show(self._make_scene(row, *self._judged(row))) for row in range(self.num_envs)
-        )
+    def _describe_scene(self, row: int) -> Scene:
+        return self._make_scene(row, *self._judged(row))
 
     def _judged(self, row: int) -> tuple[()] | tuple[int, Verdict]:
         """The answer of an environment and what became of it, if its question is answered."""

@@ -1,4 +1,4 @@
-"""What the single environments of questions share: how they are shown."""
+"""What environments of questions share: how they are shown."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from ia_gym.envs.batched_vector import BatchedVectorEnv
 from ia_gym.envs.questions.rendering import Scene, draw_scene, format_scene
 
 Shown = TypeVar("Shown")
@@ -52,3 +53,28 @@ class RenderedEnv(gym.Env[Shown, np.int64]):
         """Print the scene in mode "human"; for the end of ``reset`` and ``step``."""
         if self.render_mode == "human":
             print(format_scene(self._describe_scene()), end="\n\n")
+
+
+class RenderedVectorEnv(BatchedVectorEnv[Shown]):
+    """A vector environment that shows its questions as texts or pictures."""
+
+    _ready: bool
+    """Whether there has been a reset."""
+
+    @abstractmethod
+    def _describe_scene(self, row: int) -> Scene:
+        """What there is to show now of the environment of this number."""
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Show each environment's question, as text or as a picture by the render mode.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first ``reset``.
+        """
+        if self.render_mode is None:
+            gym.logger.warn("render() does nothing without a render_mode; see gym.make_vec")
+            return None
+        if not self._ready:
+            raise ResetNeeded("render() needs questions to show: call reset() first")
+        show = draw_scene if self.render_mode == "rgb_array" else format_scene
+        return tuple(show(self._describe_scene(row)) for row in range(self.num_envs))
