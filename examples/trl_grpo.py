@@ -7,8 +7,10 @@ python examples/trl_grpo.py --config examples/trl_grpo.yaml --trust -1
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from datasets import Dataset
 from transformers import TrainerCallback
@@ -91,6 +93,16 @@ def teach_format(model, tokenizer, questions, n_steps, config):
     ).train()
 
 
+def write_history(rows, completions_per_step, folder):
+    """Write what TRL logged of the rewards, as ``history.csv``."""
+    history = pd.DataFrame([row for row in rows if "rewards/truth/mean" in row])
+    history.insert(0, "completions", history["step"] * completions_per_step)
+    names = ("approval/mean", "truth/mean", "format/mean")
+    columns = ["completions", *(f"rewards/{name}" for name in names), "idk", "entropy"]
+    columns += [name for name in ("trusted_classes",) if name in history]
+    history[columns].to_csv(Path(folder) / "history.csv", index=False)
+
+
 def main() -> None:
     """Train, and print the accuracy on held-out questions."""
     task, config = TrlParser((Task, GRPOConfig)).parse_args_and_config()
@@ -127,6 +139,8 @@ def main() -> None:
     trainer.train()
     trainer.save_model()
     trainer.save_state()
+    size = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    write_history(trainer.state.log_history, size, config.output_dir)
 
     held_out = QuestionEvaluator(task.env_id, 1024)
     agent = CausalAssistant(model, tokenizer, questions.domain, task.observation, **shown)

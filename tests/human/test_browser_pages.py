@@ -95,7 +95,8 @@ def test_pages_fit_their_windows_and_have_readable_colours(browser, tmp_path):
                     )
                     tab.goto(address)
                     tab.get_by_label("Your name").fill("Anna")
-                    tab.keyboard.press("Enter")
+                    with tab.expect_navigation():  # else the next page may be asked for too early
+                        tab.keyboard.press("Enter")
                     for address_of_page in (tab.url, f"{tab.url}/judge", address):
                         tab.goto(address_of_page)
                         found = tab.evaluate(measure)
