@@ -98,6 +98,7 @@ def run_training(
         OSError: when a file cannot be written, as on a full disk.
     """
     write_json(run.folder / RUN, run.describe())
+    commit = provenance.describe_commit()  # before others are checked out
     recipe = run.recipe
     stop = StopOnSignal()
     env = recipe.make_env()
@@ -134,7 +135,7 @@ def run_training(
             "agent": run.agent,
             "seed": run.seed,
             "command": provenance.describe_command(),
-            "commit": provenance.describe_commit(),
+            "commit": commit,
             "settings": asdict(run.settings),
             "n_eval_questions": evaluator.n_problems,
             "stopped_by": evaluation.stopped_by or "budget",

@@ -73,6 +73,13 @@ def test_a_result_says_where_it_comes_from(finished):
     assert result["n_eval_questions"] == 64
 
 
+def test_a_result_names_the_commit_at_which_its_run_began(tmp_path, monkeypatch):
+    commits = iter(["first", "later"])
+    monkeypatch.setattr("ia_gym.experiments.provenance.describe_commit", lambda: next(commits))
+    result = train_agent("supervised", BASE, log_dir=tmp_path / "run", **TINY)
+    assert result["commit"] == "first"
+
+
 @pytest.mark.parametrize(
     ("words", "command"),
     [
