@@ -74,8 +74,11 @@ def test_a_result_says_where_it_comes_from(finished):
 
 
 def test_a_result_names_the_commit_at_which_its_run_began(tmp_path, monkeypatch):
-    commits = iter(["first", "later"])
-    monkeypatch.setattr("ia_gym.experiments.provenance.describe_commit", lambda: next(commits))
+    from ia_gym.experiments import run as module
+
+    commits, save = ["first"], module.save_model
+    monkeypatch.setattr(module.provenance, "describe_commit", lambda: commits[-1])
+    monkeypatch.setattr(module, "save_model", lambda *args: (commits.append("later"), save(*args)))
     result = train_agent("supervised", BASE, log_dir=tmp_path / "run", **TINY)
     assert result["commit"] == "first"
 
