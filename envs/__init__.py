@@ -7,6 +7,7 @@
 - ``wrappers.py``: environments that follow a curriculum.
 - ``text_actions.py``: environments that are answered in text.
 - ``batched_vector.py``: what vectors share whose environments are one object.
+- ``rendered_envs.py``: how environments show their questions.
 - ``autoreset.py``: the autoreset mode of vectors, and their final observations.
 - ``debate_v0.py``: debate as a PettingZoo environment for two players; import it by itself.
 - ``vector_checker.py``: a checker for vector environments.
