@@ -228,6 +228,9 @@ def test_the_example_runs_and_its_model_is_evaluated(tmp_path):
     assert re.search(r"accuracy \d+\.\d% on held-out questions", done.stdout)
     history = json.loads((tmp_path / "trainer_state.json").read_text())["log_history"]
     assert {"rewards/approval/mean", "rewards/truth/mean"} <= set(history[0])
+    header, *rows = (tmp_path / "history.csv").read_text().splitlines()
+    assert header.startswith("completions,rewards/approval/mean,rewards/truth/mean")
+    assert len(rows) == len([row for row in history if "rewards/truth/mean" in row])
     out = tmp_path / "scores.json"
     arguments = ["eval", "--hf", str(tmp_path), "--env", "IA-Permutation-N4-v0", "--out", str(out)]
     arguments += ["--observation", "text", "--eval-questions", "128", "--max-new-tokens", "1"]
