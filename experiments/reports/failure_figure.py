@@ -161,7 +161,12 @@ def draw_failures(table: pd.DataFrame) -> Figure:
         axis.set_ylim(0, 102)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy (%)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside right upper",
+        fontsize=8,
+        handlelength=3.5,  # long enough for a dashed line
+    )
     return figure
 
 
