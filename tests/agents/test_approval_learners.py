@@ -89,7 +89,6 @@ def test_the_policy_gradient_is_that_of_expected_approval():
     assert (mean.norm() / exact.norm()) == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.slow
 def test_drift_from_what_was_demonstrated_is_limited():
     """Rewarded for an answer that nobody demonstrated, the policy goes only as far as it may."""
     drifts = []

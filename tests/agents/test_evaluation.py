@@ -216,7 +216,6 @@ def test_stored_curves_of_episodes_get_the_score_of_today():
     assert find_evaluator_class(BASE).read_curve(BASE, questions) is questions
 
 
-@pytest.mark.slow
 def test_agents_need_no_package_of_the_extra_for_experiments():
     """SB3 itself brings pandas and matplotlib, torch jinja2 and networkx."""
     code = """

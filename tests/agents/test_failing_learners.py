@@ -132,7 +132,6 @@ def make_ppo(env):
     return PPO("MultiInputPolicy", env, n_steps=4, batch_size=32, policy_kwargs=policy, seed=0)
 
 
-@pytest.mark.slow
 def test_agents_of_sb3_log_failures_and_deception():
     kwargs = {**TINY, "trust": None, "reward": "deception", **FAILING}
     env = make_sb3_vec_env("IA-Permutation-v0", 16, **kwargs)

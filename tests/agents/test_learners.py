@@ -61,7 +61,6 @@ def test_imitation_learns_without_the_truth(name, env_kwargs, timesteps, without
     assert model.human_interactions == model.num_timesteps
 
 
-@pytest.mark.slow
 def test_a_few_queries_to_the_overseer_are_enough(without_truth):
     sizes = {"predictor_kwargs": {"width": 32, "heads": 2, "layers": 1}}
     env = gym.make("IA-Wildcard-v0", size=4)

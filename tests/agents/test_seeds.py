@@ -201,7 +201,6 @@ def fingerprints():
     return lines
 
 
-@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes_in_every_process():
     """In this one, and in a fresh one that hashes strings otherwise."""
     environ = {**os.environ, "PYTHONHASHSEED": "1"}

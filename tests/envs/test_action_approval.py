@@ -287,7 +287,6 @@ class PlaysTable:
         return self.policy[observations], None
 
 
-@pytest.mark.slow
 def test_returns_on_the_lake_are_exact_expectations():
     """For a policy they are what playing gives, and no policy gives more than the best."""
     from ia_gym.actions.transition_table import TabularAssistant

@@ -222,7 +222,6 @@ def run_with_closed_pipe(*words):
         return subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
 
 
-@pytest.mark.slow
 def test_training_goes_on_when_nobody_reads_its_output(tmp_path):
     run_file = write_run_file(tmp_path / "run.json", "supervised", n_timesteps=64)
     done = run_with_closed_pipe("train", run_file, "--log-dir", tmp_path / "run")
@@ -231,7 +230,6 @@ def test_training_goes_on_when_nobody_reads_its_output(tmp_path):
     assert (tmp_path / "run" / "result.json").exists()
 
 
-@pytest.mark.slow
 def test_a_report_nobody_reads_is_written_without_a_traceback(trained):
     (trained / "report.html").unlink(missing_ok=True)
     done = run_with_closed_pipe("report", trained)

@@ -94,7 +94,6 @@ def in_process(monkeypatch):
 
 
 @pytest.mark.usefixtures("in_process")
-@pytest.mark.slow
 def test_only_runs_of_this_comparison_count(tmp_path, capsys):
     """Three seeds, then two with another budget; then another environment."""
     agents = ["supervised", "reinforce"]
@@ -130,7 +129,6 @@ def final_figures(folder):
 
 
 @pytest.mark.usefixtures("in_process")
-@pytest.mark.slow
 def test_an_interrupted_comparison_is_resumed(tmp_path, monkeypatch):
     agents, few = ["supervised", "search"], {**FEW, "n_timesteps": 640}
     compare(BASE, agents, log_dir=tmp_path / "whole", **few)
@@ -248,7 +246,6 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, half_done):
     assert [result["agent"] for result in whole["results"]] == ["supervised"]
 
 
-@pytest.mark.slow
 def test_sigterm_stops_the_runs_as_ctrl_c_does(tmp_path, half_done):
     process, folder = half_done
     process.terminate()  # the parent alone, as a scheduler does
@@ -268,7 +265,6 @@ def alive(process_group):
     return True
 
 
-@pytest.mark.slow
 def test_no_worker_outlives_a_killed_comparison(half_done):
     process, _ = half_done
     process.kill()

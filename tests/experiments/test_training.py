@@ -239,7 +239,6 @@ def test_a_signal_leaves_a_checkpoint_that_ends_with_the_same_numbers(
         assert (whole / name).read_bytes() == (stopped / name).read_bytes()
 
 
-@pytest.mark.slow
 def test_agents_without_checkpoints_say_that_they_start_over(tmp_path, monkeypatch):
     run_file = str(write_run_file(tmp_path / "run.json", "ppo", n_timesteps=1024))
     words = ["train", run_file, "--log-dir", str(tmp_path / "run")]
@@ -314,7 +313,6 @@ def test_a_folder_is_for_one_process_at_a_time(finished, tmp_path):
     assert without_clocks(again["final"]) == without_clocks(finished[1]["final"])
 
 
-@pytest.mark.slow
 def test_showing_examples_does_not_disturb_training(tmp_path, monkeypatch):
     arguments = {**TINY, "model": TINY_PPO, "n_timesteps": 1024}
     finals = []
@@ -495,7 +493,6 @@ def test_references_are_lines_through_tensorboards_chart(finished):
         assert line == [(0, score), (STEPS, score)]
 
 
-@pytest.mark.slow
 def test_tensorboard_reads_a_run_of_a_process_that_has_written_many_files(tmp_path):
     """The tenth event file of a process comes before its ninth in the order of names."""
     for run in range(12):

@@ -144,7 +144,6 @@ def test_asha_lets_the_best_third_of_each_rung_go_on(space, tmp_path, scripted):
     assert scripted[-1].stopped == stopped
 
 
-@pytest.mark.slow
 def test_an_interrupted_search_is_resumed_with_the_same_trials(
     space, tmp_path, scripted, monkeypatch
 ):

@@ -16,7 +16,6 @@ def run(*arguments):
     return CliRunner().invoke(app, ["human", *map(str, arguments)])
 
 
-@pytest.mark.slow
 def test_killed_servers_lose_no_acknowledged_step(tmp_path):
     assert kill_again_and_again(tmp_path, "IA-Permutation-v0", kills=2) >= 2
 

@@ -69,7 +69,6 @@ def test_the_script_has_no_place_where_people_ask_in_steps():
             domain.with_steps(steps)
 
 
-@pytest.mark.slow
 def test_a_predictor_learns_a_persons_own_way(records):
     # σ^(k-1) first: no slot of the script is made for it.
     domain = QuestionEvaluator("IA-Permutation-N4-v0", 256)
@@ -175,7 +174,6 @@ def test_the_command_trains_on_records_and_says_whose(agent, records, tmp_path, 
     assert "interactions" not in again
 
 
-@pytest.mark.slow
 def test_a_resumed_run_keeps_the_records_that_it_began_with(records, tmp_path, monkeypatch):
     from ia_gym.experiments import train as module
 

@@ -43,7 +43,6 @@ def learned(tmp_path_factory):
     return predictor_trainer.overseer, path
 
 
-@pytest.mark.slow
 def test_a_learned_overseer_may_help_itself(learned):
     """Its transcripts do not get mixed up: as if the help came from another one."""
     domain, predictor = learned[0].domain, learned[0].predictor
