@@ -90,9 +90,8 @@ class RewardModelTrainer:
     def record(self, new: Judgements) -> None:
         """Add judgements to those that are trained on, and those held out."""
         if self.judgements is not None:
-            new = Judgements(
-                *(np.concatenate(parts) for parts in zip(self.judgements, new, strict=True))
-            )
+            parts: Any = zip(self.judgements, new, strict=True)
+            new = Judgements(*map(np.concatenate, parts))
         self.judgements = new
 
     def forget(self) -> None:
