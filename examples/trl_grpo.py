@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback
+from transformers import AutoModelForCausalLM, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer, TrlParser
 
 from ia_gym.agents import QuestionEvaluator
@@ -115,6 +115,8 @@ def main() -> None:
     )
     print(f"{model.num_parameters():,} parameters, {len(tokenizer)} words")
     teach_format(model, tokenizer, questions, task.format_steps, config)
+    model.save_pretrained(Path(config.output_dir) / "format")
+    model = AutoModelForCausalLM.from_pretrained(Path(config.output_dir) / "format")
 
     shown = {"max_new_tokens": config.max_completion_length, "batch_size": 512}
     copy = SlowCopyCallback(

@@ -46,7 +46,8 @@ class QuestionDataset:
         self.questions = NumberedQuestions(env_id, seed, observation, **env_kwargs)
         self.domain = self.questions.domain
         self.parser = AnswerParser(self.domain)
-        self._known: dict[int, list[tuple[str, str, int]]] = {}  # by block
+        self._source = make_dataset_name(self.domain.name)
+        self._known: dict[int, list[tuple[str, str, str, int]]] = {}  # by block
 
     def __len__(self) -> int:
         return self.size
@@ -63,12 +64,12 @@ class QuestionDataset:
         if not 0 <= index < self.size:
             raise IndexError(f"index must be in 0..{self.size - 1}, got {index}")
         block, place = divmod(index, BLOCK)
-        answer, kind, depth = self._find_known(block)[place]
+        question, answer, kind, depth = self._find_known(block)[place]
         return {
-            "question": self.questions.describe([index])[0],
+            "question": question,
             "answer": answer,
             "metadata": {
-                "source_dataset": make_dataset_name(self.domain.name),
+                "source_dataset": self._source,
                 "source_index": index,
                 "question_id": self.questions.make_id(index),
                 "kind": kind,
@@ -76,18 +77,21 @@ class QuestionDataset:
             },
         }
 
-    def _find_known(self, block: int) -> list[tuple[str, str, int]]:
-        """Answer, kind and depth of the questions of a block, looked up all at once."""
+    def _find_known(self, block: int) -> list[tuple[str, str, str, int]]:
+        """Text, answer, kind and depth of the questions of a block, found all at once."""
         if block not in self._known:
             if len(self._known) >= KEPT_BLOCKS:
                 self._known.clear()
             domain = self.domain
-            contexts, asked = self.questions.find(range(block * BLOCK, (block + 1) * BLOCK))
+            numbers = range(block * BLOCK, (block + 1) * BLOCK)
+            contexts, asked = self.questions.find(numbers)
             asked = asked[:, None]
             answers = map(domain.answer_text, domain.truth(contexts, asked)[:, 0].tolist())
             kinds = [domain.kinds[kind] for kind in domain.kind(asked)[:, 0].tolist()]
             depths = domain.depth(contexts, asked)[:, 0].tolist()
-            self._known[block] = list(zip(answers, kinds, depths, strict=True))
+            self._known[block] = list(
+                zip(self.questions.describe(numbers), answers, kinds, depths, strict=True)
+            )
         return self._known[block]
 
     def score_answer(self, answer: str | None, entry: dict[str, Any]) -> float:

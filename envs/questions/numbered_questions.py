@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -19,7 +20,7 @@ from ia_gym.envs.questions.question_env import QuestionEnv
 from ia_gym.envs.questions.texts import TEXT_MODES
 from ia_gym.validation import check_range
 
-CONTEXTS, QUESTIONS = 256, 4
+CONTEXTS, QUESTIONS = 256, 8
 """Contexts in a block, and questions about each. Neighbours in number are of different contexts."""
 BLOCK = CONTEXTS * QUESTIONS
 
@@ -35,7 +36,7 @@ class Block(NamedTuple):
 
     contexts: Contexts  # (CONTEXTS,)
     questions: Symbols  # (CONTEXTS, QUESTIONS, Lq)
-    texts: list[str]  # by number
+    texts: Sequence[str]  # by number
 
 
 class NumberedQuestions:
@@ -94,7 +95,14 @@ class NumberedQuestions:
 
     def describe(self, numbers: Iterable[int]) -> list[str]:
         """The questions of some numbers as text, with their contexts."""
-        return [self._get(number // BLOCK).texts[number % BLOCK] for number in numbers]
+        last = -1  # neighbours are of one block, mostly
+        texts: Sequence[str] = ()
+        found: list[str] = []
+        for block, place in map(divmod, numbers, repeat(BLOCK)):
+            if block != last:
+                last, texts = block, self._get(block).texts
+            found.append(texts[place])
+        return found
 
     def make_id(self, number: int) -> str:
         """An id that says, beside the number, which questions it counts."""
@@ -139,6 +147,5 @@ class NumberedQuestions:
         contexts = self.domain.sample_contexts(rng, CONTEXTS)
         questions = self.domain.sample_questions(rng, contexts, QUESTIONS)
         in_order = questions.swapaxes(0, 1).reshape(BLOCK, -1)
-        facts = np.tile(contexts["facts"], (QUESTIONS, 1, 1))
-        texts: Any = self.encoding.encode(facts, in_order)
-        return Block(contexts, questions, list(texts))
+        texts = self.encoding.describer.describe(contexts["facts"], in_order)
+        return Block(contexts, questions, texts)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from operator import add
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from ia_gym.domains import Domain
 from ia_gym.domains.transcript import Symbols
+from ia_gym.envs.questions.spaces import find_token_dtype
 
 TEXT_MODES = ("text", "prompt")
 """Encodings of observations that are texts."""
@@ -25,43 +27,31 @@ MAX_REMEMBERED = 1 << 16
 """Rows whose texts are remembered."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """What stands before the facts and after the question."""
-
-    before: str = ""
-    after: str = ""
-
-    def enclose(self, facts: str, question: str) -> str:
-        """The whole text."""
-        return f"{self.before}{facts}\n{question}{self.after}"
-
-
-def make_frame(domain: Domain, mode: str) -> Frame:
-    """The frame of ``observation="text"``, which is empty, or "prompt"."""
-    if mode == "text":
-        return Frame()
-    rules = domain.rules_text()
-    return Frame(f"{rules}\n" if rules else "", f"\n{ANSWER_FORMAT}")
-
-
-class RowTexts(dict[tuple[int, ...], str]):
+class RowTexts(dict[bytes, str]):
     """Rows of symbols in words, each written once: there are few rows, and many questions.
 
     Args:
         write: the text of a row ``(L,)``.
+        n_symbols: symbols of the vocabulary.
     """
 
-    def __init__(self, write: Callable[[Symbols], str]) -> None:
+    def __init__(self, write: Callable[[Symbols], str], n_symbols: int) -> None:
         super().__init__()
         self.write = write
+        self.dtype = np.dtype(find_token_dtype(n_symbols - 1))
 
-    def __missing__(self, row: tuple[int, ...]) -> str:
+    def __missing__(self, row: bytes) -> str:
         """Write a row that has not been asked for yet."""
         if len(self) >= MAX_REMEMBERED:
             self.clear()
-        text = self[row] = self.write(np.array(row, np.int64))
+        text = self[row] = self.write(np.frombuffer(row, self.dtype).astype(np.int64))
         return text
+
+    def make_keys(self, rows: Symbols) -> Any:
+        """The keys of rows ``(..., L)``, in nested lists."""
+        symbols = np.ascontiguousarray(rows, self.dtype)
+        width = symbols.shape[-1] * self.dtype.itemsize
+        return symbols.view(f"V{width}")[..., 0].tolist()
 
 
 class Describer:
@@ -73,33 +63,36 @@ class Describer:
 
     Args:
         domain: of the questions.
-        mode: "text", or "prompt" with a frame around.
+        mode: "text", or "prompt" with the rules before and how to write the answer behind.
     """
 
     def __init__(self, domain: Domain, mode: str) -> None:
-        self.frame = make_frame(domain, mode)
-        self._facts = RowTexts(domain.fact_text)
-        self._questions = RowTexts(domain.question_text)
+        rules = domain.rules_text() if mode == "prompt" else ""
+        self._before = f"{rules}\n" if rules else ""
+        after = f"\n{ANSWER_FORMAT}" if mode == "prompt" else ""
+
+        def write_fact(fact: Symbols) -> str:
+            text = domain.fact_text(fact)
+            return f"; {text}" if text else ""
+
+        self._facts = RowTexts(write_fact, domain.n_symbols)
+        self._questions = RowTexts(
+            lambda question: f"{domain.question_text(question)} = ?{after}", domain.n_symbols
+        )
 
     def describe(self, facts: Symbols, questions: Symbols) -> tuple[str, ...]:
-        """The texts of questions ``(n, Lq)`` about facts ``(n, F, L)``."""
-        known: dict[bytes, str] = {}
-        texts = []
-        for rows, question in zip(facts, questions.tolist(), strict=True):
-            key = rows.tobytes()
-            about = known.get(key)
-            if about is None:
-                about = known[key] = self.describe_facts(rows)
-            texts.append(self.frame.enclose(about, self.describe_question(question)))
-        return tuple(texts)
+        """The texts of questions about contexts.
 
-    def describe_facts(self, facts: Symbols) -> str:
-        """The facts ``(F, L)`` of a context in one line."""
-        return "; ".join(filter(None, map(self._facts.__getitem__, map(tuple, facts.tolist()))))
-
-    def describe_question(self, question: Sequence[int]) -> str:
-        """A question ``(Lq,)`` in words."""
-        return f"{self._questions[tuple(question)]} = ?"
+        Args:
+            facts: ``(B, F, L)``.
+            questions: ``(Q * B, Lq)``: one about each context, then another about each, and so on.
+        """
+        get, before = self._facts.__getitem__, self._before
+        contexts = [
+            f"{before}{''.join(map(get, keys))[2:]}\n" for keys in self._facts.make_keys(facts)
+        ]
+        asked = map(self._questions.__getitem__, self._questions.make_keys(questions))
+        return tuple(map(add, contexts * (len(questions) // len(facts)), asked))
 
     def make_space(self, domain: Domain) -> spaces.Text:
         """The space of all texts: as long as the longest, of the characters in them.
