@@ -85,7 +85,7 @@ test-clients:
 test-ray:
 	$(PYTHON) -m venv $(VENV)-ray
 	$(VENV)-ray/bin/pip install --quiet --disable-pip-version-check \
-		-c constraints-ray.txt -e ".[ray]" pytest
+		-c constraints-ray.txt -e ".[ray]" psutil pytest
 	$(VENV)-ray/bin/pytest -o addopts= -v tests/ray
 
 # Language models: transformers and TRL bring many packages of their own; reasoning-gym too.

@@ -45,7 +45,7 @@ def measure_costs(agent: str, env_id: str) -> dict[str, float]:
             sizes = model.n_contexts, model.n_questions
             assistant = model.amplified_assistant
             batch = sample_batch(model.active_overseer, assistant, model.rng, *sizes)
-            into.append(batch.drop_transcript())
+            into.append(batch.strip())
 
         times["make"].append(measure(make))
         batch = made[0]

@@ -300,6 +300,11 @@ class AmplifiedLearner(OverseenLearner):
         return self.overseer.assistant_answers + of_predictor
 
     @property
+    def waited_minutes(self) -> float:
+        """Minutes that this process has waited for the batches of workers so far."""
+        return 0.0 if self._pool is None else self._pool.waited / 60
+
+    @property
     def active_overseer(self) -> Overseer:
         """Who decomposes the questions: the human predictor if there is one, else the overseer."""
         trainer = self.predictor_trainer
@@ -358,7 +363,7 @@ class AmplifiedLearner(OverseenLearner):
         if isinstance(overseer, LearnedOverseer):
             overseer.confidence = answer.confidence
         self.logger.record("workers/staleness", pool.staleness)
-        self.logger.record("workers/waited_minutes", pool.waited / 60)
+        self.logger.record("workers/waited_minutes", self.waited_minutes)
         return answer.batch
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:

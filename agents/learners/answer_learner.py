@@ -238,7 +238,7 @@ class AnswerLearner(TrainingLoop):
             facts: int64 ``(B, F, L)``.
             questions: int64 ``(B, Q, Lq)``.
         """
-        rows = (torch.as_tensor(each, device=self.device) for each in (facts, questions))
+        rows = (torch.tensor(each, device=self.device) for each in (facts, questions))
         logits: Tensor = self.policy.network(*rows)
         return logits
 

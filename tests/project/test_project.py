@@ -142,7 +142,8 @@ def examples(tmp_path, monkeypatch):
     threads = torch.get_num_threads()
     yield ROOT / "examples"
     torch.set_num_threads(threads)
-    sys.modules.pop("own_domain", None)
+    for name in ("own_domain", "plan_workers"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,7 @@ def examples(tmp_path, monkeypatch):
         ("cleanrl_style", ["4096"], "accuracy"),
         ("vector_wrappers", ["25600"], "accuracy 9"),
         ("tuned_agent", ["--agent", "supervised", "--timesteps", "64"], "accuracy"),
+        ("plan_workers", ["IA-Permutation-N4-v0", "imitation"], "times as many as without"),
     ],
 )
 def test_examples_run(name, arguments, printed, examples, monkeypatch, capsys):
@@ -164,6 +166,19 @@ def test_examples_run(name, arguments, printed, examples, monkeypatch, capsys):
     with suppress(SystemExit):
         runpy.run_module(name, run_name="__main__", alter_sys=True)
     assert printed in capsys.readouterr().out
+
+
+def test_the_planned_speed_is_that_of_the_slowest_part(examples):
+    """Many steps of a queue without chance: workers bound it, or else the learner does."""
+    plan = importlib.import_module("plan_workers")
+    costs = {"make": 0.3, "train": 0.1, "pack": 0.02, "broadcast": 0.04}
+    train = 0.1 + 0.02 / 2 + 0.04 / plan.BROADCAST_PERIOD
+    for workers in range(1, 8):
+        expected = min(workers / (0.3 + 0.02 / 2), 1 / train)
+        assert plan.simulate(costs, workers, workers + 1) == pytest.approx(expected, rel=0.01)
+    assert plan.simulate(costs, 0, 1) == pytest.approx(1 / 0.4)
+    one_core = plan.simulate(costs, 1, 1)  # shared by two processes, half as fast
+    assert one_core == pytest.approx(plan.simulate(costs, 1, 2) / 2)
 
 
 def test_the_package_runs_as_a_command():

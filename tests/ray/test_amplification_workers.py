@@ -1,10 +1,13 @@
 """Learners with workers: repeatable, exact when resumed, and indifferent to killed actors."""
 
 import os
+import runpy
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -21,6 +24,7 @@ from ia_gym.agents.ray.session import stay_on_loopback
 
 PREDICTOR = {"width": 16, "heads": 2, "layers": 1}
 BATCH = 32
+ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("IA_GYM_KILLS", "3"))
 
 
@@ -132,6 +136,20 @@ def test_workers_teach_as_well_as_none_with_a_full_object_store():
         scores.append(evaluator.evaluate(model)["eval/accuracy"])
     assert min(scores) > 0.9, scores
     assert all(ray.get(each)[-1] == 1 for each in ballast)
+
+
+def test_the_example_times_trainings(monkeypatch, capsys):
+    words = ["--workers", "0", "1", "--timesteps", "10240"]
+    monkeypatch.setattr(sys, "argv", ["time_workers", "IA-Permutation-N4-v0", *words])
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    runpy.run_path(str(ROOT / "examples" / "time_workers.py"), run_name="__main__")
+    header, *rows = capsys.readouterr().out.strip().splitlines()
+    assert [row.split()[0] for row in rows] == ["0", "1"]
+    assert len(header.split()) == len(rows[0].split()) + 2  # "minutes to 95%" is one column
+    assert [row.split()[3] == "0.0%" for row in rows] == [
+        True,
+        False,
+    ]  # only workers are waited for
 
 
 def test_a_broadcast_period_without_workers_is_refused():
