@@ -49,8 +49,10 @@ class FinishedRun:
 
     @property
     def agent(self) -> str:
-        """The agent."""
-        return str(self.result["agent"])
+        """The agent; with the people whose interactions a human predictor learned from, if any."""
+        people = self.result.get("interactions", {})
+        taught = [f"{count:,} of {name}" for name, count in people.items()]
+        return ", ".join([str(self.result["agent"]), *taught])
 
     @property
     def labels(self) -> Labels:
@@ -83,9 +85,10 @@ def read_runs(folder: str | os.PathLike[str]) -> list[FinishedRun]:
     return sorted(runs, key=lambda run: (run.env_id, *order_run(run)))
 
 
-def order_run(run: FinishedRun) -> tuple[bool, str, int]:
+def order_run(run: FinishedRun) -> tuple[bool, str, list[tuple[str, int]], int]:
     """Key to sort the runs of an environment by: those of relational networks come last."""
-    return RELATIONAL in run.agent, run.agent, run.result["seed"]
+    agent, people = run.result["agent"], run.result.get("interactions", {})
+    return RELATIONAL in agent, agent, sorted(people.items()), run.result["seed"]
 
 
 def read_finished_run(folder: Path) -> FinishedRun:

@@ -54,6 +54,20 @@ def test_seeds_are_put_together():
     assert estimate_interquartile_mean(np.array([0.3])) == pytest.approx((0.3, 0.3, 0.3))
 
 
+def test_those_that_other_people_taught_are_other_agents(tmp_path):
+    for seed, people in enumerate([{"anna": 3000}, {"anna": 300}, {"bob": 20, "eve": 5}, {}]):
+        write_run(tmp_path, "imitation", seed, **({"interactions": people} if people else {}))
+    write_run(tmp_path, "imitation", 4, interactions={"anna": 300})
+    groups = group_by_agent(read_runs(tmp_path))
+    assert [group.agent for group in groups] == [
+        "imitation",
+        "imitation, 300 of anna",
+        "imitation, 3,000 of anna",
+        "imitation, 20 of bob, 5 of eve",
+    ]
+    assert [len(group.runs) for group in groups] == [1, 2, 1, 1]
+
+
 def test_protocols_are_tabled_by_judge_and_work(tmp_path):
     """Work a question; runs that have measured no judge are left out."""
     write_run(tmp_path, "supervised")
