@@ -43,7 +43,6 @@ class Task:
     layers: int = field(default=3, metadata={"help": "Of the model."})
     heads: int = field(default=4, metadata={"help": "Of the model."})
     format_steps: int = field(default=40, metadata={"help": "Steps of learning the format."})
-    format_weight: float = field(default=1.0, metadata={"help": "Reward for a readable answer."})
     polyak_tau: float = field(default=0.1, metadata={"help": "Weight of the latest model."})
     minutes: float = field(default=1e9, metadata={"help": "Stop the training after so long."})
 
@@ -115,6 +114,7 @@ def main() -> None:
     )
     print(f"{model.num_parameters():,} parameters, {len(tokenizer)} words")
     teach_format(model, tokenizer, questions, task.format_steps, config)
+    # Loaded from a folder, since TRL loads what the KL penalty compares with by the model's name.
     model.save_pretrained(Path(config.output_dir) / "format")
     model = AutoModelForCausalLM.from_pretrained(Path(config.output_dir) / "format")
 
@@ -123,7 +123,7 @@ def main() -> None:
         model, tokenizer, questions.domain, task.observation, polyak_tau=task.polyak_tau, **shown
     )
     approval = float(task.reward == "approval")
-    config.reward_weights = [approval, 1 - approval, task.format_weight]
+    config.reward_weights = [approval, 1 - approval, 0.0]  # the form is only logged
     rewards = [
         ApprovalReward(questions, copy.assistant),
         TruthReward(questions),
