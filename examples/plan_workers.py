@@ -17,8 +17,6 @@ from ia_gym.experiments import tuned
 
 STEPS = 15
 WORKERS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-DEPTH = 2
-"""Batches under way for each worker."""
 
 
 def measure(action: Callable[[], object]) -> float:
@@ -65,29 +63,17 @@ def measure_costs(agent: str, env_id: str) -> dict[str, float]:
     return costs
 
 
-def simulate(costs: dict[str, float], workers: int, cores: int, steps: int = 2000) -> float:
-    """Training steps a second with ``workers``, by a simulation of the queue.
+def plan_rate(costs: dict[str, float], workers: int, cores: int) -> float:
+    """Training steps a second with ``workers``: what the slowest of three allows.
 
-    The learner takes batches in the order of their numbers; worker ``i % workers`` makes batch
-    ``i``, and is asked for it ``DEPTH * workers`` steps ahead. Where there are fewer cores than
-    processes, all of them are slower by the same factor.
+    The workers make batches, the learner trains on them, and all of them share the cores; whoever
+    waits needs none.
     """
     if not workers:
         return 1 / (costs["make"] + costs["train"])
-    slower = max(1.0, (workers + 1) / cores)
-    make = slower * (costs["make"] + costs["pack"] / 2)
-    step = slower * (costs["train"] + costs["pack"] / 2 + costs["broadcast"] / BROADCAST_PERIOD)
-    ahead, free, now = DEPTH * workers, [0.0] * workers, 0.0
-    asked = [0.0] * ahead
-    ready: list[float] = []
-    for number in range(steps):
-        worker = number % workers
-        free[worker] = max(free[worker], asked[number]) + make
-        ready.append(free[worker])
-        now = max(now, ready[number])
-        asked.append(now)  # one more is asked for when one is taken
-        now += step
-    return steps / now
+    make = costs["make"] + costs["pack"] / 2
+    step = costs["train"] + costs["pack"] / 2 + costs["broadcast"] / BROADCAST_PERIOD
+    return min(workers / make, 1 / step, cores / (make + step))
 
 
 def main(env_id: str, agent: str) -> None:
@@ -100,9 +86,9 @@ def main(env_id: str, agent: str) -> None:
         f"a batch {costs['batch_bytes'] / 1e3:.0f} kB, weights {costs['weight_bytes'] / 1e3:.0f} kB"
     )
     print("workers  steps/s on 2 cores  steps/s on enough cores  times as many as without")
-    alone = simulate(costs, 0, 1)
+    alone = plan_rate(costs, 0, 1)
     for workers in WORKERS:
-        few, enough = simulate(costs, workers, 2), simulate(costs, workers, workers + 1)
+        few, enough = plan_rate(costs, workers, 2), plan_rate(costs, workers, workers + 1)
         print(f"{workers:7} {few:19.1f} {enough:24.1f} {enough / alone:25.2f}")
 
 
