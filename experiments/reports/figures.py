@@ -199,5 +199,6 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     whole = io.BytesIO()
     figure.savefig(whole, format="png", dpi=120)
-    picture = Image.open(whole).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
+    # By octree: the median cut replaces the colours of thin or hidden lines by those of others.
+    picture = Image.open(whole).convert("RGB").quantize(128, Image.Quantize.FASTOCTREE)
     write_atomically(path, lambda file: picture.save(file, format="PNG", optimize=True))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageColor
 from run_files import write_run
 
 from ia_gym.agents import QuestionEvaluator
-from ia_gym.experiments.reports.agent_styles import style_agents
+from ia_gym.experiments.reports.agent_styles import COLOURS, style_agents
 from ia_gym.experiments.reports.curves import interpolate_curves, list_curve_plots
 from ia_gym.experiments.reports.figures import (
     draw_amplification,
@@ -141,6 +141,20 @@ def test_figures_are_small_files(tmp_path):
     save_figure(draw_curves(groups, list_curve_plots(groups)[0]), path)
     assert path.stat().st_size < 150_000
     assert min(Image.open(path).size) > 400
+
+
+def test_a_figure_keeps_the_colours_of_lines_that_others_hide(tmp_path):
+    figure = Figure(figsize=(10, 4))
+    axis, x = figure.subplots(), np.linspace(0, 1, 200)
+    for colour in COLOURS:
+        axis.plot(x, x, color=colour, label=colour)
+        axis.fill_between(x, x - 0.1, x + 0.1, color=colour, alpha=0.15)
+    axis.legend()
+    save_figure(figure, tmp_path / "figure.png")
+    drawn = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB"), int).reshape(-1, 3)
+    for colour in COLOURS:
+        wanted = np.array(ImageColor.getrgb(colour))
+        assert np.abs(drawn - wanted).max(axis=1).min() < 8, colour
 
 
 def test_a_comparison_draws_every_run(tmp_path):
