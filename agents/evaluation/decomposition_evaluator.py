@@ -22,6 +22,7 @@ from ia_gym.agents.evaluation.evaluator import (
     Labels,
     preserve_random_state,
 )
+from ia_gym.agents.evaluation.question_evaluator import average_by_part
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.overseers import ScriptedOverseer
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class DecompositionEvaluator(Evaluator):
-    """Evaluates agents on held-out questions to decompose, always the same ones.
+    """Evaluates agents on held-out questions to decompose, always the same ones, of all depths.
 
     The assistant and the judge are those of the environment. The score is the share of questions
     whose final answer is true.
@@ -45,7 +46,7 @@ class DecompositionEvaluator(Evaluator):
         env_id: "IA-Decompose-<Domain>-v0".
         n_questions: to decompose, 1..100,000.
         seed: another seed, other questions; whatever it is, no training seed gives them.
-        **env_kwargs: the environment's arguments.
+        **env_kwargs: the environment's arguments; ``max_depth`` is left out.
 
     Raises:
         ValueError: for an argument out of range, or another kind of environment.
@@ -59,7 +60,7 @@ class DecompositionEvaluator(Evaluator):
         score_label="accuracy",
         approval_is_share=True,
         overapproval=Column("overseer/overapproval", "approval less accuracy, %", "percent"),
-        has_depths=False,
+        has_depths=True,
         columns=(
             Column("overseer/approval", "approval, %", "percent"),
             Column("eval/reward", "reward", "number"),
@@ -78,7 +79,7 @@ class DecompositionEvaluator(Evaluator):
         self.env_id = env_id
         self.n_questions = check_range("n_questions", n_questions, 1, 10**5)
         check_range("seed", seed, 0, 2**32 - 1)
-        kwargs = {**env_kwargs, "questions_per_context": 1}
+        kwargs = {**env_kwargs, "questions_per_context": 1, "max_depth": None}
         vec: Any = gym.make_vec(env_id, n_questions, **kwargs).unwrapped
         self.venv: DecompositionVectorEnv = vec
         stream = np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM,))
@@ -119,7 +120,8 @@ class DecompositionEvaluator(Evaluator):
             assistant: answers the sub-questions, the judge's too; default the environment's.
 
         Returns:
-            By TensorBoard tag: ``eval/accuracy``, ``eval/reward`` (approval less all costs),
+            By TensorBoard tag: ``eval/accuracy``, also by kind and class such as
+            ``eval/accuracy_depth_3``; ``eval/reward`` (approval less all costs),
             ``eval/n_questions`` (sub-questions that the assistant answered) and ``eval/n_rounds``
             (all of them), each a mean over the questions; ``overseer/approval`` and
             ``overseer/overapproval`` (approval less accuracy).
@@ -139,20 +141,22 @@ class DecompositionEvaluator(Evaluator):
             engine.assistant = assistant
         vec.reset(seed=self.seed)
         going, answers = np.ones(n, bool), np.zeros(n, np.int64)
-        sums = np.zeros(3)  # rewards, approvals, successes
+        sums = np.zeros(2)  # rewards, approvals
         while going.any():
             shown = encoder(vec._observe())
             masks: dict[str, Any] = {"action_masks": vec.action_masks()} if takes_masks else {}
             actions = model.predict(shown, deterministic=True, **masks)[0]
             rows = np.flatnonzero(going)
             outcome = engine.step(rows, np.asarray(actions, np.int64)[rows])
-            sums += [outcome.rewards.sum(), outcome.approvals.sum(), outcome.successes.sum()]
+            sums += [outcome.rewards.sum(), outcome.approvals.sum()]
             answers[rows] = outcome.answers
             going[rows] = ~outcome.ended
         engine.assistant = own
-        reward, approval, accuracy = (sums / n).tolist()
+        reward, approval = (sums / n).tolist()
+        scores = self._score(answers)
+        accuracy = scores[self.labels.score_name]
         measured = {
-            self.labels.score: accuracy,
+            **{f"eval/{tag}": share for tag, share in scores.items()},
             "eval/reward": reward,
             "eval/n_questions": float(engine.n_questions.mean()),
             "eval/n_rounds": float(engine.n_rounds.mean()),
@@ -169,10 +173,15 @@ class DecompositionEvaluator(Evaluator):
         self.venv.reset(seed=self.seed)
         scores = {}
         for name in self.labels.references:
-            answers, _ = self._follow(name)
-            right = self.domain.is_correct(*self._batch, answers[:, None])
-            scores[name] = {self.labels.score_name: float(right.mean())}
+            scores[name] = self._score(self._follow(name)[0])
         return scores
+
+    def _score(self, answers: Symbols) -> dict[str, float]:
+        """The share of ``answers (n,)`` that are true, also by kind and class."""
+        domain, (contexts, questions) = self.domain, self._batch
+        right = domain.is_correct(contexts, questions, answers[:, None])
+        classes = domain.merged_into[domain.classes(contexts, questions)]
+        return average_by_part(domain, domain.kind(questions), classes, right)
 
     @property
     def _batch(self) -> tuple[Any, Symbols]:

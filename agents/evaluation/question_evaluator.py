@@ -67,6 +67,28 @@ def make_accuracy_tag(part: str) -> str:
     return f"accuracy_{part.replace(' ', '_')}"
 
 
+def average_by_part(
+    domain: Domain, kinds: Symbols, classes: Symbols, values: NDArray[Any]
+) -> dict[str, float]:
+    """Means of ``values`` over all questions and over each part of them.
+
+    Args:
+        domain: of the questions.
+        kinds: their kinds, of the shape of ``values``.
+        classes: their classes after ``Domain.merged_into``, likewise.
+        values: one for each question.
+
+    Returns:
+        By tag: ``accuracy``, ``accuracy_<kind>`` and ``accuracy_<class>``, where there are any.
+    """
+    parts = {"accuracy": np.ones(values.shape, bool)}
+    if len(domain.kinds) > 1:
+        parts |= {make_accuracy_tag(kind): kinds == i for i, kind in enumerate(domain.kinds)}
+    for cls, name in list_class_names(domain).items():
+        parts[make_accuracy_tag(name)] = classes == cls
+    return {tag: float(values[part].mean()) for tag, part in parts.items() if part.any()}
+
+
 class QuestionEvaluator(Evaluator):
     """Evaluates agents on held-out questions of an environment's own distribution.
 
@@ -184,16 +206,7 @@ class QuestionEvaluator(Evaluator):
         return self._by_part(self.domain.is_correct(self.contexts, self.questions, answers))
 
     def _by_part(self, values: NDArray[Any]) -> dict[str, float]:
-        """Means of ``values (B, 16)`` over all questions and over each part of them."""
-        domain = self.domain
-        parts = {"accuracy": np.ones(values.shape, bool)}
-        if len(domain.kinds) > 1:
-            parts |= {
-                make_accuracy_tag(kind): self.kinds == i for i, kind in enumerate(domain.kinds)
-            }
-        for cls, name in list_class_names(domain).items():
-            parts[make_accuracy_tag(name)] = self.classes == cls
-        return {tag: float(values[part].mean()) for tag, part in parts.items() if part.any()}
+        return average_by_part(self.domain, self.kinds, self.classes, values)
 
     def evaluate(
         self, model: PolicyPredictor, assistant: Assistant | None = None

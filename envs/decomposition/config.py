@@ -36,6 +36,7 @@ class DecompositionConfig:
             the place of one as "module:Class".
         size: names per context; default the domain's own.
         max_size: names in the pool that contexts draw from; default ``size``.
+        max_depth: of the questions, 1 to the domain's own, which is the default.
         questions_per_context: questions about a context before the next one, 1..10,000.
         max_questions: the most sub-questions about a question, 1..64. The number of actions grows
             with it.
@@ -62,6 +63,7 @@ class DecompositionConfig:
     domain: str | type[Domain] = "Permutation"
     size: int | None = None
     max_size: int | None = None
+    max_depth: int | None = None
     questions_per_context: int = 16
     max_questions: int = 6
     overseer: JudgeMode = "novice"
@@ -113,6 +115,9 @@ class DecompositionConfig:
         cls = find_script(self.domain, self.overseer if judged else "scripted")
         sizes = {"size": self.size, "max_size": self.max_size}
         domain = make_domain(cls, sizes, self.domain_kwargs, type(self))
+        deepest = domain.max_depth
+        if self.max_depth is not None:
+            deepest = check_range("max_depth", self.max_depth, 1, deepest)
         overseer: Overseer | None = ScriptedOverseer(domain, self.approval) if judged else None
         assistant: Assistant = Oracle(domain)
         if self.assistant == "faulty":
@@ -122,6 +127,7 @@ class DecompositionConfig:
         return DecompositionEngine(
             domain,
             n_envs,
+            deepest,
             self.questions_per_context,
             self.max_questions,
             overseer,

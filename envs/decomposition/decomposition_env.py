@@ -62,6 +62,7 @@ class DecompositionEnv(DecompositionInterface, RenderedEnv[NDArray[Any]]):
             its place as "module:Class".
         size: names per context; default the domain's own.
         max_size: names in the pool that contexts draw from; default ``size``.
+        max_depth: of the questions; default the domain's own.
         questions_per_context: questions about a context before the next one.
         max_questions: the most sub-questions about a question.
         overseer: who judges the answers: "novice" or "scripted".
@@ -91,6 +92,7 @@ class DecompositionEnv(DecompositionInterface, RenderedEnv[NDArray[Any]]):
         *,
         size: int | None = DecompositionConfig.size,
         max_size: int | None = DecompositionConfig.max_size,
+        max_depth: int | None = DecompositionConfig.max_depth,
         questions_per_context: int = DecompositionConfig.questions_per_context,
         max_questions: int = DecompositionConfig.max_questions,
         overseer: JudgeMode = DecompositionConfig.overseer,
@@ -110,6 +112,7 @@ class DecompositionEnv(DecompositionInterface, RenderedEnv[NDArray[Any]]):
             domain=domain,
             size=size,
             max_size=max_size,
+            max_depth=max_depth,
             questions_per_context=questions_per_context,
             max_questions=max_questions,
             overseer=overseer,

@@ -40,6 +40,7 @@ class DecompositionVectorEnv(DecompositionInterface, RenderedVectorEnv[NDArray[A
             two.
         size: names per context.
         max_size: names in the pool that contexts draw from.
+        max_depth: of the questions; default the domain's own.
         questions_per_context: questions about a context before the next one.
         max_questions: the most sub-questions about a question.
         overseer: who judges the answers: "novice" or "scripted".
@@ -79,6 +80,7 @@ class DecompositionVectorEnv(DecompositionInterface, RenderedVectorEnv[NDArray[A
         *,
         size: int | None = DecompositionConfig.size,
         max_size: int | None = DecompositionConfig.max_size,
+        max_depth: int | None = DecompositionConfig.max_depth,
         questions_per_context: int = DecompositionConfig.questions_per_context,
         max_questions: int = DecompositionConfig.max_questions,
         overseer: JudgeMode = DecompositionConfig.overseer,
@@ -102,6 +104,7 @@ class DecompositionVectorEnv(DecompositionInterface, RenderedVectorEnv[NDArray[A
             domain=domain,
             size=size,
             max_size=max_size,
+            max_depth=max_depth,
             questions_per_context=questions_per_context,
             max_questions=max_questions,
             overseer=overseer,

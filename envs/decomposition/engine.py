@@ -47,6 +47,7 @@ class DecompositionEngine:
     Args:
         domain: of the questions; it has templates.
         n_envs: number of environments.
+        max_depth: of the questions.
         questions_per_context: questions about a context before the next one.
         max_questions: the most sub-questions about a question.
         overseer: judges the answers, with sub-questions of its own; None to reward true answers.
@@ -69,6 +70,7 @@ class DecompositionEngine:
         self,
         domain: Domain,
         n_envs: int,
+        max_depth: int,
         questions_per_context: int,
         max_questions: int,
         overseer: Overseer | None,
@@ -79,6 +81,7 @@ class DecompositionEngine:
     ) -> None:
         self.domain = domain
         self.n_envs = n_envs
+        self.max_depth = max_depth
         self.questions_per_context = questions_per_context
         self.overseer = overseer
         self.judge_levels = judge_levels
@@ -110,8 +113,7 @@ class DecompositionEngine:
         self.cursor[rows] += 1
         ended = rows[self.cursor[rows] == self.questions_per_context]
         if len(ended):
-            size, depth = self.domain.size, self.domain.max_depth
-            self.sheet.draw(self.rng, ended, size, depth, one_by_one=False)
+            self.sheet.draw(self.rng, ended, self.domain.size, self.max_depth, one_by_one=False)
             self.cursor[ended] = 0
         self.transcript.questions[rows] = 0
         self.transcript.answers[rows] = IDK

@@ -90,6 +90,8 @@ def test_what_is_asked_out_of_turn_is_refused():
         ({"overseer": "human"}, "overseer must be one of"),
         ({"assistant": "inline"}, "assistant must be one of"),
         ({"max_questions": 0}, "max_questions must be"),
+        ({"max_depth": 0}, "max_depth must be in 1..2, got 0"),
+        ({"max_depth": 3}, "max_depth must be in 1..2, got 3"),
         ({"judge_levels": 0}, "judge_levels must be"),
         ({"question_cost": -1}, "question_cost must be"),
         ({"error_rate": 0.1}, 'error_rate must be left out.*assistant="oracle"'),
