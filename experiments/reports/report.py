@@ -98,7 +98,7 @@ def write_figures(groups: Sequence[AgentRuns], folder: Path) -> list[Path]:
                 name = f"{alike[0].labels.score_name}_{name}"
             written.append(folder / f"{name}.png")
             save_figure(draw_curves(alike, plot), written[-1])
-    deep = [group for group in groups if group.labels.has_depths]
+    deep = [group for group in groups if len(group.list_accuracies()) > 1]
     if deep:
         written.append(folder / "accuracy_by_depth.png")
         save_figure(draw_depths(deep), written[-1])

@@ -48,6 +48,28 @@ def test_the_evaluation_is_always_the_same_and_never_the_training_stream():
     assert QuestionEvaluator(BASE, 250).n_problems == 256
 
 
+def test_decompositions_are_measured_at_all_depths():
+    """The novice asks σ^(k-1); its assistant errs with 10 % at depth 1 and 30 % at depth 2."""
+    evaluator = make_evaluator(
+        "IA-Decompose-Permutation-v0",
+        20_000,
+        max_depth=1,  # of a training
+        assistant="faulty",
+        error_rate=0.1,
+        error_growth=3.0,
+    )
+    novice = evaluator.references()["novice"]
+    assert novice["accuracy_depth_1"] == pytest.approx(1 - 0.1 / 2, abs=0.01)  # k = 3 asks σ^2
+    assert novice["accuracy_depth_2"] == pytest.approx(1 - (0.1 + 3 * 0.3) / 4, abs=0.015)
+
+    class GivesUp:
+        def predict(self, observation, *, deterministic):
+            return np.zeros(len(observation), np.int64), None
+
+    given_up = evaluator.evaluate(GivesUp())
+    assert [given_up[f"eval/{tag}"] for tag in novice] == [0, 0, 0]
+
+
 def test_an_agent_that_knows_and_one_that_is_consistently_wrong():
     evaluator = QuestionEvaluator(BASE, 512)
     right = evaluator.evaluate(Knows(evaluator))

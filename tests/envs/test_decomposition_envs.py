@@ -118,6 +118,15 @@ def test_other_domains_and_assistants_are_refused_by_name():
         make().set_assistant(3)
 
 
+@pytest.mark.parametrize("max_depth", [1, 3, None])
+def test_questions_are_at_most_as_deep_as_asked_for(max_depth):
+    vec = gym.make_vec(BASE, 256, max_power=64, max_depth=max_depth).unwrapped
+    seen = set(vec.reset(seed=0)[1]["depth"])
+    for _ in range(20):  # giving up, context after context
+        seen |= set(vec.step(np.zeros(256, np.int64))[-1]["depth"])
+    assert seen == set(range(1, (max_depth or 5) + 1))
+
+
 # ---------------------------------------------------------------------- moves and masks
 
 
