@@ -115,15 +115,20 @@ def load_assistant(
     return evaluator.load_assistant(file, model, amplification.get("answering"))
 
 
-def check_fit(model: BaseAlgorithm, env_id: str) -> None:
+def check_fit(model: BaseAlgorithm, env_id: str, **env_kwargs: Any) -> None:
     """Refuse an agent whose observations or actions are not those of the environment.
 
     Questions are shown to an agent in the encoding that it was trained on.
 
+    Args:
+        model: the agent.
+        env_id: the environment.
+        **env_kwargs: its arguments.
+
     Raises:
         ValueError: naming both.
     """
-    env = gym.make(env_id, reward="truth")
+    env = gym.make(env_id, **env_kwargs)
     wanted: tuple[gym.Space[Any], gym.Space[Any]] = env.observation_space, env.action_space
     shown = model.observation_space
     encoding: ObservationEncoding | None = getattr(env.unwrapped, "encoding", None)

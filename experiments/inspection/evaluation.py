@@ -39,9 +39,9 @@ def load_for_evaluation(
     torch.set_num_threads(1)
     env_id = check_env_id(env_id)
     agent = load_agent(model)
-    check_fit(agent, env_id)
     trained = (read_run_settings(model) or {}).get("env_kwargs", {})
     overseer_kwargs = find_evaluator_class(env_id).overseer_kwargs(trained)
+    check_fit(agent, env_id, **overseer_kwargs)
     evaluator = make_evaluator(env_id, n_eval_questions, seed, **overseer_kwargs)
     return agent, load_assistant(model, agent, evaluator), evaluator
 

@@ -29,9 +29,12 @@ def runs(tmp_path_factory):
     }
     ppo = load_settings("decomposer", "IA-Decompose-Permutation-v0")
     small = {**ppo.model, "n_steps": 2, "batch_size": 64, "policy_kwargs": {"net_arch": [8]}}
+    deep = {**ppo.env_kwargs, "max_power": 16, "max_depth": 1}
+    shallow = replace(ppo, model=small, n_envs=32, env_kwargs=deep)
     for name, env_id, agent, settings in (
         ("learned", WILDCARD, "decompose-relational", replace(learned, model=model)),
         ("ppo", "IA-Decompose-Permutation-v0", "decomposer", replace(ppo, model=small, n_envs=32)),
+        ("shallow", "IA-Decompose-Permutation-v0", "decomposer", shallow),
     ):
         settings = replace(settings, n_timesteps=128)
         run = {"env_id": env_id, "agent": agent, "seed": 0, "n_eval_questions": 32}
@@ -52,6 +55,17 @@ def test_training_leaves_the_measurements_of_decompositions(runs):
     final = json.loads((runs / "ppo" / "result.json").read_text())["final"]
     assert final["eval/n_rounds"] >= final["eval/n_questions"] >= 0
     assert 0 <= final["eval/accuracy"] <= 1
+
+
+def test_an_agent_is_shown_what_its_run_had(runs):
+    """Powers up to 15, of which it has been trained on 2 and 3."""
+    command = [str(runs / "shallow"), "--env", "IA-Decompose-Permutation-v0"]
+    done = CliRunner().invoke(app, ["eval", *command, "--eval-questions", "64"])
+    assert done.exit_code == 0, done.output
+    row = next(line for line in done.output.splitlines() if line.split()[:1] == ["agent,"])
+    assert row.split()[2:] == ["all", "1", "2", "3"]
+    done = CliRunner().invoke(app, ["trace", *command, "--number", "0"])
+    assert done.exit_code == 0, done.output
 
 
 def test_decompositions_stand_side_by_side(runs):
