@@ -128,7 +128,10 @@ def check_fit(model: BaseAlgorithm, env_id: str, **env_kwargs: Any) -> None:
     Raises:
         ValueError: naming both.
     """
-    env = gym.make(env_id, **env_kwargs)
+    try:
+        env = gym.make(env_id, **env_kwargs)
+    except TypeError as error:  # an argument of another kind of environment
+        raise ValueError(f"model must fit {env_id}, got one trained elsewhere: {error}") from error
     wanted: tuple[gym.Space[Any], gym.Space[Any]] = env.observation_space, env.action_space
     shown = model.observation_space
     encoding: ObservationEncoding | None = getattr(env.unwrapped, "encoding", None)

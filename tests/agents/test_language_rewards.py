@@ -105,7 +105,8 @@ def test_a_batch_is_asked_about_at_once_and_each_question_once():
 
         def answer(self, contexts, questions):
             self.calls += 1
-            self.questions += np.count_nonzero(questions[..., 0])
+            asked = (questions[..., 0] != 0) & ~self.domain.is_primitive(questions)
+            self.questions += np.count_nonzero(asked)  # primitive ones may come along
             return super().answer(contexts, questions)
 
     questions = make_questions(trust=None, max_power=8)
@@ -116,7 +117,7 @@ def test_a_batch_is_asked_about_at_once_and_each_question_once():
     assert rewards == [1.0] * 128
     assert approval.overseer.human_interactions == 32
     assert assistant.calls == 2  # rounds with sub-questions for the assistant
-    assert assistant.questions == approval.overseer.assistant_answers <= 2 * 32
+    assert 0 < assistant.questions == approval.overseer.assistant_answers <= 2 * 32
 
 
 def test_what_cannot_be_read_earns_nothing_and_costs_nothing():
