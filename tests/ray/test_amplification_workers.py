@@ -146,10 +146,8 @@ def test_the_example_times_trainings(monkeypatch, capsys):
     header, *rows = capsys.readouterr().out.strip().splitlines()
     assert [row.split()[0] for row in rows] == ["0", "1"]
     assert len(header.split()) == len(rows[0].split()) + 2  # "minutes to 95%" is one column
-    assert [row.split()[3] == "0.0%" for row in rows] == [
-        True,
-        False,
-    ]  # only workers are waited for
+    waiting = [float(row.split()[3].rstrip("%")) for row in rows]
+    assert 0 == waiting[0] <= waiting[1] < 100  # only workers are waited for
 
 
 def test_a_broadcast_period_without_workers_is_refused():
