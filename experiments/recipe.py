@@ -17,6 +17,7 @@ from ia_gym.agents.learners.saved_learner import SavedLearner
 from ia_gym.agents.sb3.amplification_callback import AmplificationCallback
 from ia_gym.agents.sb3.approval_callback import ApprovalCallback
 from ia_gym.agents.sb3.bridge import GymnasiumVecEnv, make_sb3_vec_env
+from ia_gym.agents.sb3.collapse_monitor import CollapseMonitor
 from ia_gym.agents.sb3.curriculum_callback import CurriculumCallback
 from ia_gym.agents.sb3.evaluation_callback import EvaluationCallback
 from ia_gym.experiments.inputs import check_env_id
@@ -62,6 +63,11 @@ class TrainingRecipe:
         return self.settings.n_timesteps
 
     @property
+    def eval_freq(self) -> int:
+        """Questions or steps from one evaluation to the next: 40 in a training."""
+        return max(self.n_timesteps // EVALUATIONS, 1)
+
+    @property
     def n_envs(self) -> int:
         """Environments side by side."""
         return self.settings.n_envs
@@ -82,7 +88,7 @@ class TrainingRecipe:
     def make_callbacks(
         self, assistant_path: str | os.PathLike[str] | None = None
     ) -> list[BaseCallback]:
-        """Make the callbacks of the training: curriculum, slow copy, log of approval.
+        """Make the callbacks of the training: curriculum, slow copy, log of approval, monitor.
 
         The suite's own learners need none.
 
@@ -98,6 +104,8 @@ class TrainingRecipe:
             callbacks.append(AmplificationCallback(path=assistant_path, **settings.amplification))
         elif not issubclass(self.model_class, SavedLearner) and not self._rewards_truth:
             callbacks.append(ApprovalCallback())  # the agent is its own assistant
+        if settings.monitor is not None:
+            callbacks.append(CollapseMonitor(**{"check_freq": self.eval_freq, **settings.monitor}))
         return callbacks
 
     def make_evaluator(self, n_eval_questions: int | None = None) -> Evaluator:
@@ -130,7 +138,7 @@ class TrainingRecipe:
         """
         return EvaluationCallback(
             self.make_evaluator() if evaluator is None else evaluator,
-            max(self.n_timesteps // EVALUATIONS, 1),
+            self.eval_freq,
             on_evaluation=on_evaluation,
             history=history,
             target_accuracy=self.settings.target_accuracy,

@@ -29,7 +29,9 @@ class CollapseMonitor(BaseCallback):
     questions of its own, and has the sub-answers of the agent decomposed in turn. No truth is
     involved, and nothing of the training is changed. Logged are ``monitor/approval``,
     ``monitor/confirmed``, ``monitor/repeated`` and ``monitor/unfounded``, see
-    :class:`~ia_gym.amplification.monitor.Signs`.
+    :class:`~ia_gym.amplification.monitor.Signs`. Put it before an
+    :class:`~ia_gym.agents.sb3.evaluation_callback.EvaluationCallback` that is called as often: the
+    signs then stand in the rows of its evaluations.
 
     Args:
         check_freq: timesteps from one check to the next.
@@ -62,7 +64,7 @@ class CollapseMonitor(BaseCallback):
         self.threshold = check_number("threshold", threshold, "[0, 1)")
         self.n_contexts = check_range("n_contexts", n_contexts, 1, 10**6)
         self.n_questions = check_range("n_questions", n_questions, 1, 10**6)
-        self.rng = np.random.default_rng(check_range("seed", seed, 0, 2**32 - 1))
+        self.seed = check_range("seed", seed, 0, 2**32 - 1)
         self.history: list[tuple[int, Signs]] = []
         self.warned_at: int | None = None
 
@@ -78,17 +80,24 @@ class CollapseMonitor(BaseCallback):
         self._checked = self.num_timesteps
 
     def _on_step(self) -> bool:
-        if self.num_timesteps - self._checked >= self.check_freq:
-            self._checked = self.num_timesteps
+        # SB3's agents are updated once more after their last step: they are checked then.
+        is_last = self.num_timesteps >= self.model._total_timesteps
+        if not is_last and self.num_timesteps - self._checked >= self.check_freq:
             self._check()
         return True
 
+    def _on_training_end(self) -> None:
+        if self._checked < self.num_timesteps:
+            self._check()
+
     def _check(self) -> None:
+        self._checked = self.num_timesteps
         domain = self.overseer.domain
-        contexts = domain.sample_contexts(self.rng, self.n_contexts)
-        questions = domain.sample_questions(self.rng, contexts, self.n_questions)
+        rng = np.random.default_rng((self.seed, self.num_timesteps))  # the same after a resumption
+        contexts = domain.sample_contexts(rng, self.n_contexts)
+        questions = domain.sample_questions(rng, contexts, self.n_questions)
         with preserve_random_state():
-            helpers = self.overseer, self.best, self.sampling, self.rng
+            helpers = self.overseer, self.best, self.sampling, rng
             signs = look_for_signs(*helpers, contexts, questions)
         self.history.append((self.num_timesteps, signs))
         for name in ("approval", "confirmed", "repeated", "unfounded"):

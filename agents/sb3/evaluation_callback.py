@@ -36,7 +36,8 @@ class EvaluationCallback(BaseCallback):
     ``time/cpu_minutes`` (processor time of this process), and where questions are asked
     ``judge/max_overapproval``, the largest over-approval so far. What a learner measures besides
     (its method ``measure(evaluator)``) stands beside them, and so does how often the overseer or
-    the assistant has failed in training (``failures/overseer_depth_2``: a share, by depth).
+    the assistant has failed in training (``failures/overseer_depth_2``: a share, by depth), and
+    what a :class:`~ia_gym.agents.sb3.collapse_monitor.CollapseMonitor` has logged in this step.
 
     Args:
         evaluator: see :func:`~ia_gym.agents.evaluation.make_evaluator.make_evaluator`.
@@ -114,6 +115,8 @@ class EvaluationCallback(BaseCallback):
         if hasattr(self.model, "measure"):
             with preserve_random_state():  # an assistant's sampled answers draw from torch's
                 row |= self.model.measure(self.evaluator)
+        logged = self.logger.name_to_value
+        row |= {tag: value for tag, value in logged.items() if tag.startswith("monitor/")}
         if OVERAPPROVAL in row:
             earlier = [before.get(OVERAPPROVAL, -np.inf) for before in self.history]
             row["judge/max_overapproval"] = max(row[OVERAPPROVAL], *earlier, -np.inf)

@@ -36,6 +36,8 @@ class Settings:
         amplification: arguments of ``AmplificationCallback``; None for no callback: the agent then
             answers the sub-questions itself.
         curriculum: arguments of ``Curriculum``; None for no curriculum.
+        monitor: arguments of ``CollapseMonitor``, which checks at each evaluation unless it has a
+            ``check_freq``; None for no monitor.
         target_accuracy: held-out accuracy, in (0, 1], at which to stop; None to use all timesteps.
         patience: evaluations without a better accuracy after which to stop; None to use all
             timesteps.
@@ -51,6 +53,7 @@ class Settings:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     amplification: dict[str, Any] | None = None
     curriculum: dict[str, Any] | None = None
+    monitor: dict[str, Any] | None = None
     target_accuracy: float | None = None
     patience: int | None = None
 
@@ -61,9 +64,9 @@ class Settings:
             raise ValueError(f"algorithm must be one of {sorted(CLASSES)}, got {self.algorithm!r}")
         check_range("n_timesteps", self.n_timesteps, 1, 10**12)
         check_range("n_envs", self.n_envs, 1, 10**6)
-        for name in ("model", "env_kwargs", "amplification", "curriculum"):
+        for name in ("model", "env_kwargs", "amplification", "curriculum", "monitor"):
             value = getattr(self, name)
-            left_out = value is None and name in ("amplification", "curriculum")
+            left_out = value is None and name not in ("model", "env_kwargs")
             if not isinstance(value, dict) and not left_out:
                 raise ValueError(f"{name} must be a dict of arguments, got {value!r}")
         if self.target_accuracy is not None:
