@@ -22,7 +22,7 @@ from ia_gym.amplification.amplified_assistants import DecomposingFallbackAssista
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant
 from ia_gym.amplification.batches import Batch, sample_batch
-from ia_gym.amplification.failures import FailingAssistant, list_rates
+from ia_gym.amplification.failures import FailingAssistant
 from ia_gym.amplification.overseers import (
     Overseer,
     OverseerWrapper,
@@ -367,7 +367,7 @@ class AmplifiedLearner(OverseenLearner):
         return answer.batch
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """See the base class; also the human predictor's agreement with the overseer, and failures.
+        """See the base class; also the human predictor's agreement, and targets that may fail.
 
         ``failing/target_accuracy`` is how often the targets are true that a failing or voting
         overseer gives with the averaged network as its assistant, also by kind and class.
@@ -382,8 +382,6 @@ class AmplifiedLearner(OverseenLearner):
             transcript = amplify(overseer, self.assistant, rng, *asked, judging=False)
             scores = evaluator.score(overseer.answer(*asked, transcript))
             measured |= {f"failing/target_{tag}": score for tag, score in scores.items()}
-        for name, numbers in self.failures.items():
-            measured |= list_rates(name, numbers)
         if self.predictor_trainer is not None:
             measured |= self.predictor_trainer.measure(evaluator, self.assistant)
         return measured

@@ -81,6 +81,8 @@ class AnswerLearner(TrainingLoop):
 
     uses_truth: ClassVar[bool] = False
     """Whether it trains on the truth, which is for measuring otherwise."""
+    can_deceive: ClassVar[bool] = False
+    """Whether ``reward="deception"`` of the environment makes an adversary of it."""
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
         "MultiInputPolicy": AnswerPolicy,
         "MlpPolicy": MlpAnswerPolicy,
@@ -180,7 +182,7 @@ class AnswerLearner(TrainingLoop):
 
     def _check_environment(self, env: VecEnv, domain: Domain) -> None:
         """Refuse an environment with options that have no effect on this learner."""
-        refuse_unused_options(env, type(self).__name__)
+        refuse_unused_options(env, type(self).__name__, self.can_deceive)
 
     def _setup_training(self) -> None:
         """Build what depends on the domain; called once, when an environment is set."""

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.answer_learner import AnswerLearner
 from ia_gym.agents.learners.learner_files import add_prefix, select_prefix
 from ia_gym.agents.learners.question_source import read_config, read_overseer
-from ia_gym.amplification.failures import AssistantFailures, FailingOverseer
+from ia_gym.amplification.failures import AssistantFailures, FailingOverseer, list_rates
 from ia_gym.amplification.overseers import (
     Overseer,
     ScriptedOverseer,
@@ -63,7 +64,7 @@ class OverseenLearner(AnswerLearner):
                 f'approval of env has no effect on {type(self).__name__}: leave it at "strict", '
                 f"got {approval!r}"
             )
-        if failing is not None and failing.at == "approval" and not self._uses_grades():
+        if failing is not None and failing.at == "approval" and not self._uses_verdicts():
             raise ValueError(
                 f'failure_at of env must not be "approval" for {type(self).__name__}, which learns '
                 "from the overseer's answers and has none judged"
@@ -72,6 +73,17 @@ class OverseenLearner(AnswerLearner):
     def _uses_grades(self) -> bool:
         """Whether approval between 0 and 1 makes a difference to the learner."""
         return False
+
+    def _uses_verdicts(self) -> bool:
+        """Whether the overseer judges the learner's answers."""
+        return self._uses_grades()
+
+    def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
+        """See the base class; also how often overseer and assistant have failed in training."""
+        measured = super().measure(evaluator)
+        for name, numbers in self.failures.items():
+            measured |= list_rates(name, numbers)
+        return measured
 
     def _follow_environment(self) -> None:
         assert self.env is not None

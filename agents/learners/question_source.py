@@ -98,8 +98,13 @@ def refuse_overseer(env: VecEnv, learner: str) -> None:
         )
 
 
-def refuse_unused_options(env: VecEnv, learner: str) -> None:
+def refuse_unused_options(env: VecEnv, learner: str, can_deceive: bool = False) -> None:
     """Refuse an environment with options that would have no effect on a learner.
+
+    Args:
+        env: the environment.
+        learner: name of the learner's class.
+        can_deceive: whether it can be an adversary, of ``reward="deception"``.
 
     Raises:
         ValueError: naming the option and its value; also for wrappers that change observations.
@@ -109,10 +114,10 @@ def refuse_unused_options(env: VecEnv, learner: str) -> None:
             f"env must show its questions as they are to {learner}: leave out the wrappers that "
             "change observations (VecNormalize takes norm_obs=False)"
         )
-    if read_config(env).reward == "deception":
+    if read_config(env).reward == "deception" and not can_deceive:
         raise ValueError(
             f'reward of env must not be "deception" for {learner}, which draws questions itself: '
-            "an adversary is an agent that steps env, such as SB3's PPO"
+            "an adversary is an agent that steps env, such as SB3's PPO, or one of debate"
         )
     config, attached = read_config(env), env.get_attr("engine")[0].assistant
     values = {name: getattr(config, name) for name in STEP_OPTIONS}

@@ -8,7 +8,6 @@ from tiny_learners import SMALL, TINY, make_tiny_env, make_tiny_learner
 
 from ia_gym.agents import Consultancy, Debate, QuestionEvaluator
 from ia_gym.agents.learners.debate_challengers import DoubtfulChallenger, LearnedChallenger
-from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.debate.rules import count_levels, debate, find_standing
 from ia_gym.domains import DOMAINS
 from ia_gym.domains.transcript import IDK
@@ -34,10 +33,18 @@ def test_debates_alone_teach_what_is_true(cls, monkeypatch):
     assert model.verdicts > model.human_interactions  # all answers are argued for
 
 
-@pytest.mark.parametrize("name", DOMAINS)
-def test_an_answer_earns_whether_it_stands_in_a_debate_of_its_own(name, monkeypatch):
+CASES = [
+    *[(name, {}) for name in DOMAINS],
+    ("Permutation", {"overseer_failure": 0.3, "failure_kind": "hashed"}),
+    ("Wildcard", {"overseer_failure": 0.3, "failure_kind": "hashed", "failure_at": "approval"}),
+    ("Permutation", {"reward": "deception"}),
+]
+
+
+@pytest.mark.parametrize(("name", "kwargs"), CASES, ids=str)
+def test_an_answer_earns_whether_it_stands_in_a_debate_of_its_own(name, kwargs, monkeypatch):
     """One path judges every answer; here each is debated alone, with the same claims and picks."""
-    env = gym.make(f"IA-{name}-v0", size=5)
+    env = gym.make(f"IA-{name}-v0", size=5, **kwargs)
     few = {"n_contexts": 3, "n_questions": 6, "policy_kwargs": SMALL, "seed": 0}
     model = Debate(
         env=env, challenger="doubt", claim_temperature=0.0, exploration=0.0, **few
@@ -55,10 +62,12 @@ def test_an_answer_earns_whether_it_stands_in_a_debate_of_its_own(name, monkeypa
     assert seen["scores"].shape[2] == domain.n_answers - 1
     n_wins = 0
     for i, answer in enumerate(range(1, domain.n_answers)):
-        parts = ScriptedOverseer(domain), model.assistant, model.challenger_side
+        parts = model.overseer, model.assistant, model.challenger_side
         given = np.full(questions.shape[:2], answer)
         levels = debate(*parts, rng, contexts, questions, given, count_levels(domain))
         stands = find_standing(levels)[0]
+        if kwargs.get("reward") == "deception":  # true answers earn an adversary nothing
+            stands &= ~domain.is_correct(contexts, questions, given)
         np.testing.assert_array_equal(seen["scores"][:, :6, i].numpy(), stands)
         n_wins += stands.sum()
     assert n_wins > 0
@@ -170,3 +179,41 @@ def test_graded_approval_has_no_effect_on_debates():
     env = gym.make("IA-Wildcard-v0", size=4, approval="graded")
     with pytest.raises(ValueError, match=r"^approval of env has no effect on Debate"):
         make_tiny_learner(Debate, env)
+
+
+@pytest.mark.parametrize("name", ["assistant_failure", "votes"])
+def test_failures_that_have_no_effect_on_debates_are_refused(name):
+    with pytest.raises(ValueError, match=f"^{name} must be left out"):
+        make_tiny_learner(Debate, make_tiny_env(**{name: {"votes": 3}.get(name, 0.1)}))
+
+
+def test_a_judge_fails_in_training_and_not_in_evaluations():
+    model = make_tiny_learner(Consultancy, make_tiny_env(overseer_failure=1.0)).learn(320)
+    could, failed = model.failures["overseer"].sum(axis=1)
+    assert could == failed == model.human_interactions
+    evaluator = QuestionEvaluator("IA-Permutation-v0", 256, **TINY)
+    assert model.measure(evaluator)["failures/overseer"] == 1
+    truth = model.domain.truth(evaluator.contexts, evaluator.questions)
+    judged = model.make_judge().judge(evaluator.contexts, evaluator.questions, truth)
+    depths = model.domain.depth(evaluator.contexts, evaluator.questions)
+    assert judged[depths == 1].all()  # a failing judge would let a fifth of them stand
+
+
+@pytest.mark.parametrize("cls", [Debate, pytest.param(Consultancy, marks=pytest.mark.slow)])
+def test_an_adversary_is_measured_by_its_false_answers_that_stand(cls):
+    model = make_tiny_learner(cls, make_tiny_env(reward="deception"), ent_coef=0.0).learn(640)
+    evaluator = QuestionEvaluator("IA-Permutation-v0", 512, **TINY)
+    measured = model.measure(evaluator)
+    asked = evaluator.contexts, evaluator.questions
+    answers = model.predict(evaluator.observations, deterministic=True)[0]
+    answers = answers.reshape(evaluator.questions.shape[:2])
+    stand = model.make_judge(evaluator.seed).judge(*asked, answers)
+    truth, depths = model.domain.truth(*asked), model.domain.depth(*asked)
+    n_false = n_deceived = 0
+    for cell in np.ndindex(answers.shape):
+        if depths[cell] == 2 and answers[cell] not in (IDK, truth[cell]):
+            n_false += 1
+            n_deceived += stand[cell]
+    assert measured["deception/deceived_depth_1"] == 0  # lookups settle all
+    assert measured["deception/deceived_depth_2"] == n_deceived / (depths == 2).sum()
+    assert measured["deception/accepted_depth_2"] == n_deceived / n_false
