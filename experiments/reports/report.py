@@ -8,6 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ia_gym.experiments.reports.collapse_signs import (
+    build_collapse_table,
+    build_sign_table,
+    draw_roc,
+)
 from ia_gym.experiments.reports.curves import list_curve_plots
 from ia_gym.experiments.reports.figures import (
     draw_amplification,
@@ -68,6 +73,9 @@ def write_report(
     protocols = build_protocol_table(groups)
     if len(protocols):
         tables["Judges and the overseer's work"] = protocols
+    for name, build in (("Over-approval", build_collapse_table), ("Signs", build_sign_table)):
+        if len(table := build(groups)):
+            tables[name] = table
     tables["Runs"] = build_run_table(groups)
     figures = write_figures(groups, folder)
     title = f"Runs in {folder.resolve().name}"
@@ -106,6 +114,9 @@ def write_figures(groups: Sequence[AgentRuns], folder: Path) -> list[Path]:
         if amplification is not None:
             written.append(folder / "amplified_by_depth.png")
             save_figure(amplification, written[-1])
+    if len(build_sign_table(groups)):
+        written.append(folder / "signs_of_collapse.png")
+        save_figure(draw_roc(groups), written[-1])
     return written
 
 
