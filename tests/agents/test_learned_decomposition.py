@@ -55,6 +55,33 @@ def test_trees_have_the_depths_and_sizes_of_a_closed_form(cls):
     assert cut.max() == 3
 
 
+def test_questions_that_come_up_again_are_decomposed_once():
+    """The same trees, question by question; in graphs most of their questions are repetitions."""
+    domain, rng = Assignment.novice(8), np.random.default_rng(0)
+    contexts = domain.sample_contexts(rng, 10)
+    questions = domain.sample_questions(rng, contexts, 6)
+    overseer = ScriptedOverseer(domain)
+    depths, sizes = measure_tree(overseer, Oracle(domain), rng, contexts, questions)
+    other = ScriptedOverseer(domain)
+
+    def measure_below(context, question):
+        transcript = amplify(other, Oracle(domain), rng, context, question[None, None])
+        below = [
+            measure_below(context, asked)
+            for asked in transcript.questions[0, 0]
+            if asked[0] and not domain.is_primitive(asked[None, None])[0, 0]
+        ]
+        return (
+            1 + max((depth for depth, _ in below), default=0),
+            sum(1 + size for _, size in below),
+        )
+
+    for place in np.ndindex(questions.shape[:2]):
+        wanted = measure_below(contexts[place[0] : place[0] + 1], questions[place])
+        assert (depths[place], sizes[place]) == wanted
+    assert overseer.human_interactions <= 10 * 8 < other.human_interactions  # one a variable
+
+
 def test_sub_questions_are_counted():
     domain, rng = Assignment.novice(8), np.random.default_rng(0)
     contexts = domain.sample_contexts(rng, 20)
