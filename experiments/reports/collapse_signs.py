@@ -77,7 +77,8 @@ def build_collapse_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     names = name_environments(group.env_id for group in groups)
     rows = []
     for group in monitored:
-        curves = [run.curve for run in group.runs]
+        # Before any training the answers of an untrained network say nothing.
+        curves = [run.curve[run.curve["timesteps"] > 0] for run in group.runs]
         above = [measure_time_above(curve) for curve in curves]
         last = group.list_last(OVERAPPROVAL)
         rows.append(
@@ -195,7 +196,6 @@ def draw_roc(groups: Sequence[AgentRuns]) -> Figure:
     axes.set_ylabel("right warnings, %", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
-    axes.legend(
-        fontsize=8, loc="lower right", title="sign (area under the curve)", title_fontsize=8
-    )
+    title = "sign (area under the curve)"
+    figure.legend(loc="outside right upper", fontsize=8, title=title, title_fontsize=8)
     return figure

@@ -72,7 +72,7 @@ def write_monitored_run(folder, agent, seed, overapproval):
 def test_a_report_shows_signs_of_monitored_runs_alone(tmp_path):
     write_run(tmp_path, "ppo")
     assert (tmp_path / "signs_of_collapse.png") not in write_report(tmp_path)
-    write_monitored_run(tmp_path, "guards", 0, [0.0, 0.3, 0.2, 0.0])
+    write_monitored_run(tmp_path, "guards", 0, [0.9, 0.3, 0.2, 0.0])
     write_monitored_run(tmp_path, "guards", 1, [0.0, 0.2, 0.0, 0.15])
     assert tmp_path / "signs_of_collapse.png" in write_report(tmp_path)
     text = (tmp_path / "report.md").read_text("utf-8")
