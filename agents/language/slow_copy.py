@@ -53,7 +53,6 @@ class SlowCopyCallback(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.period = check_range("period", period, 1, 10**9)
         self.average = make_polyak_average(model, polyak_tau)
-        self.average.eval()
         self.assistant = CausalAssistant(
             self.average.module,
             tokenizer,

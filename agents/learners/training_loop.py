@@ -103,6 +103,7 @@ class TrainingLoop(SavedLearner):
         while self.num_timesteps < total_timesteps:
             callback.on_rollout_start()
             self._update_learning_rate(self.policy.optimizer)
+            self.policy.set_training_mode(True)  # predictions turn it off
             if self.steps % FLOP_COUNT_PERIOD == 0:
                 with FlopCounterMode(display=False) as counter:
                     self.train_step()

@@ -58,6 +58,10 @@ class BaseAnswerPolicy(BasePolicy):
         self.optimizer: MuonAdamW = MuonAdamW(network.parameters(), lr=lr_schedule(1))
         self._arguments = arguments
 
+    def set_training_mode(self, mode: bool) -> None:
+        """Turn dropout of the trained network on or off; the average, which predicts, has none."""
+        self.network.train(mode)
+
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         return sample_categorical(self.compute_logits(observation), 0 if deterministic else 1)
 
@@ -110,6 +114,7 @@ class AnswerPolicy(BaseAnswerPolicy):
         meeting: see there.
         any_hop: see there.
         tokenization: see there.
+        dropout: see there.
     """
 
     def __init__(
@@ -129,6 +134,7 @@ class AnswerPolicy(BaseAnswerPolicy):
         meeting: bool = False,
         any_hop: bool = False,
         tokenization: str = "symbols",
+        dropout: float = 0.0,
     ) -> None:
         sizes: dict[str, Any] = {
             "width": width,
@@ -140,6 +146,7 @@ class AnswerPolicy(BaseAnswerPolicy):
             "meeting": meeting,
             "any_hop": any_hop,
             "tokenization": tokenization,
+            "dropout": dropout,
         }
         read_spaces(observation_space)  # or say that these are no tokens
         network = AnswerNetwork(*read_sizes(observation_space, action_space), **sizes)

@@ -34,6 +34,7 @@ class FactsExtractor(BaseFeaturesExtractor):
         meeting: see there.
         any_hop: see there.
         tokenization: see there.
+        dropout: see there.
 
     Raises:
         ValueError: if the observation space is not that of a question environment.
@@ -51,6 +52,7 @@ class FactsExtractor(BaseFeaturesExtractor):
         meeting: bool = False,
         any_hop: bool = False,
         tokenization: str = "symbols",
+        dropout: float = 0.0,
     ) -> None:
         facts, question = read_spaces(observation_space)
         super().__init__(observation_space, width)
@@ -67,6 +69,7 @@ class FactsExtractor(BaseFeaturesExtractor):
             meeting=meeting,
             any_hop=any_hop,
             tokenization=tokenization,
+            dropout=dropout,
         )
         self.cache = EncodingCache(self.network)
 

@@ -16,7 +16,7 @@ from ia_gym.networks.blocks import Block, Memory
 from ia_gym.networks.context_network import ContextNetwork
 from ia_gym.networks.digits import DigitEmbedding, DigitHead, make_output, make_table
 from ia_gym.networks.relational_attention import RelationalBlock, SharedTokens
-from ia_gym.validation import check_range
+from ia_gym.validation import check_number, check_range
 
 MAX_NETWORK_SIZE = 4096
 """Largest width, number of heads or of passes; more is taken for a mistake."""
@@ -70,6 +70,7 @@ class FactsNetwork(ContextNetwork):
             block of the same number. Only if ``relational``.
         tokenization: "symbols" for one token a symbol; "digits" for two digits, as the paper
             writes names (:mod:`ia_gym.networks.digits`), only if not ``relational``.
+        dropout: share of what each block adds that is left out in training mode, in [0, 1).
 
     Raises:
         ValueError: for a size out of range, if ``heads`` does not divide ``width``, if a relational
@@ -93,6 +94,7 @@ class FactsNetwork(ContextNetwork):
         meeting: bool = False,
         any_hop: bool = False,
         tokenization: str = "symbols",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         check_range("width", width, 1, MAX_NETWORK_SIZE)
@@ -100,6 +102,7 @@ class FactsNetwork(ContextNetwork):
         check_range("fact_layers", fact_layers, 0, MAX_LAYERS)
         check_range("question_layers", question_layers, 0, MAX_LAYERS)
         check_range("fact_passes", fact_passes, 1, MAX_NETWORK_SIZE)
+        check_number("dropout", dropout, "[0, 1)")
         if width % heads:
             raise ValueError(f"heads must divide width, got heads={heads}, width={width}")
         if relational and (fact_layers < 1 or heads < 2):
@@ -130,9 +133,10 @@ class FactsNetwork(ContextNetwork):
         ) -> Block:
             """A block for rows of so many tokens; ``links`` are places of a row and of a fact."""
             if not relational:
-                return Block(width, heads)
+                return Block(width, heads, dropout)
             pairs = [place * length + of_fact for place, of_fact in links]
-            return RelationalBlock(width, heads, row_length * length, n_hops, pairs, meeting)
+            n_pairs = row_length * length
+            return RelationalBlock(width, heads, n_pairs, n_hops, pairs, meeting, dropout)
 
         self.fact_blocks = nn.ModuleList(
             block(length, 1, [(last, 0), (0, last)]) for _ in range(fact_layers)
@@ -226,6 +230,7 @@ class AnswerNetwork(FactsNetwork):
         meeting: see there.
         any_hop: see there.
         tokenization: see there.
+        dropout: see there.
     """
 
     def __init__(
@@ -243,6 +248,7 @@ class AnswerNetwork(FactsNetwork):
         meeting: bool = False,
         any_hop: bool = False,
         tokenization: str = "symbols",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(
             n_symbols,
@@ -257,6 +263,7 @@ class AnswerNetwork(FactsNetwork):
             meeting,
             any_hop,
             tokenization,
+            dropout,
         )
         # A fresh network answers all questions alike.
         self.head = (DigitHead if tokenization == "digits" else make_output)(width, n_answers)

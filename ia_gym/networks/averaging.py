@@ -11,7 +11,8 @@ from ia_gym.validation import check_number
 def make_polyak_average(module: torch.nn.Module, polyak_tau: float) -> AveragedModel:
     """Make a slow copy of ``module``: its Polyak average.
 
-    Call ``update_parameters(module)`` on it after each update. Its ``module`` is the copy.
+    Call ``update_parameters(module)`` on it after each update. Its ``module`` is the copy, which
+    only answers: it is in evaluation mode, without dropout.
 
     Args:
         module: the network to average.
@@ -24,8 +25,7 @@ def make_polyak_average(module: torch.nn.Module, polyak_tau: float) -> AveragedM
     """
     rule = get_ema_multi_avg_fn(1 - check_number("polyak_tau", polyak_tau, "(0, 1]"))  # type: ignore[no-untyped-call]
     average = AveragedModel(module, multi_avg_fn=rule)
-    average.requires_grad_(False)
-    return average
+    return average.requires_grad_(False).eval()
 
 
 def copy_weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -17,11 +17,13 @@ class Block(nn.Module):
     Args:
         width: the model's width d.
         heads: attention heads; divides ``width``.
+        dropout: share of the features that each of the two adds which is left out in training mode.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
+        self.dropout = nn.Dropout(dropout)
         self.norm_in = nn.RMSNorm(width)
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(width, 2 * width, bias=False)
@@ -55,6 +57,10 @@ class Block(nn.Module):
         key, value = self.project_memory(normed) if memory is None else memory
         query = self._split(self.query(normed))
         read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        x = x + self.out(read.transpose(1, 2).flatten(-2))
-        out: Tensor = x + self.down(F.gelu(self.up(self.norm_mlp(x))))
+        return self.add(x, self.out(read.transpose(1, 2).flatten(-2)))
+
+    def add(self, x: Tensor, read: Tensor) -> Tensor:
+        """Add what attention has read to ``x (B, T, d)``, then what the perceptron makes of it."""
+        x = x + self.dropout(read)
+        out: Tensor = x + self.dropout(self.down(F.gelu(self.up(self.norm_mlp(x)))))
         return out

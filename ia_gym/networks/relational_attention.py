@@ -26,7 +26,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ia_gym.networks.blocks import Block, Memory
 from ia_gym.networks.optimizers import AdamWParameter
@@ -79,6 +78,7 @@ class RelationalBlock(Block):
         n_hops: number of ``hops`` that :meth:`attend` is given.
         links: pairs by which new pointers link, assigned to them in turn.
         meeting: give the other heads the attention of the pointers.
+        dropout: see :class:`~ia_gym.networks.blocks.Block`.
     """
 
     def __init__(
@@ -89,8 +89,9 @@ class RelationalBlock(Block):
         n_hops: int,
         links: Sequence[int],
         meeting: bool = False,
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__(width, heads)
+        super().__init__(width, heads, dropout)
         self.pointers, self.n_hops = heads // 2, n_hops
         self.shared = AdamWParameter(torch.randn(heads, n_pairs) / SHARED)
         with torch.no_grad():
@@ -164,9 +165,7 @@ class RelationalBlock(Block):
         looks = torch.cat([pointing, others.softmax(dim=-1)], dim=1)
         read = (looks @ value).transpose(1, 2).flatten(-2)
         shared = rescale_log(looks.transpose(1, 2) @ relation.read)
-        x = x + self.out(torch.cat([read, shared.flatten(-2)], dim=-1))
-        x = x + self.down(F.gelu(self.up(self.norm_mlp(x))))
-        return x, pointing
+        return self.add(x, self.out(torch.cat([read, shared.flatten(-2)], dim=-1))), pointing
 
 
 def rescale_log(shares: Tensor) -> Tensor:
