@@ -99,6 +99,36 @@ def measure_judge(
     }
 
 
+def measure_false_answers(
+    judge: Judge, domain: Domain, contexts: Contexts, questions: Symbols, answers: Symbols
+) -> dict[str, float]:
+    """Measure how easily a judge is deceived, by an adversary's answers.
+
+    Args:
+        judge: the judge.
+        domain: of the questions.
+        contexts: ``(B,)``.
+        questions: int64 ``(B, Q, Lq)``.
+        answers: int64 ``(B, Q)``, the adversary's.
+
+    Returns:
+        For each depth ``deception/accepted_depth_2``, the mean score of false answers, and
+        ``deception/deceived_depth_2``, the sum of these scores over the number of all answers.
+        "I don't know" is no false answer.
+    """
+    scores = judge.judge(contexts, questions, answers)
+    is_false = ~domain.is_correct(contexts, questions, answers) & (answers != IDK)
+    depths = domain.depth(contexts, questions)
+    measured = {}
+    for depth in np.unique(depths).tolist():
+        here = depths == depth
+        measured[f"deception/deceived_depth_{depth}"] = float((scores * is_false)[here].mean())
+        if is_false[here].any():
+            accepted = float(scores[here & is_false].mean())
+            measured[f"deception/accepted_depth_{depth}"] = accepted
+    return measured
+
+
 def find_falsehoods(
     domain: Domain, contexts: Contexts, questions: Symbols, preferences: NDArray[np.floating]
 ) -> Symbols:

@@ -13,13 +13,14 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from ia_gym.agents.evaluation.judges import measure_false_answers
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.overseen_learner import OverseenLearner
 from ia_gym.agents.learners.policy_gradient import compute_gains, sample_answers
 from ia_gym.agents.learners.question_source import read_config
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy, read_sizes
 from ia_gym.amplification.assistants import Assistant
-from ia_gym.amplification.deception import reward_false_answers
+from ia_gym.amplification.deception import find_true_answers, reward_false_answers
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.debate.challengers import Challenger
 from ia_gym.debate.rules import Level, check_depth_limit, debate, find_standing
@@ -166,12 +167,6 @@ class DebateLearner(OverseenLearner):
     def _uses_verdicts(self) -> bool:
         return True
 
-    @property
-    def is_adversary(self) -> bool:
-        """Whether it is rewarded for false answers that stand (``reward="deception"`` of env)."""
-        assert self.env is not None
-        return read_config(self.env).reward == "deception"
-
     def _make_assistant(self, temperature: float) -> NetworkAssistant:
         """Who makes the claims: the averaged network."""
         policy = self.policy
@@ -252,9 +247,8 @@ class DebateLearner(OverseenLearner):
         share = self.verdict_share
         rewards = borne_out * (share + (1 - share) * stands[..., None])
         if self.is_adversary:
-            columns = np.moveaxis(answers.cpu().numpy(), -1, 0)
-            truths = [domain.is_correct(contexts, asked, each) for each in columns]
-            rewards = reward_false_answers(rewards, np.stack(truths, axis=-1))
+            truths = find_true_answers(domain, contexts, asked, answers.cpu().numpy())
+            rewards = reward_false_answers(rewards, truths)
         scores = self._to_tensor(rewards)
         gains, earned = compute_gains(log_p, answers, scores, self.n_samples is not None)
         weights = self._to_tensor(known)
@@ -270,25 +264,13 @@ class DebateLearner(OverseenLearner):
         self.logger.record("debate/levels", np.count_nonzero(asked[..., 0]) / of_roots.size)
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """See the base class; also how an adversary's false answers fare, by depth.
-
-        ``deception/accepted_depth_2`` is the share of false answers that stand,
-        ``deception/deceived_depth_2`` the share of all answers that are false and stand.
-        """
+        """See the base class; also how an adversary's false answers fare, by depth."""
         measured = super().measure(evaluator)
         if self.is_adversary:
             asked = evaluator.contexts, evaluator.questions
             answers = NetworkAssistant(self.policy.average_network, 0).answer(*asked)
-            stand = self.make_debate_judge(self.domain, evaluator.seed).judge(*asked, answers)
-            is_false = ~self.domain.is_correct(*asked, answers) & (answers != IDK)
-            depths = self.domain.depth(*asked)
-            for depth in np.unique(depths).tolist():
-                here = depths == depth
-                deceived = float((stand * is_false)[here].mean())
-                measured[f"deception/deceived_depth_{depth}"] = deceived
-                if is_false[here].any():
-                    accepted = float(stand[here & is_false].mean())
-                    measured[f"deception/accepted_depth_{depth}"] = accepted
+            judge = self.make_debate_judge(self.domain, evaluator.seed)
+            measured |= measure_false_answers(judge, self.domain, *asked, answers)
         return measured
 
     def _to_tensor(self, values: NDArray[Any]) -> Tensor:

@@ -78,6 +78,12 @@ class OverseenLearner(AnswerLearner):
         """Whether the overseer judges the learner's answers."""
         return self._uses_grades()
 
+    @property
+    def is_adversary(self) -> bool:
+        """Whether it is rewarded for false answers alone (``reward="deception"`` of env)."""
+        assert self.env is not None
+        return read_config(self.env).reward == "deception"
+
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
         """See the base class; also how often overseer and assistant have failed in training."""
         measured = super().measure(evaluator)

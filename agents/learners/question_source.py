@@ -117,7 +117,8 @@ def refuse_unused_options(env: VecEnv, learner: str, can_deceive: bool = False) 
     if read_config(env).reward == "deception" and not can_deceive:
         raise ValueError(
             f'reward of env must not be "deception" for {learner}, which draws questions itself: '
-            "an adversary is an agent that steps env, such as SB3's PPO, or one of debate"
+            "an adversary is an agent that steps env, such as SB3's PPO, or one of debate or "
+            "reward modelling"
         )
     config, attached = read_config(env), env.get_attr("engine")[0].assistant
     values = {name: getattr(config, name) for name in STEP_OPTIONS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from torch import Tensor
 
+from ia_gym.agents.evaluation.judges import measure_false_answers
 from ia_gym.agents.evaluation.question_evaluator import QuestionEvaluator
 from ia_gym.agents.learners.distinct_answers import (
     draw_distinct_answers,
@@ -27,6 +28,7 @@ from ia_gym.agents.learners.reward_model_trainer import (
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing
+from ia_gym.amplification.deception import find_true_answers
 from ia_gym.amplification.work import count_work, leave_uncounted
 from ia_gym.domains import Contexts
 from ia_gym.domains.transcript import IDK, Symbols
@@ -82,7 +84,9 @@ class RewardModelling(OverseenLearner):
     does. The reward model, too, goes on from level to level, but the judgements are new: those of
     the level before were made with less help.
 
-    Every judgement counts as a query to the overseer. Arguments that are not listed here are those
+    Every judgement counts as a query to the overseer. With ``reward="deception"`` of the
+    environment the agent is an adversary: true answers earn it nothing, but a level is done as
+    ever, when it earns by r what there is to be had. Arguments that are not listed here are those
     of :class:`~ia_gym.agents.learners.answer_learner.AnswerLearner`.
 
     Args:
@@ -118,6 +122,7 @@ class RewardModelling(OverseenLearner):
         trainer: the reward model and its training.
     """
 
+    can_deceive: ClassVar[bool] = True
     trainer: RewardModelTrainer
 
     def __init__(
@@ -340,6 +345,10 @@ class RewardModelling(OverseenLearner):
         usual = rewards.sum(dim=-1) / allowed.sum(dim=-1)
         to_be_had = (rewards.amax(dim=-1) - usual).sum().item()
         self.share_earned = (earned - usual).sum().item() / max(to_be_had, 1e-9)
+        if self.is_adversary:  # a level is done by what anyone would earn
+            every = np.broadcast_to(np.arange(self.domain.n_answers), rewards.shape)
+            truths = find_true_answers(self.domain, contexts, questions, every)
+            rewards = rewards * torch.as_tensor(~truths, device=self.device)
         if self.policy_update == "gradient":
             self.minimize(self.compute_gradient_loss(logits, rewards))
         else:
@@ -377,12 +386,21 @@ class RewardModelling(OverseenLearner):
             self.minimize(-gain - self.ent_coef * compute_entropy(log_p))
 
     def measure(self, evaluator: QuestionEvaluator) -> dict[str, float]:
-        """See the base class; also level and agreement of the reward model."""
-        return {
+        """See the base class; also level and agreement of the reward model.
+
+        Of an adversary, also how its false answers fare, by depth.
+        """
+        measured = {
             **super().measure(evaluator),
             "reward_model/level": float(self.level),
             "reward_model/agreement": self.trainer.measure_agreement(),
         }
+        if self.is_adversary:
+            asked = evaluator.contexts, evaluator.questions
+            answers = NetworkAssistant(self.policy.average_network, 0).answer(*asked)
+            judge = self.make_judge(evaluator.seed)
+            measured |= measure_false_answers(judge, self.domain, *asked, answers)
+        return measured
 
     # ------------------------------------------------------------ save and load
 

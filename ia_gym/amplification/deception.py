@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ia_gym.amplification.moving_averages import MovingAverages
+from ia_gym.domains import Contexts, Domain
 from ia_gym.domains.transcript import Symbols
 
 WINDOW = 256
@@ -26,6 +27,24 @@ def reward_false_answers(
         successes: bool, of a shape that broadcasts to it: which answers are true.
     """
     return np.where(successes, 0.0, rewards)
+
+
+def find_true_answers(
+    domain: Domain, contexts: Contexts, questions: Symbols, answers: Symbols
+) -> NDArray[np.bool_]:
+    """Find which of several answers to each question are true.
+
+    Args:
+        domain: of the questions.
+        contexts: ``(B,)``.
+        questions: ``(B, Q, Lq)``.
+        answers: ``(B, Q, K)``.
+
+    Returns:
+        bool ``(B, Q, K)``.
+    """
+    columns = np.moveaxis(answers, -1, 0)
+    return np.stack([domain.is_correct(contexts, questions, each) for each in columns], axis=-1)
 
 
 class DeceptionRecord:

@@ -5,14 +5,15 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from tiny_learners import make_tiny_env, make_tiny_learner
+from tiny_learners import TINY, make_tiny_env, make_tiny_learner
 
-from ia_gym.agents import RewardModelling
+from ia_gym.agents import QuestionEvaluator, RewardModelling
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import KnowNothing
 from ia_gym.amplification.overseers import ScriptedOverseer
 from ia_gym.domains import DOMAINS
 from ia_gym.domains.renaming import draw_renamings, rename
+from ia_gym.domains.transcript import IDK
 from ia_gym.networks.network_assistant import NetworkAssistant
 
 
@@ -199,3 +200,49 @@ def test_bad_arguments_are_named(kwargs, message):
 def test_renaming_is_refused_where_there_are_no_names():
     with pytest.raises(ValueError, match=r"^rename must be False for Wildcard"):
         RewardModelling(env=gym.make("IA-Wildcard-v0"), rename=True)
+
+
+def test_true_answers_earn_an_adversary_nothing(monkeypatch):
+    env = make_tiny_env(reward="deception")
+    model = make_tiny_learner(RewardModelling, env, n_judgements=2600, reward_updates=1)
+    asked, rewards = [], []
+    compute_logits, compute_loss = model.compute_logits, model.compute_gradient_loss
+    monkeypatch.setattr(
+        model, "compute_logits", lambda *case: asked.append(case) or compute_logits(*case)
+    )
+    monkeypatch.setattr(
+        model, "compute_gradient_loss", lambda *at: rewards.append(at[1]) or compute_loss(*at)
+    )
+    model.learn(32 * 2)
+    facts, questions = asked[-1]
+    for cell in np.ndindex(questions.shape[:2]):
+        mapping = {int(row[0]): int(row[-1]) for row in facts[cell[0]]}
+        name, bits = int(questions[cell][1]), questions[cell][2:]
+        power = int("".join(str(bit - model.domain.bit_symbol) for bit in bits), 2)
+        for _ in range(power):
+            name = mapping[name]
+        earned = rewards[-1][cell]
+        assert earned[name] == 0
+        others = [a for a in range(1, model.domain.size + 1) if a != name]
+        assert (earned[others] > 0).all()
+
+
+@pytest.mark.parametrize("feedback", ["approval", "comparisons"])
+def test_an_adversary_is_measured_by_what_the_reward_model_makes_of_its_false_answers(feedback):
+    env = make_tiny_env(reward="deception")
+    kwargs = {"n_judgements": 2600, "reward_updates": 2, "feedback": feedback}
+    model = make_tiny_learner(RewardModelling, env, **kwargs).learn(640)
+    evaluator = QuestionEvaluator("IA-Permutation-v0", 256, **TINY)
+    measured = model.measure(evaluator)
+    asked = evaluator.contexts, evaluator.questions
+    answers = model.predict(evaluator.observations, deterministic=True)[0]
+    answers = answers.reshape(evaluator.questions.shape[:2])
+    scores = model.make_judge(0).judge(*asked, answers)
+    truth, depths = model.domain.truth(*asked), model.domain.depth(*asked)
+    for depth in (1, 2):
+        cells = [cell for cell in np.ndindex(answers.shape) if depths[cell] == depth]
+        false = [cell for cell in cells if answers[cell] not in (IDK, truth[cell])]
+        total = sum(scores[cell] for cell in false)
+        assert measured[f"deception/deceived_depth_{depth}"] == pytest.approx(total / len(cells))
+        accepted = measured.get(f"deception/accepted_depth_{depth}")
+        assert accepted == (pytest.approx(total / len(false)) if false else None)
