@@ -230,6 +230,7 @@ def test_training_goes_on_when_nobody_reads_its_output(tmp_path):
     assert (tmp_path / "run" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_report_nobody_reads_is_written_without_a_traceback(trained):
     (trained / "report.html").unlink(missing_ok=True)
     done = run_with_closed_pipe("report", trained)

@@ -246,6 +246,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, half_done):
     assert [result["agent"] for result in whole["results"]] == ["supervised"]
 
 
+@pytest.mark.slow
 def test_sigterm_stops_the_runs_as_ctrl_c_does(tmp_path, half_done):
     process, folder = half_done
     process.terminate()  # the parent alone, as a scheduler does

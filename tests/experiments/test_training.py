@@ -363,7 +363,7 @@ def crashed_run(crashed, tmp_path):
     [
         "none",
         "truncated",
-        "flipped",
+        pytest.param("flipped", marks=pytest.mark.slow),
         pytest.param("header flipped", marks=pytest.mark.slow),
         pytest.param("gone", marks=pytest.mark.slow),
     ],
@@ -493,6 +493,7 @@ def test_references_are_lines_through_tensorboards_chart(finished):
         assert line == [(0, score), (STEPS, score)]
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_a_run_of_a_process_that_has_written_many_files(tmp_path):
     """The tenth event file of a process comes before its ninth in the order of names."""
     for run in range(12):

@@ -125,7 +125,9 @@ def test_interactions_survive_saving_and_are_checked(records, tmp_path):
         broken.check(domain)
 
 
-@pytest.mark.parametrize("learner", [IteratedAmplification, AnswerSearch])
+@pytest.mark.parametrize(
+    "learner", [IteratedAmplification, pytest.param(AnswerSearch, marks=pytest.mark.slow)]
+)
 def test_learners_mix_recorded_people_with_the_script_and_resume(learner, records, tmp_path):
     domain = make_env().unwrapped.domain
     path = tmp_path / "interactions.safetensors"
