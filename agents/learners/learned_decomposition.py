@@ -66,7 +66,7 @@ class LearnedDecomposition(AmplifiedLearner):
         n_demonstrations: queries to the overseer to learn from, 1..1,000,000.
         pretraining_updates: updates of the human predictor on them, at least 0.
         rl_start: share of the training after which the decomposition is improved, in [0, 1]; 1
-            only imitates.
+            only imitates. Below 1 the question itself is never a sub-question.
         rl_updates: updates of the human predictor by approval in a training step, at least 1.
         rl_learning_rate: of these updates.
         n_rl_contexts: contexts in such an update.
@@ -192,10 +192,18 @@ class LearnedDecomposition(AmplifiedLearner):
                 "predictor"
             )
 
+    @property
+    def may_ask_root(self) -> bool:
+        """Whether the question itself may be a sub-question, as with scripts of graph domains.
+
+        Only where decompositions are imitated alone: RL would learn to pass every question on.
+        """
+        return self.rl_start == 1
+
     def _setup_training(self) -> None:
         super()._setup_training()
         self.predictor_trainer = self._make_predictor_trainer(self.n_demonstrations)
-        self.predictor_trainer.overseer.may_ask_root = False
+        self.predictor_trainer.overseer.may_ask_root = self.may_ask_root
         self.reference: HumanPredictor | None = None
 
     def train_step(self) -> None:
@@ -331,7 +339,7 @@ class LearnedDecomposition(AmplifiedLearner):
         """
         measured = super().measure(evaluator)
         predictor = self.predictor_trainer.overseer.predictor
-        overseer = LearnedOverseer(self.domain, predictor, may_ask_root=False)
+        overseer = LearnedOverseer(self.domain, predictor, may_ask_root=self.may_ask_root)
         rng = np.random.default_rng(0)
         case = evaluator.contexts, evaluator.questions
         transcript = amplify(overseer, self.assistant, rng, *case, judging=False)

@@ -200,6 +200,23 @@ def test_approval_improves_on_the_novice_within_the_limit_on_drift():
     assert model.measure(evaluator)["human/same_questions"] > 0.9
 
 
+@pytest.mark.parametrize(("rl_start", "may_ask"), [(1.0, True), (0.5, False)])
+def test_only_who_imitates_alone_asks_the_question_itself(rl_start, may_ask):
+    """As the script of ShortestPath does: what would the agent guess?"""
+    sizes = {"n_demonstrations": 300, "pretraining_updates": 60, "rl_start": rl_start}
+    arguments = {**sizes, "policy_kwargs": SMALL, "seed": 0, **PREDICTOR}
+    env = gym.make("IA-ShortestPath-v0", size=4)
+    model = LearnedDecomposition(env=env, n_contexts=4, n_questions=8, **arguments).learn(0)
+    model.imitate_overseer()
+    domain, rng = model.domain, np.random.default_rng(1)
+    contexts = domain.sample_contexts(rng, 40)
+    roots = domain.sample_questions(rng, contexts, 8)
+    overseer = model.predictor_trainer.overseer
+    asked = amplify(overseer, Oracle(domain), rng, contexts, roots, judging=False).questions
+    itself = (asked == roots[:, :, None]).all(axis=-1).any()
+    assert itself == may_ask
+
+
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
