@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Literal
 
 import numpy as np
@@ -38,6 +39,8 @@ IMITATION = "imitation"
 """The settings file of agents that learn the overseer's own answers begins with this."""
 COLUMNS = 3
 """Panels side by side."""
+LABEL_LENGTH = 40
+"""Characters in a line of a label below a panel, which is about as wide."""
 
 
 def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
@@ -83,7 +86,7 @@ def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
         panel.tick_params(labelsize=8, labelleft=True)
         panel.grid(alpha=0.3)
     for panel in axes[: len(names)][-columns:]:  # the lowest of each column
-        panel.set_xlabel(plot.x.label, fontsize=9)
+        panel.set_xlabel(fill(plot.x.label, LABEL_LENGTH), fontsize=9)
     for panel in axes[::columns]:
         panel.set_ylabel(plot.y.label, fontsize=9)
     drawn = [name for name in styles if name in lines]

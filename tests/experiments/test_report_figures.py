@@ -1,5 +1,7 @@
 """The report's PNG figures, and the curves behind them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -8,7 +10,7 @@ from run_files import write_run
 
 from ia_gym.agents import QuestionEvaluator
 from ia_gym.experiments.reports.agent_styles import COLOURS, style_agents
-from ia_gym.experiments.reports.curves import interpolate_curves, list_curve_plots
+from ia_gym.experiments.reports.curves import WORK_DONE, interpolate_curves, list_curve_plots
 from ia_gym.experiments.reports.figures import (
     draw_amplification,
     draw_curves,
@@ -41,7 +43,8 @@ def test_everything_in_a_figure_is_inside_of_it(agents, panels, tmp_path):
     groups = read_groups(tmp_path)
     plots = list_curve_plots(groups)
     assert len(plots) == 4
-    for plot in plots[:2]:
+    long_label = replace(plots[1].x, label=WORK_DONE.label)  # longer than a panel is wide
+    for plot in (*plots[:2], replace(plots[1], x=long_label)):
         figure = draw_curves(groups, plot)
         figure.draw_without_rendering()
         legend = figure.legends[0]
