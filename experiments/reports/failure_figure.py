@@ -31,6 +31,8 @@ TAGS = {
 
 MARKERS = "os^Dv"
 """One a number of votes."""
+DASHES = {"answer": "solid", "approval": "dot", "subquestion": "dash"}
+"""Style of a line by what fails. Markers are hollow where failures are hashed."""
 
 
 class Case(NamedTuple):
@@ -151,7 +153,8 @@ def draw_failures(table: pd.DataFrame) -> Figure:
                 100 * np.array([middle - low, high - middle]),
                 label=case.label,
                 color=styles[case.agent].colour,
-                linestyle=LINES["solid" if case.kind == "random" else "dash"],
+                linestyle=LINES[DASHES[case.at]],
+                fillstyle="full" if case.kind == "random" else "none",
                 marker=MARKERS[votes.index(case.votes) % len(MARKERS)],
                 markersize=5,
                 capsize=3,

@@ -73,6 +73,28 @@ def test_figure_and_table_are_written(folder):
     assert [axis.get_title() for axis in drawn.axes] == ["accuracy depth 1", "accuracy depth 2"]
 
 
+def test_no_two_cases_look_alike():
+    cases = [
+        (agent, kind, at, votes)
+        for agent in ("search", "ppo")
+        for kind in ("random", "hashed")
+        for at in ("answer", "approval", "subquestion")
+        for votes in (1, 3)
+    ]
+    rows = [
+        dict(zip(("agent", "kind", "at", "votes"), case), probability=p, accuracy=0.5, seed=0)
+        for case in cases
+        for p in (0.1, 0.3)
+    ]
+    (axis,) = draw_failures(pd.DataFrame(rows)).axes
+    lines = [container.lines[0] for container in axis.containers]
+    looks = {
+        (each.get_color(), each.get_marker(), each.get_fillstyle(), repr(each._dash_pattern))
+        for each in lines
+    }
+    assert len(looks) == len(lines) == len(cases)
+
+
 def test_the_page_shows_the_tables_of_the_results():
     root = Path(__file__).parents[2]
     page = (root / "docs" / "failures.md").read_text("utf-8")
