@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,44 @@ def compute_roc(values: NDArray[np.float64], is_above: NDArray[np.bool_]) -> Roc
     return Roc(warned[~is_above].mean(axis=0), warned[is_above].mean(axis=0), thresholds)
 
 
+def count_ordered_pairs(runs: Sequence[pd.DataFrame], tag: str) -> NDArray[np.float64]:
+    """Count the pairs of evaluations that a sign puts in order, by their runs.
+
+    Returns:
+        ``(runs, runs)``: of the over-approving evaluations of the first run and the others of the
+        second, how many pairs have a higher value in the first one; ties count one half.
+    """
+    above = [run.loc[run["is_above"], tag].to_numpy() for run in runs]
+    below = [run.loc[~run["is_above"], tag].to_numpy() for run in runs]
+    lows = np.concatenate(below)
+    run_of_low = np.repeat(np.arange(len(runs)), [len(each) for each in below])
+    counts = np.zeros((len(runs), len(runs)))
+    for wins, high in zip(counts, above, strict=True):
+        won = (high[:, None] > lows).sum(axis=0) + 0.5 * (high[:, None] == lows).sum(axis=0)
+        wins[:] = np.bincount(run_of_low, won, minlength=len(runs))
+    return counts
+
+
+def resample_auc(runs: Sequence[pd.DataFrame], tag: str, draws: NDArray[Any]) -> NDArray[Any]:
+    """Areas under the ROC curve of resampled runs.
+
+    Args:
+        runs: evaluations of each run.
+        tag: column of the sign, of which high values are the warning.
+        draws: ``(samples, runs)``, how often each run is drawn.
+
+    Returns:
+        ``(samples,)``, nan where either class of evaluations is missing.
+    """
+    pairs = np.einsum("si,ij,sj->s", draws, count_ordered_pairs(runs, tag), draws)
+    n_above = np.array([run["is_above"].sum() for run in runs])
+    n_below = np.array([len(run) for run in runs]) - n_above
+    total = (draws @ n_above) * (draws @ n_below)
+    areas = np.full(len(draws), np.nan)
+    np.divide(pairs, total, out=areas, where=total > 0)
+    return areas
+
+
 def build_sign_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
     """Build a table of the signs: area under the ROC curve, and the best threshold.
 
@@ -141,19 +180,12 @@ def build_sign_table(groups: Sequence[AgentRuns]) -> pd.DataFrame:
         return pd.DataFrame()
     rng, rows = np.random.default_rng(0), []
     samples = [rng.integers(len(runs), size=len(runs)) for _ in range(RESAMPLES)]
+    draws = np.stack([np.bincount(sample, minlength=len(runs)) for sample in samples])
     together = pd.concat(runs)
     for sign, (tag, direction) in SIGNS.items():
         values, is_above = direction * together[tag].to_numpy(), together["is_above"].to_numpy()
         roc = compute_roc(values, is_above)
-        areas = []
-        for sample in samples:
-            drawn = [runs[i] for i in sample]
-            areas.append(
-                compute_auc(
-                    direction * np.concatenate([run[tag] for run in drawn]),
-                    np.concatenate([run["is_above"] for run in drawn]),
-                )
-            )
+        areas = resample_auc([run.assign(sign=direction * run[tag]) for run in runs], "sign", draws)
         low, high = np.nanquantile(areas, [0.025, 0.975])
         comparison = "at least" if direction > 0 else "at most"
         rows.append(

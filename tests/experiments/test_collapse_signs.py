@@ -13,6 +13,7 @@ from ia_gym.experiments.reports.collapse_signs import (
     compute_auc,
     compute_roc,
     measure_time_above,
+    resample_auc,
 )
 from ia_gym.experiments.reports.finished_runs import group_by_agent, read_runs
 from ia_gym.experiments.reports.report import write_report
@@ -45,6 +46,23 @@ def test_the_curve_counts_warnings_and_has_that_area(values_and_classes):
     assert area == pytest.approx(compute_auc(values, is_above))
     gains = roc.true_positives - roc.false_positives
     assert gains[roc.best] == gains.max()
+
+
+def test_areas_of_resampled_runs_are_those_of_their_evaluations():
+    rng = np.random.default_rng(1)
+    runs = [
+        pd.DataFrame(
+            {"is_above": rng.random(n) < 0.4, "sign": np.round(rng.random(n), 1)}  # with ties
+        )
+        for n in (5, 9, 1, 7)
+    ]
+    draws = np.array([[1, 1, 1, 1], [2, 0, 0, 2], [0, 3, 1, 0], [0, 0, 4, 0]])
+    areas = resample_auc(runs, "sign", draws)
+    for counts, area in zip(draws, areas, strict=True):
+        drawn = pd.concat([run for run, n in zip(runs, counts, strict=True) for _ in range(n)])
+        expected = compute_auc(drawn["sign"].to_numpy(), drawn["is_above"].to_numpy())
+        assert area == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(areas).sum() == 1
 
 
 def test_time_counts_from_evaluation_to_evaluation():
