@@ -44,9 +44,17 @@ LABEL_LENGTH = 40
 
 
 def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
-    """Draw a panel per environment, a line per agent: the median of its seeds, and their range."""
-    names = name_environments((group.env_id for group in groups), with_size=True)
+    """Draw a panel per environment, a line per agent: the median of its seeds, and their range.
+
+    Environments none of whose runs has anything to show have no panel.
+    """
     styles = style_agents(group.agent for group in groups)
+    drawable = [
+        (group, curves)
+        for group in groups
+        if (curves := interpolate_curves(group, plot)) is not None
+    ]
+    names = name_environments((group.env_id for group, _ in drawable), with_size=True)
     columns = min(COLUMNS, len(names))
     rows = -(-len(names) // columns)
     legend = 0.7 + 0.075 * max(map(len, styles))  # inches: a line and the longest name
@@ -58,9 +66,8 @@ def draw_curves(groups: Sequence[AgentRuns], plot: CurvePlot) -> Figure:
         panel.axis("off")
     lines = {}
     for panel, (env_id, name) in zip(axes, names.items(), strict=False):
-        for group in (group for group in groups if group.env_id == env_id):
-            curves = interpolate_curves(group, plot)
-            if curves is None:
+        for group, curves in drawable:
+            if group.env_id != env_id:
                 continue
             style = styles[group.agent]
             (lines[group.agent],) = panel.plot(

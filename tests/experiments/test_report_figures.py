@@ -67,6 +67,18 @@ def test_everything_in_a_figure_is_inside_of_it(agents, panels, tmp_path):
             assert not find_overlaps(inside)
 
 
+def test_environments_with_nothing_to_show_have_no_panel(tmp_path):
+    write_run(tmp_path, "supervised", queries=0)
+    write_run(tmp_path, "ppo", env_id="IA-Wildcard-v0")
+    groups = read_groups(tmp_path)
+    over_samples, over_queries = list_curve_plots(groups)[:2]
+    titles = [
+        [axis.get_title() for axis in draw_curves(groups, plot).axes if axis.axison]
+        for plot in (over_samples, over_queries)
+    ]
+    assert titles == [["Permutation", "Wildcard"], ["Wildcard"]]
+
+
 def test_queries_are_drawn_on_a_logarithmic_axis(tmp_path):
     """Agents that ask the overseer a thousand times less are seen; those that never ask are not."""
     for agent, queries in {"imitation": 600, "ppo": 600_000, "supervised": 0}.items():
