@@ -28,7 +28,7 @@ from ia_gym.agents.learners.reward_model_trainer import (
 from ia_gym.agents.policies.answer_policy import BaseAnswerPolicy
 from ia_gym.amplification.amplify import amplify
 from ia_gym.amplification.assistants import Assistant, KnowNothing
-from ia_gym.amplification.deception import find_true_answers
+from ia_gym.amplification.deception import find_true_answers, reward_false_answers
 from ia_gym.amplification.work import count_work, leave_uncounted
 from ia_gym.domains import Contexts
 from ia_gym.domains.transcript import IDK, Symbols
@@ -348,7 +348,8 @@ class RewardModelling(OverseenLearner):
         if self.is_adversary:  # a level is done by what anyone would earn
             every = np.broadcast_to(np.arange(self.domain.n_answers), rewards.shape)
             truths = find_true_answers(self.domain, contexts, questions, every)
-            rewards = rewards * torch.as_tensor(~truths, device=self.device)
+            earned_by_lies = reward_false_answers(rewards.cpu().numpy(), truths)
+            rewards = torch.as_tensor(earned_by_lies, device=self.device)
         if self.policy_update == "gradient":
             self.minimize(self.compute_gradient_loss(logits, rewards))
         else:
